@@ -1,0 +1,51 @@
+# make book        the whole book, every chapter executed, in _build/html
+# make test        everything that must hold
+# make notebooks   notebooks/*.ipynb from notebooks/*.md
+# make lock        requirements.txt from pyproject.toml and requirements.in
+# make clean       remove what was built
+#
+# All of it runs in .venv, which the first command makes. Needs Python 3.11 or newer with pip.
+
+FIND = for python in python3.11 python3; do \
+         $$python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+         && { echo $$python; break; }; done
+PYTHON ?= $(shell $(FIND))
+VENV   := .venv/bin/python
+READY  := .venv/.lock-installed
+
+.PHONY: book test notebooks lock clean
+.DELETE_ON_ERROR:
+
+book: $(READY)
+	$(VENV) -m tools.build
+
+# Two workers with one thread each; no progress bars in the captured output.
+test: $(READY)
+	OMP_NUM_THREADS=1 TQDM_DISABLE=1 $(VENV) -m pytest tests --ignore=tests/browser \
+	  --nbval-lax notebooks/*.ipynb -n 2 --dist loadscope
+
+notebooks: $(READY)
+	$(VENV) -m tools.notebooks
+
+# --without-pip and then pip from outside: Debian's Python has no ensurepip.
+$(READY): requirements.txt
+	@test -n "$(PYTHON)" || { echo "lossbook needs Python 3.11 or newer with pip;" \
+	  "here python3 is $$(python3 --version 2>&1). Name one: make PYTHON=/path/to/python" >&2; exit 1; }
+	@echo "Making .venv and installing requirements.txt (a few minutes, once)"
+	@test -x $(VENV) || $(PYTHON) -m venv --without-pip .venv
+	@$(VENV) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m pip --python $(VENV) install --quiet pip
+	@$(VENV) -m pip install --quiet -r requirements.txt
+	@$(VENV) -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The +cpu that some machines' torch carries is a build, not a release: it is cut off.
+lock: $(READY)
+	$(VENV) -m venv --without-pip _build/lock
+	$(VENV) -m pip --python _build/lock/bin/python install --quiet pip pip-tools
+	CUSTOM_COMPILE_COMMAND="make lock" _build/lock/bin/pip-compile --quiet --strip-extras --allow-unsafe \
+	  --extra book --extra test --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+	  --no-emit-options --output-file requirements.txt pyproject.toml requirements.in
+	sed -i -E 's/^(torch|torchvision)==([^+]+)\+.*/\1==\2/' requirements.txt
+
+clean:
+	rm -rf _build

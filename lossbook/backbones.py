@@ -1,0 +1,84 @@
+"""Backbones: small convolutional networks from a 28×28 image to an embedding.
+
+Each maps images ``(N, 1, 28, 28)`` to embeddings ``(N, embedding_dim)``, with no activation on
+the embedding: a rectified embedding could not reach every direction.
+"""
+
+from torch import nn
+
+__all__ = ["LeNetPP", "MiniResNet18", "ConvNet"]
+
+
+class LeNetPP(nn.Sequential):
+    """LeNet++: three stages of two convolutions and a pooling, then one linear layer.
+
+    5×5 kernels, 32, 64 and 128 channels, PReLU after every convolution; 797,154 weights and
+    biases in convolutions and the linear layer at ``embedding_dim=2``. Input 28×28.
+
+    Source: Wen et al., "A Discriminative Feature Learning Approach", ECCV 2016, table 1.
+    """
+
+    def __init__(self, embedding_dim, widths=(32, 64, 128), kernel_size=5, batch_norm=False):
+        layers, channels = [], 1
+        for width in widths:
+            for _ in range(2):
+                layers.append(nn.Conv2d(channels, width, kernel_size, padding=kernel_size // 2, bias=not batch_norm))
+                if batch_norm:
+                    layers.append(nn.BatchNorm2d(width))
+                layers.append(nn.PReLU())
+                channels = width
+            layers.append(nn.MaxPool2d(2))
+        super().__init__(*layers, nn.Flatten(), nn.Linear(channels * 3 * 3, embedding_dim))
+
+    @classmethod
+    def small(cls, embedding_dim):
+        """The quick profile's: 3×3 kernels, 16, 32 and 64 channels, batch normalisation."""
+        return cls(embedding_dim, widths=(16, 32, 64), kernel_size=3, batch_norm=True)
+
+
+class MiniResNet18(nn.Sequential):
+    """Three residual stages of 32, 64 and 128 channels, pooled to one linear layer.
+
+    A stage is a 3×3 convolution to the new width and one residual block of two 3×3
+    convolutions; stages are separated by 2×2 max pooling. The second model of
+    niyunsheng/Visualization-of-Face-Losses, whose name it keeps although it has 8 layers.
+
+    Residual block: He et al., "Deep Residual Learning", CVPR 2016, figure 2.
+    """
+
+    def __init__(self, embedding_dim, widths=(32, 64, 128)):
+        layers, channels = [], 1
+        for width in widths:
+            layers += [nn.Conv2d(channels, width, 3, padding=1), _Residual(width), nn.MaxPool2d(2)]
+            channels = width
+        layers[-1] = nn.AdaptiveAvgPool2d(1)
+        super().__init__(*layers, nn.Flatten(), nn.Linear(channels, embedding_dim))
+
+
+class ConvNet(nn.Sequential):
+    """Five 3×3 convolutions, 32 to 512 channels, pooled to one linear layer.
+
+    The Fashion-MNIST network of cvqluu/Angular-Penalty-Softmax-Losses-Pytorch, there with
+    ``embedding_dim=3``. Input 28×28: the feature maps are 26, 24, 12, 10 and 8 wide.
+    """
+
+    def __init__(self, embedding_dim):
+        layers, channels = [], 1
+        for width, padding, pool in [(32, 0, None), (64, 0, None), (128, 1, 2), (256, 0, None), (512, 0, 8)]:
+            layers += [nn.Conv2d(channels, width, 3, padding=padding), nn.ReLU(), nn.BatchNorm2d(width)]
+            if pool:
+                layers.append(nn.MaxPool2d(pool))
+            channels = width
+        super().__init__(*layers, nn.Flatten(), nn.Linear(channels, embedding_dim))
+
+
+class _Residual(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.block = nn.Sequential(
+            nn.Conv2d(width, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU(),
+            nn.Conv2d(width, width, 3, padding=1), nn.BatchNorm2d(width))
+        self.activation = nn.ReLU()
+
+    def forward(self, x):
+        return self.activation(x + self.block(x))

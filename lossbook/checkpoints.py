@@ -1,0 +1,91 @@
+"""Checkpoint: the state of a training after an epoch, so that an interrupted run can go on."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from .files import write_atomically
+from .runs import COLUMNS, Snapshot
+
+__all__ = ["Checkpoint", "load_weights"]
+
+
+class Checkpoint:
+    """Saves and restores the parts of a training (modules, optimizer, schedule) and its Run.
+
+    With ``path=None`` it does nothing. Parameters: ``path``, the ``run`` being recorded and, by
+    name, everything with ``state_dict`` and ``load_state_dict``.
+    """
+
+    def __init__(self, path, run, **parts):
+        self.path = None if path is None else Path(path)
+        self.run, self.parts = run, parts
+
+    def save(self):
+        if self.path is None:
+            return
+        state = {
+            "name": self.run.name, "config": self.run.config,
+            "parts": {name: part.state_dict() for name, part in self.parts.items()},
+            "history": self.run.history.to_dict("list"),
+            "snapshots": [{key: torch.as_tensor(value) for key, value in vars(snapshot).items()}
+                          for snapshot in self.run.snapshots],
+        }
+        write_atomically(self.path, lambda file: torch.save(state, file))
+
+    def restore(self):
+        """Take up a saved state, if there is one; the number of the epoch to train next, from 1.
+
+        Raises ``ValueError`` if the file is damaged or was made by a training with another
+        loss, data set, seed or recipe.
+        """
+        if self.path is None or not self.path.exists():
+            return 1
+        state = _read(self.path)
+        mine = {"loss": self.run.name, **_flat(self.run.config)}
+        theirs = {"loss": state["name"], **_flat(state["config"])}
+        differing = [key for key in mine if key not in _MAY_DIFFER and mine[key] != theirs.get(key)]
+        if differing:
+            key = differing[0]
+            raise ValueError(f"checkpoint {self.path} belongs to another training: its {key} is {theirs.get(key)!r}, "
+                             f"this one's is {mine[key]!r}; use another file, or delete that one to start afresh")
+        for name, part in self.parts.items():
+            part.load_state_dict(state["parts"][name])
+        self.run.history = pd.DataFrame(state["history"], columns=COLUMNS)
+        self.run.snapshots = [
+            Snapshot(int(saved.pop("epoch")), **{key: np.asarray(value) for key, value in saved.items()})
+            for saved in state["snapshots"]]
+        return len(self.run.snapshots) + 1
+
+
+def load_weights(path, backbone, head):
+    """Put the weights of a checkpoint into ``backbone`` and ``head``; returns the run's name."""
+    state = _read(Path(path))
+    backbone.load_state_dict(state["parts"]["backbone"])
+    head.load_state_dict(state["parts"]["head"])
+    return state["name"]
+
+
+_MAY_DIFFER = {"device", "versions.lossbook", "versions.torch", "versions.python", "warm_start"}
+
+
+def _flat(config):
+    flat = {}
+    for key, value in config.items():
+        if isinstance(value, dict):
+            flat.update({f"{key}.{inner}": item for inner, item in value.items()})
+        else:
+            flat[key] = value
+    return flat
+
+
+def _read(path):
+    try:
+        return torch.load(path, weights_only=True, map_location="cpu")
+    except FileNotFoundError:
+        raise
+    except Exception as error:   # torch names no common class for the ways a file can be damaged
+        raise ValueError(f"checkpoint {path} cannot be read, it is damaged or not a checkpoint "
+                         f"({type(error).__name__}): delete it to start afresh") from error

