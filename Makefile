@@ -19,9 +19,9 @@ READY  := .venv/.lock-installed
 book: $(READY)
 	$(VENV) -m tools.build
 
-# Two workers with one thread each; no progress bars in the captured output.
+# Two workers with one thread each.
 test: $(READY)
-	OMP_NUM_THREADS=1 TQDM_DISABLE=1 $(VENV) -m pytest tests --ignore=tests/browser \
+	OMP_NUM_THREADS=1 $(VENV) -m pytest tests --ignore=tests/browser \
 	  --nbval-lax notebooks/*.ipynb -n 2 --dist loadscope
 
 notebooks: $(READY)
@@ -35,13 +35,13 @@ $(READY): requirements.txt
 	@test -x $(VENV) || $(PYTHON) -m venv --without-pip .venv
 	@$(VENV) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m pip --python $(VENV) install --quiet pip
 	@$(VENV) -m pip install --quiet -r requirements.txt
-	@$(VENV) -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@PYTHONWARNINGS=ignore $(VENV) -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # The +cpu that some machines' torch carries is a build, not a release: it is cut off.
-lock: $(READY)
-	$(VENV) -m venv --without-pip _build/lock
-	$(VENV) -m pip --python _build/lock/bin/python install --quiet pip pip-tools
+lock:
+	$(PYTHON) -m venv --without-pip _build/lock
+	$(PYTHON) -m pip --python _build/lock/bin/python install --quiet pip pip-tools
 	CUSTOM_COMPILE_COMMAND="make lock" _build/lock/bin/pip-compile --quiet --strip-extras --allow-unsafe \
 	  --extra book --extra test --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 	  --no-emit-options --output-file requirements.txt pyproject.toml requirements.in

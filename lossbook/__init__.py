@@ -35,4 +35,4 @@ def _declare_torchvision_operators():
 
 _torchvision_library = _declare_torchvision_operators()
 
-from . import margins, heads  # noqa: E402
+from . import backbones, bounds, data, figures, heads, margins, metrics, profiles, training  # noqa: E402, F401

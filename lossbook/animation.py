@@ -40,7 +40,7 @@ class Animation:
         return self.alt
 
 
-def animate(run, split="both", view="plane", between=3, seconds=0.6):
+def animate(run, split="both", view="plane", between=2, seconds=0.6):
     """The embeddings from the first epoch to the last, on axes that stay fixed.
 
     Parameters
@@ -65,16 +65,42 @@ def animate(run, split="both", view="plane", between=3, seconds=0.6):
     if between < 0 or not seconds > 0:
         raise ValueError(f"between = {between!r}, seconds = {seconds!r}: expected at least 0, and above 0")
     splits = ("train", "test") if split == "both" else (split,)
-    durations, frames = [], []
+    frames, durations = [], []
     with matplotlib.style.context(["default", STYLE, {"figure.dpi": 90}]):
-        figure, grid = axes(None, (3.6 * len(splits), 4.2), 1, len(splits))
-        views = [view_named(view)(ax, run, name, run.snapshots) for ax, name in zip(grid[0], splits)]
+        figure, grid = axes(None, (3.6 * len(splits), 4.55), 1, len(splits))
+        panels = [view_named(view)(ax, run, name, run.snapshots) for ax, name in zip(grid[0], splits)]
         canvas = FigureCanvasAgg(key(figure, run.classes))
-        for snapshot, title in _moments(run.snapshots, between):
-            for panel in views:
+        for snapshot, title, share in _moments(run.snapshots, between):
+            for panel in panels:
                 panel.show(snapshot, f"{panel.split}, {title}")
             canvas.draw()
             figure.set_layout_engine("none")                 # laid out once: nothing jumps between frames
-            frames.append(Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy()))
-            durations.append(1000 * seconds / (between + 1))
-    return None
+            frames.append(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"))
+            durations.append(1000 * seconds * share)
+    durations[-1] += 2000                                    # the end is what one wants to look at
+    shown = " and ".join(splits)
+    return Animation(_with_one_palette(frames), durations,
+                     f"{run.name}: {shown} embeddings ({view}), epoch 1 to {run.snapshots[-1].epoch}")
+
+
+def _moments(snapshots, between):
+    """(snapshot, title, share of an epoch's time): each epoch, then the frames on the way to the next.
+
+    An epoch's own frame stays for two shares, so that the eye can rest on what was measured.
+    """
+    share = 1 / (between + 2)
+    for start, end in zip(snapshots, snapshots[1:]):
+        yield start, f"epoch {start.epoch}", 2 * share
+        for t in np.arange(1, between + 1) / (between + 1):
+            moved = {name: (1 - t) * getattr(start, name) + t * getattr(end, name)
+                     for name in ("train", "test", "weight")}
+            yield (SimpleNamespace(**moved, train_pred=start.train_pred, test_pred=start.test_pred),
+                   f"epoch {start.epoch} → {end.epoch}", share)
+    yield snapshots[-1], f"epoch {snapshots[-1].epoch}", 1
+
+
+def _with_one_palette(frames, colors=64):
+    """One palette for all frames, taken from the first, middle and last: smaller files, and no flicker."""
+    samples = [np.asarray(frames[j]) for j in (0, len(frames) // 2, -1)]
+    palette = Image.fromarray(np.concatenate(samples)).quantize(colors, dither=Image.Dither.NONE)
+    return [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]

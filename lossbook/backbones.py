@@ -32,8 +32,8 @@ class LeNetPP(nn.Sequential):
 
     @classmethod
     def small(cls, embedding_dim):
-        """The quick profile's: 3×3 kernels, 16, 32 and 64 channels, batch normalisation."""
-        return cls(embedding_dim, widths=(16, 32, 64), kernel_size=3, batch_norm=True)
+        """The quick profile's: 3×3 kernels, 8, 24 and 48 channels, batch normalisation."""
+        return cls(embedding_dim, widths=(8, 24, 48), kernel_size=3, batch_norm=True)
 
 
 class MiniResNet18(nn.Sequential):

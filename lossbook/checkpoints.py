@@ -1,5 +1,6 @@
 """Checkpoint: the state of a training after an epoch, so that an interrupted run can go on."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -26,10 +27,11 @@ class Checkpoint:
     def save(self):
         if self.path is None:
             return
+        about = {"name": self.run.name, "config": self.run.config,
+                 "history": {column: self.run.history[column].tolist() for column in COLUMNS}}
         state = {
-            "name": self.run.name, "config": self.run.config,
+            "about": json.dumps(about),
             "parts": {name: part.state_dict() for name, part in self.parts.items()},
-            "history": self.run.history.to_dict("list"),
             "snapshots": [{key: torch.as_tensor(value) for key, value in vars(snapshot).items()}
                           for snapshot in self.run.snapshots],
         }
@@ -44,8 +46,9 @@ class Checkpoint:
         if self.path is None or not self.path.exists():
             return 1
         state = _read(self.path)
+        about = json.loads(state["about"])
         mine = {"loss": self.run.name, **_flat(self.run.config)}
-        theirs = {"loss": state["name"], **_flat(state["config"])}
+        theirs = {"loss": about["name"], **_flat(about["config"])}
         differing = [key for key in mine if key not in _MAY_DIFFER and mine[key] != theirs.get(key)]
         if differing:
             key = differing[0]
@@ -53,7 +56,7 @@ class Checkpoint:
                              f"this one's is {mine[key]!r}; use another file, or delete that one to start afresh")
         for name, part in self.parts.items():
             part.load_state_dict(state["parts"][name])
-        self.run.history = pd.DataFrame(state["history"], columns=COLUMNS)
+        self.run.history = pd.DataFrame(about["history"], columns=COLUMNS)
         self.run.snapshots = [
             Snapshot(int(saved.pop("epoch")), **{key: np.asarray(value) for key, value in saved.items()})
             for saved in state["snapshots"]]
@@ -65,7 +68,7 @@ def load_weights(path, backbone, head):
     state = _read(Path(path))
     backbone.load_state_dict(state["parts"]["backbone"])
     head.load_state_dict(state["parts"]["head"])
-    return state["name"]
+    return json.loads(state["about"])["name"]
 
 
 _MAY_DIFFER = {"device", "versions.lossbook", "versions.torch", "versions.python", "warm_start"}

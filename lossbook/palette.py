@@ -2,22 +2,24 @@
 
 import functools
 import io
+import math
 
 import matplotlib.style
 import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from PIL import Image
 
 # "petroff10", ten colours told apart with the common kinds of colour blindness (Petroff 2021,
 # arXiv 2107.02270). Written out because matplotlib ships it by name only from 3.10 on.
 CLASS_COLORS = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6",
                 "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")
 INK, GREY, LIGHT = "#22262b", "#6a7077", "#d5d8dc"
-LINE_STYLES = ("-", "--", "-.", ":")
+LINE_STYLES = ("-", (0, (5, 1.5)), (0, (6, 1.5, 1.2, 1.5)), (0, (1.6, 1)))
 
 STYLE = {
-    "figure.dpi": 120, "savefig.dpi": "figure", "figure.facecolor": "white", "savefig.facecolor": "white",
+    "figure.dpi": 150, "savefig.dpi": "figure", "figure.facecolor": "white", "savefig.facecolor": "white",
     "font.size": 12, "axes.titlesize": 13, "axes.labelsize": 12, "xtick.labelsize": 12, "ytick.labelsize": 12,
     "legend.fontsize": 12, "text.color": INK, "axes.titlecolor": INK, "axes.titleweight": "bold",
     "axes.titlelocation": "left", "axes.labelcolor": INK, "axes.edgecolor": GREY, "xtick.color": GREY,
@@ -30,14 +32,22 @@ STYLE = {
 class Card(Figure):
     """A matplotlib Figure, on white, that a notebook shows once, as PNG, whatever the backend.
 
-    It is never registered with pyplot, so nothing shows it a second time at the end of a cell,
-    and there is nothing to close.
+    It is not registered with pyplot, so nothing shows it again at the end of a cell, and there is
+    nothing to close. It is shown at 100 CSS pixels an inch (12 pt text is 17 pixels high) with
+    half as many pixels again, for sharp screens, in 256 colours, which keeps pages light.
     """
 
     def _repr_png_(self):
-        buffer = io.BytesIO()
+        buffer, png = io.BytesIO(), io.BytesIO()
         self.savefig(buffer, format="png")
-        return buffer.getvalue()
+        Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(png, "PNG", optimize=True)
+        return png.getvalue()
+
+    def _ipython_display_(self):
+        # Not left to _repr_png_ alone: the inline backend's own printer for figures would win, and crop.
+        from IPython.display import display
+        display({"image/png": self._repr_png_(), "text/plain": repr(self)}, raw=True,
+                metadata={"image/png": {"width": round(100 * self.get_figwidth())}})
 
 
 def styled(draw):
@@ -78,8 +88,11 @@ def key(figure, classes):
     if numbers != list(classes) and isinstance(figure, Card):
         handles = [Line2D([], [], linestyle="none", marker="o", markersize=9, color=color, label=f"{number} {name}")
                    for color, number, name in zip(colors_of(classes), numbers, classes)]
-        figure.legend(handles=handles, loc="outside lower center", ncols=max(2, int(figure.get_figwidth() // 1.7)),
-                      handletextpad=0.1, columnspacing=1.0)
+        width, height = figure.get_size_inches()
+        columns = int(width // 1.45)
+        figure.set_size_inches(width, height + 0.24 * math.ceil(len(classes) / columns))
+        figure.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize=11, handletextpad=0.1,
+                      columnspacing=0.8, labelspacing=0.3)
     return figure
 
 

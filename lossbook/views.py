@@ -7,6 +7,7 @@ animation once a frame.
 
 import numpy as np
 from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.colors import to_rgba_array
 
 from .palette import GREY, INK, LIGHT, badge_texts, colors_of, on
 
@@ -41,49 +42,50 @@ class _View:
         if dim != 2:
             raise ValueError(f"{run.name} has {dim}-D embeddings: this picture needs 2-D ones; train with "
                              "embedding_dim=2, or look at angle_histograms, which works in any dimension")
-        self.ax, self.split, self.labels = ax, split, getattr(run, f"{split}_labels")
-        self.palette = np.array(colors_of(run.classes))
+        self.ax, self.small, self.split, self.labels = ax, small, split, getattr(run, f"{split}_labels")
+        self.palette = to_rgba_array(colors_of(run.classes))
         # Drawn in a shuffled order, the same every time: else the last class would hide the others.
         self.order = np.random.default_rng(0).permutation(len(self.labels))
         self.colors = self.palette[self.labels]
         ax.set_aspect("equal")
         self.points = ax.scatter([], [], s=3 if small else 7, linewidths=0, zorder=2)
+        self.points.set_facecolors(self.colors[self.order])
         self.rays = ax.add_collection(LineCollection([], colors=INK, linewidths=0.8 if small else 1.2, zorder=3))
         self.badges = [ax.text(0, 0, text, color=on(color), fontsize=8 if small else 11, weight="bold", zorder=4,
                                ha="center", va="center_baseline",
                                bbox=dict(boxstyle="circle,pad=0.2", facecolor=color, edgecolor="white", linewidth=0.8))
                        for text, color in zip(badge_texts(run.classes), self.palette)]
-        self.mistakes = ax.scatter([], [], s=14 if small else 30, marker="X", edgecolors="black",
-                                   linewidths=0.5 if small else 0.7, zorder=5)
-        self.score_format = "{:.1f} %, ✖ {:,}" if small else "{:.1f} % right, ✖ {:,} wrong"
-        self.score = ax.text(0, 1.01, "", transform=ax.transAxes, va="bottom", color=GREY)
-        self.frame(snapshots, small)
+        self.mistakes = ax.scatter([], [], marker="X", edgecolors="black", linewidths=0.5 if small else 0.7, zorder=5)
+        self.score = ax.text(0, 1.015, "", transform=ax.transAxes, va="bottom", color=GREY, fontsize=11)
+        self.score_format = "{:.1f} %, ✖ {:,}" if small else "{:.1f} % right, ✖ {:,} of {:,} wrong"
+        self.frame(snapshots)
 
     def show(self, snapshot, title=None):
         """Draw a snapshot, in place of the one before; ``title`` is the split and epoch by default."""
         x, wrong = getattr(snapshot, self.split), getattr(snapshot, f"{self.split}_pred") != self.labels
         places, tips = self.places(x), self.reach * _unit(snapshot.weight)
-        self.points.set(offsets=places[self.order], facecolors=self.colors[self.order])
-        self.mistakes.set(offsets=places[wrong], facecolors=self.colors[wrong])
+        self.points.set_offsets(places[self.order])
+        size = min(30, max(10, 3000 / max(1, wrong.sum())))          # many crosses are drawn smaller
+        self.mistakes.set(offsets=places[wrong], facecolors=self.colors[wrong], sizes=[size / 2 if self.small else size])
         self.rays.set_segments([((0, 0), tip) for tip in tips])
         for badge, tip in zip(self.badges, tips):
             badge.set_position(tip)
-        self.ax.set_title(f"{self.split}, epoch {snapshot.epoch}" if title is None else title, pad=22)
-        self.score.set_text(self.score_format.format(100 * (1 - wrong.mean()), wrong.sum()))
+        self.ax.set_title(f"{self.split}, epoch {snapshot.epoch}" if title is None else title, pad=21)
+        self.score.set_text(self.score_format.format(100 * (1 - wrong.mean()), wrong.sum(), len(wrong)))
         return self
 
 
 class Plane(_View):
     """The embeddings as they are."""
 
-    def frame(self, snapshots, small):
+    def frame(self, snapshots):
         radius = max(np.linalg.norm(x, axis=1).max() for s in snapshots for x in (s.train, s.test))
         self.reach = 1.12 * radius
         self.ax.set(xlim=(-1.27 * radius, 1.27 * radius), ylim=(-1.27 * radius, 1.27 * radius))
         self.ax.axhline(0, color=LIGHT, linewidth=0.7, zorder=0)
         self.ax.axvline(0, color=LIGHT, linewidth=0.7, zorder=0)
         self.ax.locator_params(nbins=4)
-        if not small:
+        if not self.small:
             self.ax.set(xlabel="x₁ (dimensionless)", ylabel="x₂ (dimensionless)")
 
     def places(self, x):
@@ -101,14 +103,14 @@ class Circle(_View):
 
     reach, bins, tallest = 0.72, 180, 0.6
 
-    def frame(self, snapshots, small):
+    def frame(self, snapshots):
         self.radius = np.random.default_rng(1).uniform(0.86, 0.98, len(self.labels))
         self.bars = self.ax.add_collection(PolyCollection([], facecolors=self.palette, linewidths=0, zorder=1))
         around = np.linspace(0, 2 * np.pi, 361)
         self.ax.plot(np.cos(around), np.sin(around), color=GREY, linewidth=0.8, zorder=1)
         self.ax.set(xlim=(-1.42, 1.42), ylim=(-1.42, 1.42))
         self.ax.axis("off")
-        if not small:
+        if not self.small:
             self.ax.text(0.5, 0, "bars: samples per 2° of direction (√ scale)", transform=self.ax.transAxes,
                          ha="center", va="top", color=GREY, fontsize=11)
 

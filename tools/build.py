@@ -20,6 +20,7 @@ from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 from jupyter_cache.executors.utils import single_nb_execution
 from myst_nb.core.read import is_myst_markdown_notebook, myst_nb_reader_plugin
+from sphinx.util.console import color_terminal, nocolor
 
 from tools import notebooks
 
@@ -41,7 +42,7 @@ def main():
     drop_if_changed("code", [CACHE, DOCTREES],
                     [*ROOT.glob("lossbook/**/*.py"), ROOT / "requirements.txt"],
                     os.environ.get("LOSSBOOK_PROFILE", ""))
-    drop_if_changed("layout", [DOCTREES, HTML],
+    drop_if_changed("layout", [DOCTREES],
                     [ROOT / "_config.yml", ROOT / "_toc.yml", ROOT / "book/references.bib",
                      *ROOT.glob("book/_static/**/*.*"), *ROOT.glob("tools/*.py")], REPOSITORY)
     notebooks.main()
@@ -73,8 +74,7 @@ def execute(pages, timeout):
     print(f"Executing {len(waiting)} of {len(pages)} pages with code (the others are cached)", flush=True)
     # Two chapters at a time with half the cores each finish sooner than one at a time with all.
     os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // WORKERS))
-    os.environ["TQDM_DISABLE"] = "1"                     # a progress bar is no use on a page
-    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"   # a debugger's remark at every kernel's start
+    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"   # else a debugger's remark at every kernel's start
     failed = []
     with ProcessPoolExecutor(WORKERS) as pool:
         # The last chapters are the longest: they start first.
@@ -82,6 +82,7 @@ def execute(pages, timeout):
         for done, run in enumerate(as_completed(runs), 1):
             name, result = str(runs[run].relative_to(ROOT)), run.result()
             if result.err is None:
+                remove_widgets(result.nb)
                 cache.cache_notebook_bundle(
                     CacheBundleIn(result.nb, str(runs[run]), data={"execution_seconds": result.time}),
                     check_validity=False, overwrite=True)
@@ -101,8 +102,18 @@ def is_cached(cache, page):
 
 
 def execute_page(page, timeout):
+    quiet = ["--log-level=ERROR"]   # of the kernel's own remarks; what a cell prints is kept
     return single_nb_execution(myst_nb_reader_plugin(str(page)), cwd=str(page.parent),
-                               timeout=timeout, allow_errors=False)
+                               timeout=timeout, allow_errors=False, extra_arguments=quiet)
+
+
+def remove_widgets(notebook):
+    """Leave out progress bars: on a page, without a kernel, a widget is dead, and needs scripts from afar."""
+    notebook.metadata.pop("widgets", None)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs
+                            if "application/vnd.jupyter.widget-view+json" not in output.get("data", {})]
 
 
 def failing_cell(notebook):
@@ -130,7 +141,10 @@ def copy_mathjax():
 
 
 def write_html():
-    """Run Sphinx strictly, and write all pages: navigation and numbers on one depend on the others."""
+    """Run Sphinx strictly, and write all pages anew: navigation and numbers on one depend on the others."""
+    shutil.rmtree(HTML, ignore_errors=True)
+    if not color_terminal():
+        nocolor()
     override = {"html_theme_options": {"repository_url": REPOSITORY}} if REPOSITORY else {}
     result = build_sphinx(
         ROOT, HTML, path_config=ROOT / "_config.yml", noconfig=True, force_all=True,
@@ -138,11 +152,7 @@ def write_html():
         confoverrides={"external_toc_path": str(ROOT / "_toc.yml"), "latex_individualpages": False, **override})
     if result != 0:
         shutil.rmtree(DOCTREES, ignore_errors=True)   # else the next build would not read, and not judge, these pages
-        sys.exit("The book was not built: Sphinx warned, and a warning is an error here. See above for the pages.")
-    front = f"{notebooks.pages()[0]}.html"
-    (HTML / "index.html").write_text(
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>lossbook</title>'
-        f'<meta http-equiv="refresh" content="0; url={front}"><a href="{front}">To the book</a></html>\n')
+        sys.exit("The book was not built: Sphinx failed or warned, and a warning is an error here. See above where.")
     print(f"The book is in {(HTML / 'index.html').relative_to(ROOT)}")
 
 

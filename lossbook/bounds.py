@@ -1,0 +1,81 @@
+r"""Bounds on the scale s and the margin m: what C classes in d dimensions can hold.
+
+Two regimes. With d ≥ C − 1 the class vectors can stand as a simplex, every pair at
+cos = −1/(C − 1): the papers' formulas assume this. On the circle (d = 2) they can at best be
+spaced by 2π/C, the neighbours are close, and more scale is needed for the same certainty.
+"""
+
+import math
+
+import numpy as np
+from scipy.optimize import brentq
+
+__all__ = ["centre_posterior", "least_scale", "least_scale_simplex", "greatest_cosine_margin",
+           "greatest_angular_margin", "adacos_scale"]
+
+
+def centre_posterior(scale, num_classes):
+    """The best posterior of the true class on the circle: x on its class vector, C spaced evenly.
+
+    e^s / Σ_j e^{s·cos(2πj/C)}, in (1/C, 1); d = 2. Its negative logarithm is the lowest loss
+    that norm-softmax can reach there.
+    """
+    _check(num_classes)
+    angles = 2 * math.pi * np.arange(num_classes) / num_classes
+    return float(1 / np.exp(scale * (np.cos(angles) - 1)).sum())
+
+
+def least_scale(posterior, num_classes):
+    """The least s for which :func:`centre_posterior` reaches ``posterior``, in (1/C, 1); d = 2."""
+    _check(num_classes, posterior)
+    return brentq(lambda s: centre_posterior(s, num_classes) - posterior, 0, 1e6)
+
+
+def least_scale_simplex(posterior, num_classes):
+    """(C−1)/C · ln[(C−1)P/(1−P)], the least s for posterior P when d ≥ C − 1.
+
+    Source: Wang et al., "CosFace", CVPR 2018, eq. 6.
+    """
+    _check(num_classes, posterior)
+    return (num_classes - 1) / num_classes * math.log((num_classes - 1) * posterior / (1 - posterior))
+
+
+def greatest_cosine_margin(num_classes, embedding_dim=2):
+    """The largest cosine margin that all C classes can meet at their centres.
+
+    1 − cos(2π/C) for d = 2; C/(C−1) for C ≤ d + 1. Between the two no formula is known, only that
+    it lies below C/(C−1): a ``ValueError`` says so.
+
+    Source: Wang et al., "CosFace", CVPR 2018, eq. 7.
+    """
+    _check(num_classes)
+    if num_classes <= embedding_dim + 1:
+        return num_classes / (num_classes - 1)
+    if embedding_dim == 2:
+        return 1 - math.cos(2 * math.pi / num_classes)
+    raise ValueError(f"no closed form for {num_classes} classes in {embedding_dim} dimensions: the bound is known for "
+                     f"d = 2 and for C ≤ d + 1; here it is only known to lie below C/(C−1) = "
+                     f"{num_classes / (num_classes - 1):.3f}")
+
+
+def greatest_angular_margin(num_classes):
+    """2π/C radians, the angle between neighbours on the circle: the largest m2 met at the centres; d = 2."""
+    _check(num_classes)
+    return 2 * math.pi / num_classes
+
+
+def adacos_scale(num_classes):
+    """√2·ln(C−1), a scale chosen from the number of classes alone.
+
+    Source: Zhang et al., "AdaCos", CVPR 2019, the fixed scale.
+    """
+    _check(num_classes)
+    return math.sqrt(2) * math.log(num_classes - 1)
+
+
+def _check(num_classes, posterior=None):
+    if not (isinstance(num_classes, int) and num_classes >= 2):
+        raise ValueError(f"num_classes = {num_classes!r}: expected a whole number of at least 2")
+    if posterior is not None and not 1 / num_classes < posterior < 1:
+        raise ValueError(f"posterior = {posterior!r}: with {num_classes} classes expected between chance, "
+                         f"{1 / num_classes:.3g}, and 1, both excluded")

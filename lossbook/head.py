@@ -1,0 +1,173 @@
+"""What every head shares: class vectors, lengths and cosines in sound precision, checked input."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+__all__ = ["Head", "MarginHead", "NonFiniteEmbedding"]
+
+
+class NonFiniteEmbedding(ValueError):
+    """An embedding handed to a head holds NaN or infinity."""
+
+
+class Head(nn.Module):
+    """Class vectors and the logits they give; the base of every head.
+
+    Parameters
+    ----------
+    embedding_dim : int
+        d, the length of an embedding.
+    num_classes : int
+        C, at least 2.
+
+    Attributes
+    ----------
+    weight : Parameter, shape (C, d)
+        The class vectors as trained (not normalised).
+    hyperparameters : dict
+        Scale, margins and the like, as given.
+
+    Errors raised on use: ``TypeError`` for embeddings or labels of the wrong kind, ``ValueError``
+    for wrong shapes and labels outside [0, C), :class:`NonFiniteEmbedding` for NaN or inf.
+    """
+
+    unit_weight = False      # read W_j as W_j / ‖W_j‖
+    unit_embedding = False   # read x as x / ‖x‖
+
+    def __init__(self, embedding_dim, num_classes, scale=1.0, **hyperparameters):
+        super().__init__()
+        require(isinstance(embedding_dim, int) and embedding_dim >= 1,
+                 f"embedding_dim = {embedding_dim!r}: expected a whole number of at least 1")
+        require(isinstance(num_classes, int) and num_classes >= 2,
+                 f"num_classes = {num_classes!r}: expected a whole number of at least 2")
+        require(math.isfinite(scale) and scale > 0,
+                 f"scale = {scale!r}: the scale s multiplies cosines and must be above 0 and finite")
+        self.embedding_dim, self.num_classes, self.scale = embedding_dim, num_classes, float(scale)
+        self.hyperparameters = {"scale": scale, **hyperparameters} if self.unit_embedding else hyperparameters
+        self.weight = nn.Parameter(torch.empty(num_classes, embedding_dim))
+        self.reset_parameters()
+
+    def reset_parameters(self):
+        """Draw the class vectors anew (Xavier uniform) from torch's global generator."""
+        nn.init.xavier_uniform_(self.weight)
+
+    @property
+    def name(self):
+        """The loss and its settings, e.g. ``ArcFace(scale=64, margin=0.5)``."""
+        settings = ", ".join(f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
+                             for key, value in self.hyperparameters.items())
+        return f"{type(self).__name__}({settings})" if settings else type(self).__name__
+
+    def set_progress(self, progress):
+        """Tell the head how much of training is done, in [0, 1]. Only annealing heads listen."""
+        require(0 <= progress <= 1, f"progress = {progress!r}: expected a fraction of training in [0, 1]")
+
+    def forward(self, x, labels=None):
+        """Logits, shape (N, C), of embeddings ``x``, shape (N, d).
+
+        Without ``labels`` there is no margin: predict with these. With ``labels``, shape (N,)
+        int64, the target entries carry the margin: train with these.
+        """
+        x = self._checked(x, labels)
+        logits = self._logits(x)
+        return logits if labels is None else self._with_margin(logits, x, labels)
+
+    def loss(self, x, labels):
+        """Mean cross-entropy of ``head(x, labels)``, a scalar.
+
+        ``labels`` as for ``nn.CrossEntropyLoss``: class indices, shape (N,), int64.
+        """
+        return F.cross_entropy(self(x, labels), labels)
+
+    def _logits(self, x):
+        features = polar(x, self._shortest(x))[0] if self.unit_embedding else x
+        vectors = polar(self.weight, self._shortest(self.weight))[0] if self.unit_weight else self.weight
+        # A product of unit vectors cannot overflow in half precision; any other can.
+        bounded = self.unit_embedding and self.unit_weight
+        with torch.autocast(x.device.type, enabled=bounded and torch.is_autocast_enabled(x.device.type)):
+            products = F.linear(features, vectors.to(features.dtype))
+        return products.to(features.dtype) * self.scale
+
+    def _with_margin(self, logits, x, labels):
+        return logits
+
+    def _shortest(self, tensor):
+        """The length below which a vector's gradient, about s/‖x‖, would leave its dtype's range."""
+        return max(1e-12, 8 * self.scale / torch.finfo(tensor.dtype).max)
+
+    def _checked(self, x, labels):
+        d, C = self.embedding_dim, self.num_classes
+        if not (torch.is_tensor(x) and x.is_floating_point()):
+            raise TypeError("embeddings must be a floating-point tensor, got "
+                            + (str(x.dtype) if torch.is_tensor(x) else type(x).__name__))
+        require(x.ndim == 2 and x.shape[1] == d and len(x) > 0,
+                 f"embeddings have shape {tuple(x.shape)}, expected (N, {d}) with N at least 1: "
+                 f"this head was made with embedding_dim={d}")
+        bad = ~torch.isfinite(x).all(dim=1)
+        if bad.any():
+            row = int(bad.nonzero()[0])
+            raise NonFiniteEmbedding(f"embedding {row} of {len(x)} holds {x[row][~torch.isfinite(x[row])][0].item()}, "
+                                     "expected finite numbers: look for a diverged backbone or bad input images")
+        if labels is not None:
+            if not torch.is_tensor(labels) or labels.dtype != torch.int64:
+                got = str(labels.dtype) if torch.is_tensor(labels) else type(labels).__name__
+                raise TypeError(f"labels must be class indices in an int64 tensor, got {got}: "
+                                "use labels.long() if they are whole numbers")
+            require(labels.shape == x.shape[:1],
+                     f"labels have shape {tuple(labels.shape)}, expected ({len(x)},): one index an embedding")
+            outside = (labels < 0) | (labels >= C)
+            if outside.any():
+                raise ValueError(f"label {int(labels[outside][0])} is outside [0, {C}): this head was made "
+                                 f"with num_classes={C}, and classes count from 0")
+        return x
+
+    def extra_repr(self):
+        settings = "".join(f", {key}={value}" for key, value in self.hyperparameters.items())
+        return f"embedding_dim={self.embedding_dim}, num_classes={self.num_classes}{settings}"
+
+
+class MarginHead(Head):
+    """A head whose target cosine goes through ``self.margin``, (N,) → (N,), before the lengths."""
+
+    def __init__(self, embedding_dim, num_classes, scale=1.0, **hyperparameters):
+        super().__init__(embedding_dim, num_classes, scale, **hyperparameters)
+        for key, value in hyperparameters.items():
+            setattr(self, key, value)
+        self.margin_of(torch.ones(1))    # a margin outside its domain is refused here, not in training
+
+    def margin_of(self, cos):
+        """The margined target, shape (N,), of the target cosines ``cos``, shape (N,)."""
+        raise NotImplementedError(f"{type(self).__name__} must say what its margin does to the target cosine")
+
+    def _with_margin(self, logits, x, labels):
+        direction, length = polar(x, self._shortest(x))
+        vector, vector_length = polar(self.weight[labels], self._shortest(self.weight))
+        target = self.margin_of((direction * vector).sum(dim=1)) * self.scale
+        if not self.unit_embedding:
+            target = target * length
+        if not self.unit_weight:
+            target = target * vector_length
+        return logits.scatter(1, labels[:, None], target[:, None].to(logits.dtype))
+
+
+def polar(vectors, shortest):
+    """Directions and lengths of the rows of ``vectors``, in float32 or wider.
+
+    Rows are divided by their largest entry first, so squares neither overflow nor underflow.
+    A row shorter than ``shortest`` gets a direction shorter than 1, and so a bounded gradient;
+    a zero row has no direction: it gets zero, and a zero gradient.
+    """
+    wide = vectors.float() if vectors.dtype in (torch.float16, torch.bfloat16) else vectors
+    largest = wide.detach().abs().amax(dim=1, keepdim=True)
+    unit = largest.clamp_min(shortest)
+    scaled = torch.where(largest > 0, wide / unit, 0.0)
+    length = torch.linalg.vector_norm(scaled, dim=1, keepdim=True)
+    return scaled / length.clamp_min(1.0), (length * unit).squeeze(1)
+
+
+def require(condition, message):
+    if not condition:
+        raise ValueError(message)

@@ -1,0 +1,127 @@
+"""The built book as a reader meets it: every page, on a desktop and on a phone, light and dark.
+
+Each page is opened once on a desktop and once on a phone, and everything is asked of it there.
+Screenshots of all of them go to _build/screenshots, for a person to look at.
+"""
+
+import re
+
+import pytest
+from conftest import HTML, ROOT
+
+from tools import notebooks
+
+PAGES = notebooks.pages()
+DESKTOP = {"viewport": {"width": 1280, "height": 900}}
+PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
+SCREENSHOTS = ROOT / "_build" / "screenshots"
+
+
+@pytest.fixture(scope="module", params=PAGES)
+def desktop(request, visit):
+    with visit(f"{request.param}.html", **DESKTOP) as seen:
+        yield seen
+
+
+@pytest.fixture(scope="module", params=PAGES)
+def phone(request, visit):
+    with visit(f"{request.param}.html", **PHONE) as seen:
+        yield seen
+
+
+def test_a_page_loads_whole_and_from_the_book_alone(desktop):
+    assert desktop.status == 200
+    assert desktop.failures == []
+    assert desktop.outside == [], "the page asks the network for these"
+    assert desktop.console == []
+
+
+def test_formulas_are_set_without_errors(desktop):
+    formulas = desktop.page.locator("article .math")
+    assert formulas.count() == desktop.page.locator("article .math mjx-container").count()
+    assert desktop.page.locator("article [data-mjx-error]").evaluate_all(
+        "errors => errors.map(error => error.dataset.mjxError)") == []
+
+
+def test_pictures_are_there_and_described(desktop):
+    pictures = desktop.page.locator("article img").evaluate_all(
+        "images => images.map(image => ({alt: image.alt, width: image.naturalWidth, source: image.src}))")
+    assert [picture for picture in pictures if picture["width"] == 0] == [], "not loaded"
+    assert [picture for picture in pictures if not described(picture["alt"])] == [], \
+        "no alt text: mystnb: image: alt in the cell's metadata"
+
+
+def described(alt):
+    return len(alt) >= 20 and " " in alt and not re.search(r"[0-9a-f]{32}", alt)
+
+
+def test_described_tells_words_from_a_file_name():
+    assert described("Test embeddings in the plane, ten classes as ten rays")
+    assert not described("")
+    assert not described("figure")
+    assert not described("../_images/" + "0f" * 32 + ".png")
+
+
+def test_a_phone_page_does_not_scroll_sideways(phone):
+    excess, wide = phone.page.evaluate("""() => {
+        const width = document.documentElement.clientWidth;
+        const boxed = e => e && e.tagName !== "ARTICLE" &&
+            (getComputedStyle(e).overflowX !== "visible" || boxed(e.parentElement));
+        const wide = [...document.querySelectorAll("article *")].filter(
+            e => e.getBoundingClientRect().right > width + 1 && !boxed(e.parentElement));
+        return [document.documentElement.scrollWidth - width, wide.slice(0, 3).map(e => e.outerHTML.slice(0, 120))]; }""")
+    assert excess <= 0, f"the page is {excess} px too wide; sticking out: {wide}"
+
+
+def test_a_desktop_page_follows_the_reader_into_the_dark(desktop):
+    photograph(desktop, "desktop")
+
+
+def test_a_phone_page_follows_the_reader_into_the_dark(phone):
+    photograph(phone, "phone")
+
+
+def photograph(seen, window):
+    name = seen.path.removesuffix(".html").replace("/", "-")
+    for scheme in ("light", "dark"):
+        seen.page.emulate_media(color_scheme=scheme)
+        seen.page.wait_for_function("scheme => document.documentElement.dataset.theme === scheme", arg=scheme)
+        seen.page.screenshot(path=SCREENSHOTS / f"{name}-{window}-{scheme}.png", full_page=True, animations="disabled")
+
+
+def test_the_theme_switch_turns_a_page_dark(visit):
+    with visit(f"{PAGES[0]}.html", color_scheme="light", **DESKTOP) as seen:
+        for _ in range(3):                      # it goes round: auto, light, dark
+            if seen.page.locator("html").get_attribute("data-theme") == "dark":
+                break
+            seen.page.locator("button.theme-switch-button").first.click()
+        assert seen.page.locator("html").get_attribute("data-theme") == "dark"
+        red, green, blue = seen.page.evaluate(
+            "() => getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number)")
+        assert max(red, green, blue) < 64
+
+
+def test_the_root_leads_to_the_front_page(visit):
+    with visit("index.html", **DESKTOP) as seen:
+        seen.page.wait_for_url(f"**/{PAGES[0]}.html")
+
+
+def test_search_finds_arcface(visit):
+    with visit("search.html?q=ArcFace", **DESKTOP) as seen:
+        results = seen.page.locator("#search-results li a")
+        results.first.wait_for()
+        assert results.count() >= 2
+
+
+@pytest.mark.parametrize("page", notebooks.chapters())
+def test_a_notebook_numbers_its_equations_as_the_page_does(page):
+    html = (HTML / f"{page}.html").read_text(encoding="utf-8")
+    notebook = (ROOT / f"{page}.ipynb").read_text(encoding="utf-8")
+    numbers = re.findall(r'class="eqno">\(([\d.]+)\)', html)
+    assert numbers and re.findall(r"\\\\tag\{([\d.]+)\}", notebook) == numbers
+
+
+@pytest.mark.parametrize("page", notebooks.chapters())
+def test_a_chapter_opens_in_colab(page):
+    html = (HTML / f"{page}.html").read_text(encoding="utf-8")
+    assert re.search(rf'href="https://colab\.research\.google\.com/github/[^"]*/{page}\.ipynb"', html)

@@ -1,0 +1,70 @@
+"""Bounds against numbers worked out by hand and by brute force."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lossbook import bounds
+
+
+@pytest.mark.parametrize("classes, posterior, scale", [
+    (10, .5, 4.26), (10, .9, 15.14), (10, .99, 27.69), (8, .5, 2.86), (8, .9, 9.87), (8, .99, 18.06)])
+def test_least_scale_on_the_circle(classes, posterior, scale):
+    assert bounds.least_scale(posterior, classes) == pytest.approx(scale, abs=0.005)
+
+
+@pytest.mark.parametrize("scale, best", [(1, .215), (4, .483), (16, .914)])
+def test_centre_posterior(scale, best):
+    assert bounds.centre_posterior(scale, 10) == pytest.approx(best, abs=5e-4)
+
+
+def test_simplex_formula():
+    assert bounds.least_scale_simplex(.9, 10) == pytest.approx(3.96, abs=.005)
+
+
+@given(st.integers(2, 40), st.floats(0.05, 60))
+def test_centre_posterior_by_a_loop(classes, scale):
+    total = sum(math.exp(scale * math.cos(2 * math.pi * j / classes)) for j in range(classes))
+    assert bounds.centre_posterior(scale, classes) == pytest.approx(math.exp(scale) / total, rel=1e-9)
+
+
+@given(st.integers(3, 30), st.floats(0.01, 0.98))
+def test_least_scale_is_the_inverse(classes, share):
+    posterior = 1 / classes + share * (1 - 1 / classes)
+    assert bounds.centre_posterior(bounds.least_scale(posterior, classes), classes) == pytest.approx(posterior)
+
+
+def test_simplex_bound_is_met_by_a_simplex():
+    """C unit vectors in d = C − 1 at cos = −1/(C−1): at the bound's scale the centre posterior is P."""
+    classes, posterior = 6, 0.9
+    points = np.eye(classes) - 1 / classes
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    logits = bounds.least_scale_simplex(posterior, classes) * points @ points[0]
+    assert np.exp(logits[0]) / np.exp(logits).sum() == pytest.approx(posterior)
+    closest = max(points[i] @ points[j] for i, j in itertools.combinations(range(classes), 2))
+    assert bounds.greatest_cosine_margin(classes, classes - 1) == pytest.approx(1 - closest)
+
+
+def test_margins_on_the_circle():
+    assert bounds.greatest_cosine_margin(10) == pytest.approx(.191, abs=5e-4)
+    assert bounds.greatest_cosine_margin(8) == pytest.approx(.293, abs=5e-4)
+    assert bounds.greatest_angular_margin(10) == pytest.approx(.628, abs=5e-4)
+    assert bounds.greatest_cosine_margin(3, 2) == pytest.approx(1.5)
+
+
+def test_adacos():
+    assert bounds.adacos_scale(10) == pytest.approx(math.sqrt(2) * math.log(9))
+
+
+@pytest.mark.parametrize("call, says", [
+    (lambda: bounds.least_scale(0.05, 10), "chance, 0.1"),
+    (lambda: bounds.least_scale(1.0, 10), "posterior = 1.0"),
+    (lambda: bounds.centre_posterior(4, 1), "at least 2"),
+    (lambda: bounds.greatest_cosine_margin(100, 16), "no closed form for 100 classes in 16 dimensions"),
+])
+def test_outside_their_domain(call, says):
+    with pytest.raises(ValueError, match=says):
+        call()

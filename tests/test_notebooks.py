@@ -1,0 +1,121 @@
+"""The notebooks are what their sources say, and show no raw MyST."""
+
+import re
+
+import nbformat
+import pytest
+
+from tools import notebooks
+
+HEADER = """---
+jupytext: {text_representation: {extension: .md, format_name: myst}}
+kernelspec: {display_name: Python 3, language: python, name: python3}
+---
+"""
+BIBLIOGRAPHY = """@article{one, author = {Ada Lovelace}, title = {A}, year = 1843, url = {https://a.org}}
+@article{many, author = {Emmy Noether and Ada Lovelace and Mary Shelley}, title = {B}, year = 1918, url = {https://b.org}}
+"""
+TOC = """root: book/index
+parts:
+  - numbered: 1
+    chapters: [{file: notebooks/01_first}, {file: notebooks/02_second}]
+  - chapters: [{file: book/notation}]
+"""
+
+
+# The book itself
+
+def test_every_chapter_is_in_the_table_of_contents_and_every_entry_exists():
+    root = notebooks.ROOT
+    assert sorted(notebooks.chapters()) == sorted(f"notebooks/{path.stem}" for path in root.glob("notebooks/*.md"))
+    assert [page for page in notebooks.pages() if not (root / f"{page}.md").exists()] == []
+
+
+def test_every_notebook_has_its_source():
+    stems = {path.stem for path in notebooks.ROOT.glob("notebooks/*.ipynb")}
+    assert stems == {path.stem for path in notebooks.ROOT.glob("notebooks/*.md")}
+
+
+@pytest.mark.parametrize("page", notebooks.chapters())
+def test_notebook_is_in_sync_with_its_source(page):
+    stored = (notebooks.ROOT / f"{page}.ipynb").read_text(encoding="utf-8")
+    assert stored == notebooks.convert(page), f"{page}.md has changed: run make notebooks"
+
+
+@pytest.mark.parametrize("page", notebooks.chapters())
+def test_notebook_holds_no_raw_myst(page):
+    notebook = nbformat.read(notebooks.ROOT / f"{page}.ipynb", as_version=4)
+    assert [cell.source for cell in notebook.cells if cell.cell_type == "markdown" and raw_myst(cell.source)] == []
+
+
+def raw_myst(text):
+    """Traces of MyST in what should be plain Markdown: directives, colon fences, roles, targets, labels."""
+    return re.findall(r"^\s*(?:[`~]{3,}\{.*|:{3,}.*)$|\{[\w:-]+\}`[^`]*`|^\([\w:.-]+\)=|\$\$ *\([\w:.-]+\)", text, re.M)
+
+
+@pytest.mark.parametrize("text", ["```{note}\nx\n```", ":::{tip}\nx\n:::", "see {eq}`eq:a`", "(sec:a)=\n# A", "$$a$$ (eq:a)"])
+def test_raw_myst_sees(text):
+    assert raw_myst(text)
+
+
+# The rules, on a small book
+
+@pytest.fixture
+def small_book(tmp_path):
+    (tmp_path / "book").mkdir()
+    (tmp_path / "notebooks").mkdir()
+    for path, text in {"_toc.yml": TOC, "book/references.bib": BIBLIOGRAPHY, "book/index.md": "# Front",
+                       "book/notation.md": "(sec:n)=\n# Symbols\n\n$$\na\n$$ (eq:n)\n",
+                       "notebooks/01_first.md": "(ch:1)=\n# First\n\n$$\na\n$$ (eq:a)\n\n$$b$$\n\n$$\nc\n$$ (eq:c)\n",
+                       "notebooks/02_second.md": HEADER + "# Second\n\n```{math}\n:label: eq:d\nd\n```\n"
+                       "```{figure} a.png\n:name: fig:a\nCaption\n```\n"}.items():
+        (tmp_path / path).write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize("source, plain", [
+    ("(ch:x)=\n# Title", "# Title"),
+    ("% a note to the author\ntext", "text"),
+    ("$$\na\n$$ (eq:a)", "$$\na\n\\tag{1.1}\n$$"),
+    ("$$ a $$", "$$\na\n$$"),
+    ("```{math}\n:label: eq:d\nd\n```", "$$\nd\n\\tag{2.1}\n$$"),
+    ("{eq}`eq:a`, {eq}`eq:c`, {eq}`eq:d`, {eq}`eq:n`", "(1.1), (1.2), (2.1), (1)"),
+    ("{ref}`ch:1`, {ref}`here <ch:1>`, {numref}`fig:a`", "First, here, Fig. 2.1"),
+    ("{doc}`01_first` {math}`x^2`", "First $x^2$"),
+    ("[](01_first.md), [one](01_first.md)", "[First](01_first.ipynb), [one](01_first.ipynb)"),
+    ("[](../book/notation.md) [](#sec:n)", "[Symbols](../book/notation.md) Symbols"),
+    ("{cite}`one`", "([Lovelace, 1843](https://a.org))"),
+    ("{cite:t}`many`", "[Noether et al. (1918)](https://b.org)"),
+    ("{cite:p}`one,many`", "([Lovelace, 1843](https://a.org); [Noether et al., 1918](https://b.org))"),
+    ("```{note}\nMind {eq}`eq:a`.\n\nWell.\n```", "> **Note**\n>\n> Mind (1.1).\n>\n> Well."),
+    (":::{admonition} A *title*\n:class: tip\ntext\n:::", "> **A *title***\n>\n> text"),
+    ("::::{tip}\n:::{note}\nin\n:::\n::::", "> **Tip**\n>\n> > **Note**\n> >\n> > in"),
+    ("- item\n\n  ```{note}\n  in\n  ```", "- item\n\n  > **Note**\n  >\n  > in"),
+    ("```{figure} a.png\n:name: fig:a\n:alt: what it shows\nCaption\n```", "![what it shows](a.png)\n\n*Fig. 2.1. Caption*"),
+    ("```{code-block} python\nx = '{eq}`a`'\n```", "```python\nx = '{eq}`a`'\n```"),
+    ("```python\nx = '{eq}`a`'\n```", "```python\nx = '{eq}`a`'\n```"),
+])
+def test_lowering(small_book, source, plain):
+    lowered = notebooks.Lowering("notebooks/01_first", small_book)(source)
+    assert lowered == plain
+    assert "```python" in lowered or not raw_myst(lowered)
+
+
+@pytest.mark.parametrize("source", ["{eq}`eq:none`", "{cite}`none`", "{unknown}`x`", "```{unknown}\nx\n```",
+                                    "```{note}\nnever closed", "\\begin{align}\na\n\\end{align}"])
+def test_lowering_refuses_what_it_has_no_rule_for(small_book, source):
+    with pytest.raises(ValueError, match="notebooks/01_first.md"):
+        notebooks.Lowering("notebooks/01_first", small_book)(source)
+
+
+def test_cell_ids_are_unique_stable_and_survive_edits_elsewhere(small_book):
+    page, path = "notebooks/02_second", small_book / "notebooks/02_second.md"
+    cells = "```{code-cell}\n1 + 1\n```\n\nText.\n\n```{code-cell}\n1 + 1\n```\n"
+    path.write_text(HEADER + "# Second\n\n" + cells, encoding="utf-8")
+    text = notebooks.convert(page, small_book)
+    assert text == notebooks.convert(page, small_book)
+    before = [cell.id for cell in nbformat.reads(text, as_version=4).cells]
+    path.write_text(HEADER + "# Second, edited\n\n" + cells, encoding="utf-8")
+    after = [cell.id for cell in nbformat.reads(notebooks.convert(page, small_book), as_version=4).cells]
+    assert len(set(before)) == len(before) == 4
+    assert after[1:] == before[1:] and after[0] != before[0]
