@@ -41,7 +41,7 @@ def train(options):
     folder = _folder(options)
     dataset = data.load(options.dataset or profile.dataset)
     backbone = BACKBONES[options.backbone] if options.backbone else profile.backbone
-    recipe = {**profile.recipe, **({"epochs": options.epochs} if options.epochs else {})}
+    recipe = {**profile.recipe, **({} if options.epochs is None else {"epochs": options.epochs})}
     head = heads.from_preset(options.name, options.embedding_dim, len(dataset.classes))
     run = training.fit(backbone(options.embedding_dim), head, dataset, seed=options.seed, device=options.device,
                        checkpoint=folder / "checkpoint", **recipe)

@@ -7,10 +7,12 @@ from types import SimpleNamespace
 import matplotlib.style
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
 from PIL import Image
 
-from .palette import STYLE, axes, key
-from .views import view_named
+from .files import write_atomically
+from .palette import CLASS_COLORS, INK, STYLE
+from .views import side_by_side, snapshot_at
 
 __all__ = ["animate", "Animation"]
 
@@ -28,13 +30,12 @@ class Animation:
         self.data, self.alt, self.size = buffer.getvalue(), alt, frames[0].size
 
     def save(self, path):
-        """Write the GIF to ``path``."""
-        with open(path, "wb") as file:
-            file.write(self.data)
+        """Write the GIF to ``path``, whole or not at all; raises ``OSError`` if it cannot."""
+        write_atomically(path, lambda file: file.write(self.data))
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         return ({"image/gif": base64.b64encode(self.data).decode(), "text/plain": self.alt},
-                {"image/gif": {"alt": self.alt, "width": self.size[0], "height": self.size[1]}})
+                {"image/gif": {"alt": self.alt, "width": self.size[0]}})
 
     def __repr__(self):
         return self.alt
@@ -61,15 +62,19 @@ def animate(run, split="both", view="plane", between=2, seconds=0.6):
     Returns
     -------
     Animation
+
+    Raises
+    ------
+    ValueError
+        If the embeddings are not 2-D, the run has no snapshot, or an argument is outside its domain.
     """
     if between < 0 or not seconds > 0:
         raise ValueError(f"between = {between!r}, seconds = {seconds!r}: expected at least 0, and above 0")
-    splits = ("train", "test") if split == "both" else (split,)
+    splits, last = ("train", "test") if split == "both" else (split,), snapshot_at(run, -1)
     frames, durations = [], []
     with matplotlib.style.context(["default", STYLE, {"figure.dpi": 90}]):
-        figure, grid = axes(None, (3.6 * len(splits), 4.55), 1, len(splits))
-        panels = [view_named(view)(ax, run, name, run.snapshots) for ax, name in zip(grid[0], splits)]
-        canvas = FigureCanvasAgg(key(figure, run.classes))
+        figure, panels = side_by_side(run, splits, view, run.snapshots)
+        canvas = FigureCanvasAgg(figure)
         for snapshot, title, share in _moments(run.snapshots, between):
             for panel in panels:
                 panel.show(snapshot, f"{panel.split}, {title}")
@@ -79,8 +84,8 @@ def animate(run, split="both", view="plane", between=2, seconds=0.6):
             durations.append(1000 * seconds * share)
     durations[-1] += 2000                                    # the end is what one wants to look at
     shown = " and ".join(splits)
-    return Animation(_with_one_palette(frames), durations,
-                     f"{run.name}: {shown} embeddings ({view}), epoch 1 to {run.snapshots[-1].epoch}")
+    return Animation(_with_palette(frames), durations,
+                     f"{run.name}: {shown} embeddings ({view}), epoch 1 to {last.epoch}")
 
 
 def _moments(snapshots, between):
@@ -99,8 +104,13 @@ def _moments(snapshots, between):
     yield snapshots[-1], f"epoch {snapshots[-1].epoch}", 1
 
 
-def _with_one_palette(frames, colors=64):
-    """One palette for all frames, taken from the first, middle and last: smaller files, and no flicker."""
-    samples = [np.asarray(frames[j]) for j in (0, len(frames) // 2, -1)]
-    palette = Image.fromarray(np.concatenate(samples)).quantize(colors, dither=Image.Dither.NONE)
+def _with_palette(frames):
+    """The frames in one palette of 60 colours, for small files without flicker: class colours, their
+    blends with white and black (edges are smooth), and greys from ink to white.
+    """
+    pure = np.array([to_rgb(color) for color in CLASS_COLORS])
+    greys = np.linspace(to_rgb(INK), (1, 1, 1), 18)
+    colors = np.concatenate([pure, pure + (1 - pure) / 3, pure + (1 - pure) * 2 / 3, pure / 2, greys, [[0, 0, 0]]])
+    palette = Image.new("P", (1, 1))
+    palette.putpalette((255 * colors).round().astype(np.uint8).tobytes())
     return [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]

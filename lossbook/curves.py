@@ -1,5 +1,6 @@
 """Pictures of functions and of distributions: margins, decision regions, angles, training."""
 
+import itertools
 import math
 
 import numpy as np
@@ -9,13 +10,13 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from . import metrics
-from .palette import CLASS_COLORS, GREY, INK, LINE_STYLES, axes, styled
-from .views import snapshot_at
+from .palette import CLASS_COLORS, GREY, INK, LINE_STYLES, axes, colors_of, headline, styled
+from .views import labels_of, snapshot_at
 
 __all__ = ["target_curves", "decision_boundaries", "angle_histograms", "training_curves"]
 
-BLUE, AMBER, RED, PURPLE = (CLASS_COLORS[j] for j in (0, 1, 2, 4))
-LINE_COLORS = (BLUE, CLASS_COLORS[6], PURPLE, CLASS_COLORS[5], RED, CLASS_COLORS[8])
+BLUE, AMBER, RED = CLASS_COLORS[:3]
+LINE_ORDER = (0, 6, 4, 5, 2, 8, 1, 7, 3, 9)                 # of the class colours: the strongest first
 
 
 @styled
@@ -26,6 +27,9 @@ def target_curves(functions, points=721):
     torch, such as ``lambda cos: margins.arcface(cos, 0.5)``; any differentiable function will do,
     monotone or not. Targets are in units of s, derivatives in units of s per radian, by autograd,
     at ``points`` angles inside (0°, 180°).
+
+    Raises ``ValueError`` for an empty dict or more than ten functions, ``TypeError`` for a function
+    that does not return a differentiable tensor of the shape it was given.
     """
     _filled("functions", functions)
     theta = (torch.arange(points, dtype=torch.float64) + 0.5) * math.pi / points
@@ -33,8 +37,8 @@ def target_curves(functions, points=721):
     curves = [_target_and_slope(label, function, theta) for label, function in functions.items()]
     degrees = np.degrees(theta.numpy())
     for ax, row, ylabel in zip(grid[:, 0], zip(*curves), ("target logit / s", "derivative / s (per radian)")):
-        for line, (label, y) in enumerate(zip(functions, row)):
-            ax.plot(degrees, y, **_line(line), label=label)
+        for label, y, color, style in zip(functions, row, _line_colors(functions), itertools.cycle(LINE_STYLES)):
+            ax.plot(degrees, y, color=color, linestyle=style, label=label)
         ax.set(ylabel=ylabel, xlim=(0, 180), xticks=range(0, 181, 30))
         ax.grid(True)
         ax.locator_params(axis="y", nbins=6)
@@ -46,13 +50,19 @@ def target_curves(functions, points=721):
 
 def _target_and_slope(label, function, theta):
     theta = theta.clone().requires_grad_()
-    target = function(torch.cos(theta))
-    if not torch.is_tensor(target) or target.shape != theta.shape or not target.requires_grad:
-        raise TypeError(f"{label!r} must be a differentiable torch function from cosines (N,) to targets (N,), "
-                        f"but returned {type(target).__name__}"
-                        + (f" of shape {tuple(target.shape)}" if torch.is_tensor(target) else ""))
+    target = _targets(label, function, torch.cos(theta))
+    if not target.requires_grad:
+        raise TypeError(f"{label!r} returned a tensor without a gradient: it must be differentiable, in torch")
     (slope,) = torch.autograd.grad(target.sum(), theta)
     return target.detach().numpy(), slope.numpy()
+
+
+def _targets(label, function, cos):
+    target = function(cos)
+    if not torch.is_tensor(target) or target.shape != cos.shape:
+        raise TypeError(f"{label!r} must turn a tensor of cosines (N,) into a tensor of targets (N,), but returned "
+                        f"{type(target).__name__} of shape {tuple(np.shape(target))} for N = {len(cos)}")
+    return target
 
 
 @styled
@@ -65,6 +75,8 @@ def decision_boundaries(functions, points=361):
     sample of class 2 where f(cos θ₂) > cos θ₁. Where neither holds is the margin; where both
     hold, which only a function above cos θ can bring about, is drawn as claimed by both.
     The regions are computed on a grid of ``points`` × ``points`` angles in [0°, 180°].
+
+    Raises as :func:`target_curves`, but needs no gradient.
     """
     _filled("functions", functions)
     theta = torch.linspace(0, math.pi, points, dtype=torch.float64)
@@ -75,7 +87,7 @@ def decision_boundaries(functions, points=361):
     kinds = set()
     for ax, (label, function) in zip(grid.flat, functions.items()):
         with torch.no_grad():
-            target = function(cos)
+            target = _targets(label, function, cos)
         first = (target[None, :] - cos[:, None]).numpy()        # θ₁ along x, θ₂ along y
         kinds |= _regions(ax, degrees, first, second=first.T)
         ax.set(title=label, aspect="equal", xticks=(0, 60, 120, 180), yticks=(0, 60, 120, 180),
@@ -95,24 +107,23 @@ REGIONS = {"class 1": ("#b9d8f2", None), "class 2": ("#ffdc9c", None), "margin":
 
 def _regions(ax, degrees, first, second):
     """Fill where ``first`` and ``second`` are above 0, draw their zero lines; the kinds of region found."""
-    wins = {"class 1": first, "class 2": second}
     both = np.minimum(first, second)
-    for (kind, value), line in zip(wins.items(), (BLUE, AMBER)):
-        if value.max() > 0:
-            ax.contourf(degrees, degrees, value, levels=[0, np.inf], colors=[REGIONS[kind][0]])
+    found = {"class 1": first.max() > 0, "class 2": second.max() > 0,
+             "margin": np.maximum(first, second).min() < 0, "claimed by both": both.max() > 0}
+    for kind, value, line in (("class 1", first, BLUE), ("class 2", second, AMBER), ("claimed by both", both, None)):
+        if found[kind]:
+            face, hatch = REGIONS[kind]
+            ax.contourf(degrees, degrees, value, levels=[0, np.inf], colors=[face], hatches=[hatch])
+        alone = (value > 0) & (both <= 0)
+        if alone.any():
             ax.contour(degrees, degrees, value, levels=[0], colors=[line], linewidths=2)
-            row, column = _deepest((value > 0) & (both <= 0))
+            row, column = _deepest(alone)
             ax.text(degrees[column], degrees[row], kind[-1], ha="center", va="center", fontsize=15, weight="bold")
-    if both.max() > 0:
-        face, hatch = REGIONS["claimed by both"]
-        ax.contourf(degrees, degrees, both, levels=[0, np.inf], colors=[face], hatches=[hatch])
-    found = {kind for kind, value in wins.items() if value.max() > 0}
-    found |= {"margin"} if np.maximum(first, second).min() < 0 else set()
-    return found | ({"claimed by both"} if both.max() > 0 else set())
+    return {kind for kind, there in found.items() if there}
 
 
 def _deepest(inside):
-    """(row, column) of a point of the region as far from its border as can be: peel it until nothing is left."""
+    """(row, column) of a point as far inside the region as can be: peel the region until nothing is left."""
     left = inside
     while left.any():
         inside = left
@@ -128,12 +139,13 @@ def angle_histograms(run, split="test", epoch=-1, ax=None):
 
     Works for embeddings of any dimension. Where the two histograms overlap, angle alone does not
     tell the classes apart. The axis ends at the largest angle to the nearest other class; samples
-    even farther from their own are counted in a note at the edge. Angles are margin-free.
+    even farther from their own are counted under it. Angles are margin-free.
+
+    Raises ``ValueError`` if the split or the epoch is not in the run.
     """
-    snapshot = snapshot_at(run, epoch)
-    own, other = (np.degrees(theta) for theta in metrics.angles(
-        getattr(snapshot, split), snapshot.weight, getattr(run, f"{split}_labels")))
-    figure, grid = axes(ax, (7.2, 3.8))
+    snapshot, labels = snapshot_at(run, epoch), labels_of(run, split)
+    own, other = (np.degrees(theta) for theta in metrics.angles(getattr(snapshot, split), snapshot.weight, labels))
+    figure, grid = axes(ax, (7.2, 4.1))
     ax = grid[0, 0]
     width = max(1, math.ceil(other.max() / 60))
     edges = np.arange(0, other.max() + width, width)
@@ -145,11 +157,11 @@ def angle_histograms(run, split="test", epoch=-1, ax=None):
     ax.stairs(np.minimum(*counts), edges, fill=True, color=RED, label="overlap")
     beyond = own[own > edges[-1]]
     note = f"; {len(beyond)} samples lie beyond this axis, up to {beyond.max():.0f}°" if len(beyond) else ""
-    ax.set_title(f"{split}, epoch {snapshot.epoch}: {100 * np.mean(own < other):.1f} % nearest to their own", pad=28)
+    ax.set_title(f"{split}, epoch {snapshot.epoch}: {100 * np.mean(own < other):.1f} % nearest to their own", pad=26)
     ax.set(xlabel=f"angle (degrees{note})", ylabel=f"samples per {width}°", xlim=(0, edges[-1]))
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.3, borderpad=0,
               fontsize=11, handlelength=1, handletextpad=0.5, columnspacing=1)
-    return figure
+    return headline(figure, run.name)
 
 
 @styled
@@ -158,17 +170,19 @@ def training_curves(runs):
 
     ``runs`` is a Run, or a dict: label → Run. Losses of different heads are not comparable with
     each other, only with themselves over time: each has its own scale and margin.
+
+    Raises ``ValueError`` for an empty dict or more than ten runs.
     """
     single = not isinstance(runs, dict)
     runs = {"train": runs} if single else _filled("runs", runs)
     figure, grid = axes(None, (7.2, 5.6), 2, 1, sharex=True)
     loss, accuracy = grid[:, 0]
-    for line, (label, run) in enumerate(runs.items()):
-        history, color = run.history, LINE_COLORS[line % len(LINE_COLORS)]
-        loss.plot(history["epoch"], history["train_loss"], color=color, label=label)
+    for (label, run), color in zip(runs.items(), _line_colors(runs)):
+        history = run.history
+        loss.plot(history["epoch"], history["train_loss"], color=color, marker=".", label=label)
         accuracy.plot(history["epoch"], 100 * history["train_acc"], color=color, linestyle="--", linewidth=1.2,
                       label=f"train {100 * history['train_acc'].iloc[-1]:.1f} %" if single else "_train")
-        accuracy.plot(history["epoch"], 100 * history["test_acc"], color=color,
+        accuracy.plot(history["epoch"], 100 * history["test_acc"], color=color, marker=".",
                       label=f"{'test' if single else label} {100 * history['test_acc'].iloc[-1]:.1f} %")
     loss.set(ylabel="training loss (nats)", ylim=(0, None))
     accuracy.set(ylabel="accuracy (%)", xlabel="epoch")
@@ -181,7 +195,7 @@ def training_curves(runs):
         accuracy.legend(handles=[Line2D([], [], color=GREY, label="test"),
                                  Line2D([], [], color=GREY, linestyle="--", linewidth=1.2, label="train")],
                         loc="lower right")
-    return figure
+    return headline(figure, next(iter(runs.values())).name) if single else figure
 
 
 def _label_ends(ax):
@@ -203,8 +217,8 @@ def _label_ends(ax):
                                     shrinkA=1, shrinkB=0))
 
 
-def _line(index):
-    return dict(color=LINE_COLORS[index % len(LINE_COLORS)], linestyle=LINE_STYLES[index % len(LINE_STYLES)])
+def _line_colors(things):
+    return [CLASS_COLORS[j] for j in LINE_ORDER[:len(colors_of(things))]]
 
 
 def _filled(name, mapping):

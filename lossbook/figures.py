@@ -13,13 +13,16 @@ samples drawn; ``run.history`` has the accuracy on the whole test set.
 
 import math
 
-from .animation import animate
-from .curves import angle_histograms, decision_boundaries, target_curves, training_curves
-from .palette import axes, key, styled
-from .views import Circle, Plane, snapshot_at, view_named
+import numpy as np
 
-__all__ = ["embeddings", "circle", "train_test", "filmstrip", "comparison", "animate",
-           "target_curves", "decision_boundaries", "angle_histograms", "training_curves"]
+from .animation import Animation, animate
+from .curves import angle_histograms, decision_boundaries, target_curves, training_curves
+from .palette import axes, headline, key, styled
+from .sectors import sectors
+from .views import Circle, Plane, side_by_side, snapshot_at, view_named
+
+__all__ = ["embeddings", "circle", "train_test", "filmstrip", "comparison", "animate", "Animation",
+           "target_curves", "decision_boundaries", "sectors", "angle_histograms", "training_curves"]
 
 
 @styled
@@ -29,9 +32,9 @@ def embeddings(run, split="test", epoch=-1, ax=None):
     Raises ``ValueError`` if the embeddings are not 2-D, or the split or the epoch is not in the run.
     """
     snapshot = snapshot_at(run, epoch)
-    figure, grid = axes(ax, (4.4, 4.7))
+    figure, grid = axes(ax, (4.4, 5.0))
     Plane(grid[0, 0], run, split, [snapshot]).show(snapshot)
-    return key(figure, run.classes)
+    return key(headline(figure, run.name), run.classes)
 
 
 @styled
@@ -42,43 +45,50 @@ def circle(run, split="test", epoch=-1, ax=None):
     Raises as :func:`embeddings`.
     """
     snapshot = snapshot_at(run, epoch)
-    figure, grid = axes(ax, (4.4, 4.9))
+    figure, grid = axes(ax, (4.4, 5.1))
     Circle(grid[0, 0], run, split, [snapshot]).show(snapshot)
-    return key(figure, run.classes)
+    return key(headline(figure, run.name), run.classes)
 
 
 @styled
 def train_test(run, epoch=-1, view="plane"):
     """Train and test side by side, on equal scales; ``view`` is ``"plane"`` or ``"circle"``."""
     snapshot = snapshot_at(run, epoch)
-    figure, grid = axes(None, (7.2, 4.55), 1, 2, sharey=True)
-    for ax, split in zip(grid[0], ("train", "test")):
-        view_named(view)(ax, run, split, [snapshot]).show(snapshot)
-        ax.label_outer()
-    return key(figure, run.classes)
+    figure, panels = side_by_side(run, ("train", "test"), view, [snapshot])
+    for panel in panels:
+        panel.show(snapshot)
+    return figure
 
 
 @styled
-def filmstrip(run, split="test", epochs=(1, 2, 3, 5, 8, 15), view="plane"):
-    """One split at several epochs, on equal scales: the animation for a page that stands still."""
+def filmstrip(run, split="test", epochs=None, view="plane"):
+    """One split at several epochs, on equal scales: the animation for a page that stands still.
+
+    ``epochs`` are six by default, closer together at the start, where most happens.
+    """
+    if epochs is None:
+        epochs = np.unique(np.geomspace(1, snapshot_at(run, -1).epoch, 6).round().astype(int)).tolist()
     snapshots = [snapshot_at(run, epoch) for epoch in epochs]
-    return _small_multiples([(f"epoch {s.epoch}", run, s, snapshots) for s in snapshots], split, view,
-                            sharex=True, sharey=True)
+    figure = _small_multiples([(f"epoch {s.epoch}", run, s, snapshots) for s in snapshots], split, view,
+                              sharex=True, sharey=True)
+    return headline(figure, f"{run.name}, {split}")
 
 
 @styled
 def comparison(runs, split="test", epoch=-1, view="circle"):
-    """Several runs (a dict: title → Run) side by side; in the plane, each on its own scale."""
-    if not runs:
-        raise ValueError("runs is empty: give a dict of title -> Run")
+    """Several runs (a dict: title → Run) of one data set; in the plane, each on its own scale."""
+    if len({tuple(run.classes) for run in runs.values()}) != 1:
+        raise ValueError(f"{len(runs)} runs were given, expected at least one, all with the same classes: "
+                         "colours and labels would mean different things")
     snapshots = [snapshot_at(run, epoch) for run in runs.values()]
-    return _small_multiples([(title, run, s, [s]) for (title, run), s in zip(runs.items(), snapshots)], split, view)
+    figure = _small_multiples([(title, run, s, [s]) for (title, run), s in zip(runs.items(), snapshots)], split, view)
+    return headline(figure, f"{split} embeddings")
 
 
 def _small_multiples(panels, split, view, **shared):
     columns = min(len(panels), 3 if len(panels) <= 6 else 4)
     rows = math.ceil(len(panels) / columns)
-    figure, grid = axes(None, (7.2, rows * (7.2 / columns + 0.45)), rows, columns, **shared)
+    figure, grid = axes(None, (7.2, 0.4 + rows * (7.2 / columns + 0.45)), rows, columns, **shared)
     for ax, (title, run, snapshot, fitting) in zip(grid.flat, panels):
         view_named(view)(ax, run, split, fitting, small=True).show(snapshot, title)
     for ax in grid.flat[len(panels):]:

@@ -1,7 +1,6 @@
 """Writing a file whole or not at all."""
 
 import os
-import tempfile
 from pathlib import Path
 
 __all__ = ["write_atomically"]
@@ -15,15 +14,15 @@ def write_atomically(path, write):
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "wb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException as error:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise OSError(error.errno, f"could not save {path} ({error.strerror or error}); "
                           + ("the former file is unchanged" if path.exists() else "nothing was written")

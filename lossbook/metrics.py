@@ -161,8 +161,7 @@ def _checked(x, weight, labels):
 
 
 def _matrix(name, a):
-    a = (a.detach().cpu().double() if torch.is_tensor(a) else np.asarray(a, dtype=np.float64))
-    a = np.asarray(a)
+    a = a.detach().cpu().double().numpy() if torch.is_tensor(a) else np.asarray(a, dtype=np.float64)
     if a.ndim != 2 or a.size == 0:
         raise ValueError(f"{name} has shape {a.shape}: expected two dimensions, neither of them empty")
     if not np.isfinite(a).all():
@@ -184,8 +183,8 @@ def _labels(labels, count, classes=None):
         raise TypeError(f"labels are {labels.dtype}: expected integers, one class number a row")
     if labels.shape != (count,):
         raise ValueError(f"labels have shape {labels.shape}: expected ({count},), one for each row")
-    if labels.min() < 0 or (classes is not None and labels.max() >= classes):
-        bad = labels[(labels < 0) | (labels >= (np.inf if classes is None else classes))][0]
-        raise ValueError(f"label {bad} is outside 0 … {'' if classes is None else classes - 1}".rstrip()
-                         + ": labels number the classes from 0")
+    end = np.inf if classes is None else classes
+    outside = labels[(labels < 0) | (labels >= end)]
+    if len(outside):
+        raise ValueError(f"label {outside[0]} is outside [0, {end}): labels number the classes from 0")
     return labels

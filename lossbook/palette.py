@@ -1,5 +1,6 @@
 """The look of every picture: ten class colours, one style, and a Figure that shows itself."""
 
+import base64
 import functools
 import io
 import math
@@ -20,7 +21,7 @@ LINE_STYLES = ("-", (0, (5, 1.5)), (0, (6, 1.5, 1.2, 1.5)), (0, (1.6, 1)))
 
 STYLE = {
     "figure.dpi": 150, "savefig.dpi": "figure", "figure.facecolor": "white", "savefig.facecolor": "white",
-    "font.size": 12, "axes.titlesize": 13, "axes.labelsize": 12, "xtick.labelsize": 12, "ytick.labelsize": 12,
+    "font.size": 12, "axes.titlesize": 12, "axes.labelsize": 12, "xtick.labelsize": 12, "ytick.labelsize": 12,
     "legend.fontsize": 12, "text.color": INK, "axes.titlecolor": INK, "axes.titleweight": "bold",
     "axes.titlelocation": "left", "axes.labelcolor": INK, "axes.edgecolor": GREY, "xtick.color": GREY,
     "ytick.color": GREY, "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True,
@@ -46,8 +47,8 @@ class Card(Figure):
     def _ipython_display_(self):
         # Not left to _repr_png_ alone: the inline backend's own printer for figures would win, and crop.
         from IPython.display import display
-        display({"image/png": self._repr_png_(), "text/plain": repr(self)}, raw=True,
-                metadata={"image/png": {"width": round(100 * self.get_figwidth())}})
+        display({"image/png": base64.b64encode(self._repr_png_()).decode(), "text/plain": repr(self)},
+                metadata={"image/png": {"width": round(100 * self.get_figwidth())}}, raw=True)
 
 
 def styled(draw):
@@ -69,11 +70,18 @@ def axes(ax, figsize, rows=1, columns=1, **kwargs):
     return figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
 
 
+def headline(figure, text):
+    """Write ``text`` above everything in a Card (a figure of your own has your own); returns the figure."""
+    if isinstance(figure, Card):
+        figure.suptitle(text, x=0.01, ha="left", fontsize=13, weight="bold")
+    return figure
+
+
 def colors_of(classes):
     """One colour a class; more than ten cannot be told apart."""
     if len(classes) > len(CLASS_COLORS):
-        raise ValueError(f"{len(classes)} classes were given, but a picture tells at most {len(CLASS_COLORS)} "
-                         "colours apart: draw a subset of the classes")
+        raise ValueError(f"{len(classes)} things to colour, but a picture tells at most {len(CLASS_COLORS)} "
+                         "colours apart: draw a part of them")
     return CLASS_COLORS[:len(classes)]
 
 

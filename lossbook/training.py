@@ -89,7 +89,8 @@ def fit(backbone, head, dataset, *, seed=0, device=None, precision="auto", warm_
                        schedule=schedule, scaler=scaler)
     first = saved.restore()
 
-    with tqdm(total=recipe.epochs, initial=first - 1, desc=run.name, unit="epoch", disable=not progress) as bar, \
+    with tqdm(total=recipe.epochs, initial=first - 1, desc=run.name, unit="epoch",
+              **({} if progress else {"disable": True})) as bar, \
             torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
         for epoch in range(first, recipe.epochs + 1):
             began = time.perf_counter()

@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import to_rgba_array
 
-from .palette import GREY, INK, LIGHT, badge_texts, colors_of, on
+from .palette import GREY, INK, LIGHT, axes, badge_texts, colors_of, headline, key, on
 
-__all__ = ["Plane", "Circle", "view_named", "snapshot_at"]
+__all__ = ["Plane", "Circle", "view_named", "side_by_side", "snapshot_at", "labels_of"]
 
 
 def view_named(view):
@@ -24,25 +24,31 @@ def view_named(view):
 
 def snapshot_at(run, epoch):
     """The snapshot of an epoch: counted from 1, or from the end if negative (-1 is the last)."""
-    found = [s for s in run.snapshots if s.epoch == epoch] or (
-        [run.snapshots[epoch]] if -len(run.snapshots) <= epoch < 0 else [])
-    if not found:
-        raise ValueError(f"epoch = {epoch!r}: the run has a snapshot of epochs "
-                         f"{', '.join(str(s.epoch) for s in run.snapshots)}; negative numbers count from the end")
-    return found[0]
+    epochs = [s.epoch for s in run.snapshots]
+    if epoch in epochs:
+        return run.snapshots[epochs.index(epoch)]
+    if -len(epochs) <= epoch < 0:
+        return run.snapshots[epoch]
+    raise ValueError(f"epoch = {epoch!r}: {run.name} has snapshots of the epochs {epochs}; "
+                     "negative numbers count from the end")
+
+
+def labels_of(run, split):
+    """The labels, shape (N,), of the samples that snapshots show of ``"train"`` or ``"test"``."""
+    if split not in ("train", "test"):
+        raise ValueError(f"split = {split!r}: expected 'train' or 'test'")
+    return getattr(run, f"{split}_labels")
 
 
 class _View:
     """A panel on ``ax`` whose scale holds every one of ``snapshots``, train and test."""
 
     def __init__(self, ax, run, split, snapshots, small=False):
-        if split not in ("train", "test"):
-            raise ValueError(f"split = {split!r}: expected 'train' or 'test'")
-        dim = getattr(run.snapshots[-1], split).shape[1]
+        dim = snapshots[0].weight.shape[1]
         if dim != 2:
             raise ValueError(f"{run.name} has {dim}-D embeddings: this picture needs 2-D ones; train with "
                              "embedding_dim=2, or look at angle_histograms, which works in any dimension")
-        self.ax, self.small, self.split, self.labels = ax, small, split, getattr(run, f"{split}_labels")
+        self.ax, self.small, self.split, self.labels = ax, small, split, labels_of(run, split)
         self.palette = to_rgba_array(colors_of(run.classes))
         # Drawn in a shuffled order, the same every time: else the last class would hide the others.
         self.order = np.random.default_rng(0).permutation(len(self.labels))
@@ -55,7 +61,7 @@ class _View:
                                ha="center", va="center_baseline",
                                bbox=dict(boxstyle="circle,pad=0.2", facecolor=color, edgecolor="white", linewidth=0.8))
                        for text, color in zip(badge_texts(run.classes), self.palette)]
-        self.mistakes = ax.scatter([], [], marker="X", edgecolors="black", linewidths=0.5 if small else 0.7, zorder=5)
+        self.mistakes = ax.scatter([], [], marker="X", edgecolors="black", zorder=5)
         self.score = ax.text(0, 1.015, "", transform=ax.transAxes, va="bottom", color=GREY, fontsize=11)
         self.score_format = "{:.1f} %, ✖ {:,}" if small else "{:.1f} % right, ✖ {:,} of {:,} wrong"
         self.frame(snapshots)
@@ -65,8 +71,9 @@ class _View:
         x, wrong = getattr(snapshot, self.split), getattr(snapshot, f"{self.split}_pred") != self.labels
         places, tips = self.places(x), self.reach * _unit(snapshot.weight)
         self.points.set_offsets(places[self.order])
-        size = min(30, max(10, 3000 / max(1, wrong.sum())))          # many crosses are drawn smaller
-        self.mistakes.set(offsets=places[wrong], facecolors=self.colors[wrong], sizes=[size / 2 if self.small else size])
+        size = np.clip(3000 / max(1, wrong.sum()), 6, 30) / (2 if self.small else 1)   # many crosses: smaller ones
+        self.mistakes.set(offsets=places[wrong], facecolors=self.colors[wrong], sizes=[size],
+                          linewidths=0.13 * np.sqrt(size))
         self.rays.set_segments([((0, 0), tip) for tip in tips])
         for badge, tip in zip(self.badges, tips):
             badge.set_position(tip)
@@ -134,6 +141,15 @@ class Circle(_View):
         total = counts.sum(axis=0)
         share = np.cumsum(counts, axis=0) / np.maximum(total, 1)
         return self.tallest * np.sqrt(total * len(counts) / len(x)) * share
+
+
+def side_by_side(run, splits, view, snapshots):
+    """A new figure with one empty panel for each split, on a scale that holds all ``snapshots``."""
+    figure, grid = axes(None, (0.2 + 3.5 * len(splits), 4.7), 1, len(splits), sharey=True)
+    panels = [view_named(view)(ax, run, split, snapshots) for ax, split in zip(grid[0], splits)]
+    for ax in grid[0]:
+        ax.label_outer()
+    return key(headline(figure, run.name), run.classes), panels
 
 
 def _polar(radius, theta):

@@ -7,3 +7,9 @@ settings.register_profile("lossbook", deadline=None, derandomize=True)
 settings.load_profile("lossbook")
 
 torch.set_num_threads(1)     # tests run on several processes; threads on top would fight for the cores
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say how many notebooks ran: nbval counts each of their cells as a test."""
+    cells = [report.nodeid.partition("::")[0] for report in terminalreporter.getreports("passed") if ".ipynb::" in report.nodeid]
+    terminalreporter.write_line(f"{len(cells)} of the tests passed are cells of {len(set(cells))} notebooks")

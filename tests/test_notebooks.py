@@ -5,7 +5,8 @@ import re
 import nbformat
 import pytest
 
-from tools import notebooks
+from tools import contents, notebooks
+from tools.lowering import Lowering
 
 HEADER = """---
 jupytext: {text_representation: {extension: .md, format_name: myst}}
@@ -26,25 +27,25 @@ parts:
 # The book itself
 
 def test_every_chapter_is_in_the_table_of_contents_and_every_entry_exists():
-    root = notebooks.ROOT
-    assert sorted(notebooks.chapters()) == sorted(f"notebooks/{path.stem}" for path in root.glob("notebooks/*.md"))
-    assert [page for page in notebooks.pages() if not (root / f"{page}.md").exists()] == []
+    root = contents.ROOT
+    assert sorted(contents.chapters()) == sorted(f"notebooks/{path.stem}" for path in root.glob("notebooks/*.md"))
+    assert [page for page in contents.pages() if not (root / f"{page}.md").exists()] == []
 
 
 def test_every_notebook_has_its_source():
-    stems = {path.stem for path in notebooks.ROOT.glob("notebooks/*.ipynb")}
-    assert stems == {path.stem for path in notebooks.ROOT.glob("notebooks/*.md")}
+    stems = {path.stem for path in contents.ROOT.glob("notebooks/*.ipynb")}
+    assert stems == {path.stem for path in contents.ROOT.glob("notebooks/*.md")}
 
 
-@pytest.mark.parametrize("page", notebooks.chapters())
+@pytest.mark.parametrize("page", contents.chapters())
 def test_notebook_is_in_sync_with_its_source(page):
-    stored = (notebooks.ROOT / f"{page}.ipynb").read_text(encoding="utf-8")
+    stored = (contents.ROOT / f"{page}.ipynb").read_text(encoding="utf-8")
     assert stored == notebooks.convert(page), f"{page}.md has changed: run make notebooks"
 
 
-@pytest.mark.parametrize("page", notebooks.chapters())
+@pytest.mark.parametrize("page", contents.chapters())
 def test_notebook_holds_no_raw_myst(page):
-    notebook = nbformat.read(notebooks.ROOT / f"{page}.ipynb", as_version=4)
+    notebook = nbformat.read(contents.ROOT / f"{page}.ipynb", as_version=4)
     assert [cell.source for cell in notebook.cells if cell.cell_type == "markdown" and raw_myst(cell.source)] == []
 
 
@@ -96,7 +97,7 @@ def small_book(tmp_path):
     ("```python\nx = '{eq}`a`'\n```", "```python\nx = '{eq}`a`'\n```"),
 ])
 def test_lowering(small_book, source, plain):
-    lowered = notebooks.Lowering("notebooks/01_first", small_book)(source)
+    lowered = Lowering("notebooks/01_first", small_book)(source)
     assert lowered == plain
     assert "```python" in lowered or not raw_myst(lowered)
 
@@ -105,7 +106,7 @@ def test_lowering(small_book, source, plain):
                                     "```{note}\nnever closed", "\\begin{align}\na\n\\end{align}"])
 def test_lowering_refuses_what_it_has_no_rule_for(small_book, source):
     with pytest.raises(ValueError, match="notebooks/01_first.md"):
-        notebooks.Lowering("notebooks/01_first", small_book)(source)
+        Lowering("notebooks/01_first", small_book)(source)
 
 
 def test_cell_ids_are_unique_stable_and_survive_edits_elsewhere(small_book):

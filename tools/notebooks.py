@@ -1,224 +1,20 @@
-r"""Write each chapter's notebook: ``python -m tools.notebooks`` (or ``make notebooks``).
+"""Write each chapter's notebook: ``python -m tools.notebooks`` (or ``make notebooks``).
 
 notebooks/NN_slug.md is the source; notebooks/NN_slug.ipynb is what Colab, GitHub and Jupyter
-open. Those show plain Markdown only, so MyST's directives and roles are lowered to it here:
-an admonition becomes a quotation, a reference the text that it shows in the book, a citation
-author, year and link. What has no rule raises an error, so nothing shows raw.
-
-The result depends on the sources alone, byte for byte: no outputs, and cell ids made of content.
+open. It depends on the sources alone, byte for byte: MyST lowered to plain Markdown, no outputs,
+and cell ids made of the cells' content.
 """
 
 import hashlib
-import re
 import sys
 from collections import Counter
-from functools import cache
-from pathlib import Path
 
 import jupytext
 import nbformat
-import yaml
-from pybtex.database import parse_file
 
-ROOT = Path(__file__).resolve().parent.parent
+from tools.contents import ROOT, chapters
+from tools.lowering import Lowering
 
-ADMONITIONS = {"admonition", "attention", "caution", "danger", "dropdown", "error", "hint",
-               "important", "note", "seealso", "tip", "warning"}
-
-FENCE = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|:{3,}|~{3,})(?P<info>.*)$")
-DIRECTIVE = re.compile(r"^\{(?P<name>[\w:-]+)\}\s*(?P<argument>.*)$")
-OPTION = re.compile(r"^:(?P<key>[\w-]+):\s*(?P<value>.*)$")
-MATH = re.compile(r"^(?P<indent> *)\$\$(?P<tex>.+?)\$\$ *(?:\((?P<label>[\w:.-]+)\))?[ ]*$", re.M | re.S)
-TARGET = re.compile(r"^\((?P<label>[\w:.-]+)\)=[ ]*\n+", re.M)
-ROLE = re.compile(r"\{(?P<name>[\w:-]+)\}`(?P<text>[^`]+)`")
-TITLED = re.compile(r"^(?P<title>.*?)\s*<(?P<label>[^>]+)>$", re.S)
-LINK = re.compile(r"(?<!!)\[(?P<text>[^\]]*)\]\((?P<target>#[\w:.-]+|[\w/.-]+\.md)\)")
-COMMENT = re.compile(r"^%.*\n?", re.M)
-HEADING = re.compile(r"^#+ +(?P<title>.+?) *$", re.M)
-
-
-# The book's table of contents and what its labels stand for
-
-def contents(root=ROOT):
-    """(number, page) of every page in the order of _toc.yml; the number is "" outside the chapters."""
-    toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
-    found, number = [("", toc["root"])], 0
-    for part in toc["parts"]:
-        for chapter in part["chapters"]:
-            number += bool(part.get("numbered"))
-            found.append((str(number) if part.get("numbered") else "", chapter["file"]))
-    return found
-
-
-def pages(root=ROOT):
-    """Every page of the book, as a path without suffix below the root, the front page first."""
-    return [page for _, page in contents(root)]
-
-
-def chapters(root=ROOT):
-    """The pages that are notebooks too."""
-    return [page for page in pages(root) if page.startswith("notebooks/")]
-
-
-@cache
-def labels(root=ROOT):
-    """What a reader sees for each label: "(6.2)" for an equation, "Fig. 6.1", a section's title.
-
-    Sphinx numbers equations and figures as they come, by chapter; so does this.
-    """
-    shown, count = {}, Counter()
-    for number, page in contents(root):
-        path = root / f"{page}.md"
-        text = path.read_text(encoding="utf-8") if path.exists() else ""
-        prefix = f"{number}." if number else ""
-        for kind, label in numbered(text):
-            count[kind, number] += 1
-            value = f"{prefix}{count[kind, number]}"
-            if label:
-                shown[label] = f"({value})" if kind == "equation" else f"Fig. {value}"
-        for target in TARGET.finditer(text):
-            if heading := HEADING.match(text, target.end()):
-                shown[target["label"]] = heading["title"]
-        if heading := HEADING.search(text):
-            shown[page] = heading["title"]
-    return shown
-
-
-def numbered(text):
-    """(kind, label) of every numbered equation and figure of a page, in order."""
-    pattern = re.compile(r"\$\$ *\((?P<dollar>[\w:.-]+)\)[ ]*$"
-                         r"|^[ ]*[`:]{3,}\{(?P<kind>math|figure)\}.*\n(?P<options>(?:[ ]*:[\w-]+:.*\n)*)", re.M)
-    for match in pattern.finditer(text):
-        if match["dollar"]:
-            yield "equation", match["dollar"]
-            continue
-        key = "label" if match["kind"] == "math" else "name"
-        label = re.search(rf"^ *:{key}: *(\S+)", match["options"], re.M)
-        if match["kind"] == "figure" or label:
-            yield ("equation" if match["kind"] == "math" else "figure"), label and label[1]
-
-
-@cache
-def bibliography(root=ROOT):
-    return parse_file(str(root / "book/references.bib")).entries
-
-
-# Lowering: MyST to plain Markdown
-
-class Lowering:
-    """Rules from MyST to plain Markdown, for the Markdown cells of one page."""
-
-    def __init__(self, page, root=ROOT):
-        self.page, self.root = page, root
-
-    def __call__(self, text):
-        """Lower the fenced blocks, innermost first, and the prose between them."""
-        done, prose, lines = [], [], text.split("\n")
-        while lines:
-            opening = FENCE.match(lines[0])
-            if not opening:
-                prose.append(lines.pop(0))
-                continue
-            done.append(self.prose("\n".join(prose)) if prose else None)
-            prose, block = [], self.take_block(lines, opening)
-            directive = DIRECTIVE.match(opening["info"].strip())
-            done.append(indented(self.directive(directive, block[1:-1], opening), opening["indent"])
-                        if directive else "\n".join(block))
-        done.append(self.prose("\n".join(prose)))
-        return "\n".join(part for part in done if part is not None).strip("\n")
-
-    def take_block(self, lines, opening):
-        """Remove from ``lines`` the block that ``opening`` begins, closing fence included, and return it."""
-        closing = re.compile(rf"^ *{re.escape(opening['fence'][0])}{{{len(opening['fence'])},}} *$")
-        for end, line in enumerate(lines[1:], 2):
-            if closing.match(line):
-                block, lines[:] = lines[:end], lines[end:]
-                return block
-        raise self.error(lines[0], "is never closed")
-
-    def directive(self, directive, body, opening):
-        body = [line.removeprefix(opening["indent"]) for line in body]
-        options = {}
-        while body and (option := OPTION.match(body[0])):
-            options[option["key"]] = option["value"]
-            body.pop(0)
-        name, argument, text = directive["name"], directive["argument"], "\n".join(body).strip("\n")
-        if name in ADMONITIONS:
-            title = self.prose(argument) or name.capitalize()
-            return indented(f"**{title}**\n\n{self(text)}", "> ").replace("> \n", ">\n")
-        if name == "math":
-            return self.equation(text, options.get("label"))
-        if name in ("figure", "image"):
-            image = f"![{options.get('alt', '')}]({argument})"
-            number = self.label(options["name"]) + ". " if "name" in options else ""
-            return f"{image}\n\n*{number}{self.prose(text)}*" if text else image
-        if name == "code-block":
-            return f"```{argument}\n{text}\n```"
-        raise self.error(f"{{{name}}}", "has no rule in tools/notebooks.py")
-
-    def prose(self, text):
-        text = COMMENT.sub("", TARGET.sub("", text))
-        text = MATH.sub(lambda m: indented(self.equation(m["tex"], m["label"]), m["indent"]), text)
-        if re.search(r"^\\begin\{", re.sub(r"\$\$.*?\$\$", "", text, flags=re.S), re.M):
-            raise self.error(r"\begin{…}", "outside $$ shows raw in a notebook: put it between $$ lines")
-        text = ROLE.sub(self.role, text)
-        return LINK.sub(self.link, text)
-
-    def equation(self, tex, label):
-        number = f"\n\\tag{{{self.label(label).strip('()')}}}" if label else ""
-        return f"$$\n{tex.strip()}{number}\n$$"
-
-    def role(self, match):
-        name, text = match["name"], " ".join(match["text"].split())
-        if name == "math":
-            return f"${text}$"
-        if name.partition(":")[0] == "cite":
-            return self.citation(name, text)
-        if name in ("eq", "ref", "numref", "doc"):
-            titled = TITLED.match(text)
-            return titled["title"] if titled and name != "numref" else self.label(titled["label"] if titled else text)
-        raise self.error(f"{{{name}}}", "has no rule in tools/notebooks.py")
-
-    def link(self, match):
-        target = match["target"]
-        if target.startswith("#"):
-            return match["text"] or self.label(target[1:])
-        path = (self.root / self.page).parent / target
-        page = path.resolve().relative_to(self.root.resolve()).with_suffix("").as_posix()
-        shown = match["text"] or self.label(page)
-        return f"[{shown}]({target.removesuffix('.md') + '.ipynb' if page in chapters(self.root) else target})"
-
-    def citation(self, name, keys):
-        textual = name == "cite:t"
-        cited = []
-        for key in (key.strip() for key in keys.split(",")):
-            if key not in bibliography(self.root):
-                raise self.error(key, "is not in book/references.bib")
-            entry = bibliography(self.root)[key]
-            families = [" ".join(person.prelast_names + person.last_names) for person in entry.persons["author"]]
-            names = f"{families[0]} et al." if len(families) > 2 else " and ".join(families)
-            year = entry.fields["year"]
-            cited.append(f"[{names} ({year})]({entry.fields['url']})" if textual
-                         else f"[{names}, {year}]({entry.fields['url']})")
-        return ", ".join(cited) if textual else f"({'; '.join(cited)})"
-
-    def label(self, label):
-        if label.endswith(".md") or "/" in label or re.match(r"^\d\d_", label):   # a page, as {doc} names it
-            label = label.lstrip("/").removesuffix(".md")
-            label = label if "/" in label else f"notebooks/{label}"
-        if label not in labels(self.root):
-            raise self.error(label, "is no label of an equation, a figure or a section heading")
-        return labels(self.root)[label]
-
-    def error(self, what, problem):
-        return ValueError(f"{self.page}.md: {what} {problem}.")
-
-
-def indented(text, indent):
-    return "\n".join(indent + line for line in text.split("\n")) if indent else text
-
-
-# Writing notebooks
 
 def convert(page, root=ROOT):
     """The text of a chapter's .ipynb."""
@@ -243,11 +39,14 @@ def main():
         path.unlink()
         print(f"removed {path.relative_to(ROOT)}: it has no chapter in _toc.yml")
     for path, page in wanted.items():
-        text = convert(page)
+        try:
+            text = convert(page)
+        except ValueError as error:
+            sys.exit(f"{path.relative_to(ROOT)} was not written: {error}")
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
             print(f"wrote {path.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -9,9 +9,9 @@ import re
 import pytest
 from conftest import HTML, ROOT
 
-from tools import notebooks
+from tools import contents
 
-PAGES = notebooks.pages()
+PAGES = contents.pages()
 DESKTOP = {"viewport": {"width": 1280, "height": 900}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
 SCREENSHOTS = ROOT / "_build" / "screenshots"
@@ -113,7 +113,7 @@ def test_search_finds_arcface(visit):
         assert results.count() >= 2
 
 
-@pytest.mark.parametrize("page", notebooks.chapters())
+@pytest.mark.parametrize("page", contents.chapters())
 def test_a_notebook_numbers_its_equations_as_the_page_does(page):
     html = (HTML / f"{page}.html").read_text(encoding="utf-8")
     notebook = (ROOT / f"{page}.ipynb").read_text(encoding="utf-8")
@@ -121,7 +121,7 @@ def test_a_notebook_numbers_its_equations_as_the_page_does(page):
     assert numbers and re.findall(r"\\\\tag\{([\d.]+)\}", notebook) == numbers
 
 
-@pytest.mark.parametrize("page", notebooks.chapters())
+@pytest.mark.parametrize("page", contents.chapters())
 def test_a_chapter_opens_in_colab(page):
     html = (HTML / f"{page}.html").read_text(encoding="utf-8")
     assert re.search(rf'href="https://colab\.research\.google\.com/github/[^"]*/{page}\.ipynb"', html)

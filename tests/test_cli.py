@@ -1,0 +1,76 @@
+"""The command line as a newcomer meets it: help, training, scoring, pictures, wrong names."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from lossbook import __main__ as cli
+from lossbook import data, heads, training
+from PIL import Image
+from test_training import tiny, toy
+
+
+@pytest.fixture
+def small(monkeypatch, tmp_path):
+    """Commands run in an empty folder, on toy data and a tiny backbone."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(data, "load", lambda name: toy())
+    monkeypatch.setitem(cli.BACKBONES, "ConvNet", lambda embedding_dim: tiny())
+    return ["--backbone", "ConvNet", "--epochs", "3"]
+
+
+def test_train_evaluate_animate(small, capsys, tmp_path):
+    assert cli.main(["train", "ArcFace_v3", *small]) == 0
+    said = capsys.readouterr().out
+    run = training.Run.load("runs/ArcFace_v3-seed0/run.npz")
+    assert f"test accuracy {run.history.test_acc.iloc[-1]:.2%}" in said and "ArcFace(scale=4, margin=0.3)" in said
+
+    assert cli.main(["evaluate", "ArcFace_v3"]) == 0
+    said = capsys.readouterr().out
+    assert f"{run.history.test_acc.iloc[-1]:.2%}" in said and "by angle alone" in said
+
+    assert cli.main(["animate", "ArcFace_v3", "--view", "circle"]) == 0
+    folder = tmp_path / "runs" / "ArcFace_v3-seed0"
+    for split in ("train", "test"):
+        assert Image.open(folder / f"{split}.gif").n_frames > 3
+        assert np.asarray(Image.open(folder / f"{split}.png")).std() > 0
+
+
+def test_the_same_command_again_goes_on_where_it_was(small, capsys):
+    for _ in range(2):
+        assert cli.main(["train", "softmax", *small, "--seed", "3", "--out", "here"]) == 0
+    first, second = [line for line in capsys.readouterr().out.splitlines() if line.startswith("softmax")]
+    assert first == second                                    # the seconds too: nothing was trained again
+
+
+def test_a_wrong_name_is_answered_by_the_nearest(capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["train", "arcface"])
+    assert stop.value.code == 2
+    assert "did you mean ArcFace_v" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments, says", [
+    (["evaluate", "softmax"], "no finished training in runs/softmax-seed0: run python -m lossbook train softmax"),
+    (["animate", "softmax"], "no finished training"),
+])
+def test_nothing_trained_yet(arguments, says, small, capsys):
+    assert cli.main(arguments) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_bad_recipe_is_a_message_not_a_traceback(small, capsys):
+    assert cli.main(["train", "softmax", "--backbone", "ConvNet", "--epochs", "-1"]) == 2
+    assert "epochs = -1" in capsys.readouterr().err
+
+
+def test_help_lists_the_losses_and_first_steps():
+    said = subprocess.run([sys.executable, "-m", "lossbook", "--help"], capture_output=True, text=True, check=True).stdout
+    for name in heads.PRESETS:
+        assert name in said
+    assert "python -m lossbook train ArcFace_v1" in said
+    for command in ("train", "evaluate", "animate"):
+        said = subprocess.run([sys.executable, "-m", "lossbook", command, "--help"], capture_output=True, text=True,
+                              check=True).stdout
+        assert "--seed" in said and "NAME" in said

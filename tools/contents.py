@@ -1,0 +1,79 @@
+"""The book's table of contents, what its labels stand for, and its bibliography."""
+
+import re
+from collections import Counter
+from functools import cache
+from pathlib import Path
+
+import yaml
+from pybtex.database import parse_file
+
+ROOT = Path(__file__).resolve().parent.parent
+
+TARGET = re.compile(r"^\((?P<label>[\w:.-]+)\)=[ ]*\n+", re.M)
+HEADING = re.compile(r"^#+ +(?P<title>.+?) *$", re.M)
+NUMBERED = re.compile(r"\$\$ *\((?P<dollar>[\w:.-]+)\)[ ]*$"
+                      r"|^[ ]*[`:]{3,}\{(?P<kind>math|figure)\}.*\n(?P<options>(?:[ ]*:[\w-]+:.*\n)*)", re.M)
+
+
+def contents(root=ROOT):
+    """(number, page) of every page in the order of _toc.yml; the number is "" outside the chapters."""
+    toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
+    found, number = [("", toc["root"])], 0
+    for part in toc["parts"]:
+        for chapter in part["chapters"]:
+            number += bool(part.get("numbered"))
+            found.append((str(number) if part.get("numbered") else "", chapter["file"]))
+    return found
+
+
+def pages(root=ROOT):
+    """Every page of the book, as a path without suffix below the root, the front page first."""
+    return [page for _, page in contents(root)]
+
+
+def chapters(root=ROOT):
+    """The pages that are notebooks too."""
+    return [page for page in pages(root) if page.startswith("notebooks/")]
+
+
+@cache
+def labels(root=ROOT):
+    """What a reader sees for each label: "(6.2)" for an equation, "Fig. 6.1", a section's title.
+
+    Sphinx numbers equations and figures as they come, by chapter; so does this.
+    """
+    shown, count = {}, Counter()
+    for number, page in contents(root):
+        path = root / f"{page}.md"
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        prefix = f"{number}." if number else ""
+        for kind, label in numbered(text):
+            count[kind, number] += 1
+            value = f"{prefix}{count[kind, number]}"
+            if label:
+                shown[label] = f"({value})" if kind == "equation" else f"Fig. {value}"
+        for target in TARGET.finditer(text):
+            if heading := HEADING.match(text, target.end()):
+                shown[target["label"]] = heading["title"]
+        if heading := HEADING.search(text):
+            shown[page] = heading["title"]
+    return shown
+
+
+def numbered(text):
+    """(kind, label) of every numbered equation and figure of a page, in order."""
+    for match in NUMBERED.finditer(text):
+        if match["dollar"]:
+            yield "equation", match["dollar"]
+            continue
+        key = "label" if match["kind"] == "math" else "name"
+        label = re.search(rf"^ *:{key}: *(\S+)", match["options"], re.M)
+        if match["kind"] == "figure" or label:
+            yield ("equation" if match["kind"] == "math" else "figure"), label and label[1]
+
+
+@cache
+def bibliography(root=ROOT):
+    """The entries of book/references.bib by key."""
+    return parse_file(str(root / "book/references.bib")).entries
