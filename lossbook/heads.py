@@ -92,11 +92,13 @@ class LSoftmax(_AnnealedHead):
     """Target ‖W_y‖‖x‖ψ(θ_y), all other logits ‖W_j‖‖x‖cos θ_j; no bias.
 
     Parameters: ``margin`` is m, at least 1; the rest sets the annealing (see ``set_progress``).
+    It anneals more slowly than SphereFace: free class vectors can shrink to zero, and a class
+    whose target logit turns negative before its images are sorted does just that.
 
     Source: Liu et al., "Large-Margin Softmax Loss", ICML 2016, eq. 4 to 6; λ from its section 5.1.
     """
 
-    def __init__(self, embedding_dim, num_classes, margin=4, lambda_start=5.0, lambda_floor=0.0, anneal_until=0.6):
+    def __init__(self, embedding_dim, num_classes, margin=4, lambda_start=20.0, lambda_floor=0.0, anneal_until=0.8):
         super().__init__(embedding_dim, num_classes, margin, lambda_start, lambda_floor, anneal_until)
 
 

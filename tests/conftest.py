@@ -12,4 +12,5 @@ torch.set_num_threads(1)     # tests run on several processes; threads on top wo
 def pytest_terminal_summary(terminalreporter):
     """Say how many notebooks ran: nbval counts each of their cells as a test."""
     cells = [report.nodeid.partition("::")[0] for report in terminalreporter.getreports("passed") if ".ipynb::" in report.nodeid]
-    terminalreporter.write_line(f"{len(cells)} of the tests passed are cells of {len(set(cells))} notebooks")
+    if cells:
+        terminalreporter.write_line(f"{len(cells)} of the tests passed are cells of {len(set(cells))} notebooks")

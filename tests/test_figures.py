@@ -99,6 +99,7 @@ def test_a_figure_is_a_light_card_and_matplotlib_is_as_before(run, name):
         assert dict(matplotlib.rcParams) == before and plt.get_fignums() == open_figures
         png = figure._repr_png_()
     assert isinstance(figure, Card) and len(png) < 150_000
+    assert {ax.get_facecolor() for ax in figure.axes} == {to_rgba("white")}
     image = Image.open(io.BytesIO(png))
     assert image.convert("RGBA").getpixel((1, 1)) == (255, 255, 255, 255)
     assert image.width == round(figure.get_figwidth() * figure.dpi) and len(image.convert("RGB").getcolors()) > 3
@@ -386,13 +387,13 @@ def test_animation_moves_in_straight_lines_on_fixed_axes(run, monkeypatch):
     from lossbook.views import Plane
     plane_show = Plane.show
     monkeypatch.setattr(Plane, "show", look)
-    figures.animate(run, "test", "plane", between=1)
+    figures.animate(run, "test", "plane", between=2)
     titles, places, crosses, limits, boxes = zip(*seen)
-    assert titles == ("test, epoch 1", "test, epoch 1 → 2", "test, epoch 2", "test, epoch 2 → 3", "test, epoch 3",
-                      "test, epoch 3 → 4", "test, epoch 4")
-    for j in (1, 3, 5):
-        np.testing.assert_allclose(places[j], (places[j - 1] + places[j + 1]) / 2, atol=1e-5)
-        assert crosses[j] == crosses[j - 1] == mistakes(run, "test", j // 2 + 1).sum()
+    assert titles == tuple(f"test, epoch {e}" for e in (1, "1 → 2", "1 → 2", 2, "2 → 3", "2 → 3", 3, "3 → 4", "3 → 4", 4))
+    for j in (0, 3, 6):
+        for step in (1, 2):
+            np.testing.assert_allclose(places[j + step], ((3 - step) * places[j] + step * places[j + 3]) / 3, atol=1e-5)
+            assert crosses[j + step] == crosses[j] == mistakes(run, "test", j // 3 + 1).sum()
     np.testing.assert_allclose(places[-1], run.snapshots[-1].test, atol=1e-6)
     assert len(set(limits)) == 1 and len(set(boxes[1:])) == 1
     assert limits[0][1] > max(abs(s.test).max() for s in run.snapshots)

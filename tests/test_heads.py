@@ -57,9 +57,9 @@ def test_loss_equals_the_loops(name, seed):
 @pytest.mark.parametrize("name", ["LSoftmax", "SphereFace"])
 def test_annealed_loss_equals_the_loops(name):
     head, (x, labels) = make(name), batch()
-    head.set_progress(0.3)
-    assert head.lam == pytest.approx(2.5)
-    assert head.loss(x, labels).item() == pytest.approx(by_loops(head, x, labels, lam=2.5), rel=1e-9)
+    head.set_progress(head.anneal_until / 2)
+    assert head.lam == pytest.approx(head.lambda_start / 2)
+    assert head.loss(x, labels).item() == pytest.approx(by_loops(head, x, labels, lam=head.lambda_start / 2), rel=1e-9)
 
 
 @pytest.mark.parametrize("name", MAKE)
@@ -264,10 +264,10 @@ def test_annealing_ends_at_the_pure_loss_or_at_the_floor(name):
     head = make_head(D, C, margin=4)
     assert head.lam == 0                                     # before training: the loss itself
     lams = []
-    for t in (0, 0.1, 0.3, 0.6, 1):
+    for t in (0, 0.1, 0.3, head.anneal_until, 1):
         head.set_progress(t)
         lams.append(head.lam)
-    assert lams == sorted(lams, reverse=True) and lams[0] == 5 and lams[-2:] == [0, 0]
+    assert lams == sorted(lams, reverse=True) and lams[0] == head.lambda_start and lams[-2:] == [0, 0]
     floored = make_head(D, C, margin=4, lambda_floor=1.5)
     floored.set_progress(1)
     assert floored.lam == 1.5

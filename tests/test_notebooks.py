@@ -14,7 +14,7 @@ kernelspec: {display_name: Python 3, language: python, name: python3}
 ---
 """
 BIBLIOGRAPHY = """@article{one, author = {Ada Lovelace}, title = {A}, year = 1843, url = {https://a.org}}
-@article{many, author = {Emmy Noether and Ada Lovelace and Mary Shelley}, title = {B}, year = 1918, url = {https://b.org}}
+@article{many, author = {Emmy Noether and Ada Lovelace and Mary Shelley}, title = {{B} c}, year = 1918, doi = {10.1/b}}
 """
 TOC = """root: book/index
 parts:
@@ -67,8 +67,8 @@ def small_book(tmp_path):
     (tmp_path / "notebooks").mkdir()
     for path, text in {"_toc.yml": TOC, "book/references.bib": BIBLIOGRAPHY, "book/index.md": "# Front",
                        "book/notation.md": "(sec:n)=\n# Symbols\n\n$$\na\n$$ (eq:n)\n",
-                       "notebooks/01_first.md": "(ch:1)=\n# First\n\n$$\na\n$$ (eq:a)\n\n$$b$$\n\n$$\nc\n$$ (eq:c)\n",
-                       "notebooks/02_second.md": HEADER + "# Second\n\n```{math}\n:label: eq:d\nd\n```\n"
+                       "notebooks/01_first.md": "(ch:1)=\n# First\n\n$$\na\n$$ (eq:a)\n\n$$b$$\n\n$$\nc\n$$ (eq:c)\n{cite}`one,many`",
+                       "notebooks/02_second.md": HEADER + "(ch:2)=\n# Second\n\n```{math}\n:label: eq:d\nd\n```\n"
                        "```{figure} a.png\n:name: fig:a\nCaption\n```\n"}.items():
         (tmp_path / path).write_text(text, encoding="utf-8")
     return tmp_path
@@ -81,13 +81,18 @@ def small_book(tmp_path):
     ("$$ a $$", "$$\na\n$$"),
     ("```{math}\n:label: eq:d\nd\n```", "$$\nd\n\\tag{2.1}\n$$"),
     ("{eq}`eq:a`, {eq}`eq:c`, {eq}`eq:d`, {eq}`eq:n`", "(1.1), (1.2), (2.1), (1)"),
-    ("{ref}`ch:1`, {ref}`here <ch:1>`, {numref}`fig:a`", "First, here, Fig. 2.1"),
-    ("{doc}`01_first` {math}`x^2`", "First $x^2$"),
-    ("[](01_first.md), [one](01_first.md)", "[First](01_first.ipynb), [one](01_first.ipynb)"),
-    ("[](../book/notation.md) [](#sec:n)", "[Symbols](../book/notation.md) Symbols"),
+    ("{ref}`ch:2`, {ref}`here <ch:2>`, {numref}`fig:a`", "[Second](02_second.ipynb), [here](02_second.ipynb), Fig. 2.1"),
+    ("{doc}`02_second` {math}`x^2`", "[Second](02_second.ipynb) $x^2$"),
+    ("[](02_second.md), [two](02_second.md), [](ch:2), [two](#ch:2)",
+     "[Second](02_second.ipynb), [two](02_second.ipynb), [Second](02_second.ipynb), [two](02_second.ipynb)"),
+    ("[](ch:1), {ref}`above <ch:1>`", "First, above"),
+    ("[](../book/notation.md) [](#sec:n)", "[Symbols](../book/notation.md) [Symbols](../book/notation.md)"),
+    ("[out](https://c.org/x.md) ![image](a.md)", "[out](https://c.org/x.md) ![image](a.md)"),
     ("{cite}`one`", "([Lovelace, 1843](https://a.org))"),
-    ("{cite:t}`many`", "[Noether et al. (1918)](https://b.org)"),
-    ("{cite:p}`one,many`", "([Lovelace, 1843](https://a.org); [Noether et al., 1918](https://b.org))"),
+    ("{cite:t}`many`", "[Noether et al. (1918)](https://doi.org/10.1/b)"),
+    ("{cite:p}`one,many`", "([Lovelace, 1843](https://a.org); [Noether et al., 1918](https://doi.org/10.1/b))"),
+    ("```{bibliography}\n:filter: docname in docnames\n```",
+     "- Lovelace (1843). [A](https://a.org).\n- Noether, Lovelace and Shelley (1918). [B c](https://doi.org/10.1/b)."),
     ("```{note}\nMind {eq}`eq:a`.\n\nWell.\n```", "> **Note**\n>\n> Mind (1.1).\n>\n> Well."),
     (":::{admonition} A *title*\n:class: tip\ntext\n:::", "> **A *title***\n>\n> text"),
     ("::::{tip}\n:::{note}\nin\n:::\n::::", "> **Tip**\n>\n> > **Note**\n> >\n> > in"),
@@ -102,7 +107,7 @@ def test_lowering(small_book, source, plain):
     assert "```python" in lowered or not raw_myst(lowered)
 
 
-@pytest.mark.parametrize("source", ["{eq}`eq:none`", "{cite}`none`", "{unknown}`x`", "```{unknown}\nx\n```",
+@pytest.mark.parametrize("source", ["{eq}`eq:none`", "[](none)", "{cite}`none`", "{unknown}`x`", "```{unknown}\nx\n```",
                                     "```{note}\nnever closed", "\\begin{align}\na\n\\end{align}"])
 def test_lowering_refuses_what_it_has_no_rule_for(small_book, source):
     with pytest.raises(ValueError, match="notebooks/01_first.md"):

@@ -17,7 +17,7 @@ TEXTS = sorted(path for start in [ROOT.glob("*"), *(ROOT.glob(f"{folder}/**/*") 
                for path in start if path.is_file() and path.suffix in SUFFIXES)
 
 MAX_CELL, MAX_MODULE, MIN_ALT = 25, 250, 20
-DRAWS = re.compile(r"\bfigures\.\w+\(|\bplt\.(?!rc|style)\w+|\.(?:plot|scatter|imshow|hist|bar)\(")
+DRAWS = re.compile(r"\bfigures\.\w+\(|\bplt\.(?!rc|style)\w+|\bax\w*(?:\[.*\])?\.(?:plot|scatter|imshow|hist|bar)\(")
 
 
 def read(page):
@@ -54,7 +54,7 @@ def missing_parts(chapter):
     time, item = r"\d+ (?:s|min)", r"(?:[-*]|\d\.) "
     parts = {
         "one title, first": r"\A(?:\(.*\)=\s+)?# .+(?:\n(?!# ).*)*\Z",
-        "*Reading 20 min · CPU 60 s · GPU 20 s*": rf"Reading \d+ min · CPU {time} · GPU {time}",
+        "*Reading 20 min · CPU 60 s · GPU 20 s*": rf"Reading \d+ min · CPU {time} · GPU (?:{time}|not yet measured)",
         "prerequisites": r"^(?:#+ |\*\*)Prerequisites",
         "3 to 5 objectives in a list": rf"^(?:#+ |\*\*)Objectives.*\n(?:(?!{item}|#).*\n)*(?:{item}.*\n(?:  .*\n)*){{3,5}}(?!{item})",
         "summary": r"^## Summary$",

@@ -39,7 +39,7 @@ def chapters(root=ROOT):
 
 @cache
 def labels(root=ROOT):
-    """What a reader sees for each label: "(6.2)" for an equation, "Fig. 6.1", a section's title.
+    """(what a reader sees, page) for each label: "(6.2)" for an equation, "Fig. 6.1", a section's title.
 
     Sphinx numbers equations and figures as they come, by chapter; so does this.
     """
@@ -52,12 +52,12 @@ def labels(root=ROOT):
             count[kind, number] += 1
             value = f"{prefix}{count[kind, number]}"
             if label:
-                shown[label] = f"({value})" if kind == "equation" else f"Fig. {value}"
+                shown[label] = f"({value})" if kind == "equation" else f"Fig. {value}", page
         for target in TARGET.finditer(text):
             if heading := HEADING.match(text, target.end()):
-                shown[target["label"]] = heading["title"]
+                shown[target["label"]] = heading["title"], page
         if heading := HEADING.search(text):
-            shown[page] = heading["title"]
+            shown[page] = heading["title"], page
     return shown
 
 

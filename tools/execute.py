@@ -44,6 +44,7 @@ def execute(pages, folder, timeout):
                 continue
             cache.cache_notebook_bundle(CacheBundleIn(notebook, source(page), data={"execution_seconds": seconds}),
                                         check_validity=False, overwrite=True)
+            assert is_cached(cache, page), f"{page} would be executed again"
     finally:
         pool.shutdown(cancel_futures=True)     # what waits is not begun after an interrupt
     return sorted(failed)
@@ -65,7 +66,8 @@ def execute_page(page, timeout):
     """(executed notebook, seconds, what went wrong or "")."""
     notebook, start, complaint = myst_nb_reader_plugin(source(page)), time.perf_counter(), ""
     client = NotebookClient(notebook, timeout=timeout, resources={"metadata": {"path": os.path.dirname(source(page))}},
-                            extra_arguments=["--log-level=ERROR"])     # the kernel's own remarks, not a cell's
+                            record_timing=False,                   # times in the metadata would miss the cache
+                            extra_arguments=["--log-level=ERROR"]) # the kernel's own remarks, not a cell's
     try:
         client.execute()
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:

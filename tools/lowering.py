@@ -4,6 +4,7 @@ An admonition becomes a quotation, a reference the text that it shows in the boo
 author, year and link. What has no rule raises an error, so nothing ever shows raw.
 """
 
+import posixpath
 import re
 
 from tools.contents import ROOT, TARGET, bibliography, chapters, labels
@@ -17,7 +18,7 @@ OPTION = re.compile(r"^:(?P<key>[\w-]+):\s*(?P<value>.*)$")
 MATH = re.compile(r"^(?P<indent> *)\$\$(?P<tex>.+?)\$\$ *(?:\((?P<label>[\w:.-]+)\))?[ ]*$", re.M | re.S)
 ROLE = re.compile(r"\{(?P<name>[\w:-]+)\}`(?P<text>[^`]+)`")
 TITLED = re.compile(r"^(?P<title>.*?)\s*<(?P<label>[^>]+)>$", re.S)
-LINK = re.compile(r"(?<!!)\[(?P<text>[^\]]*)\]\((?P<target>#[\w:.-]+|[\w/.-]+\.md)\)")
+LINK = re.compile(r"(?<!!)\[(?P<text>[^\]]*)\]\((?P<target>#?[\w:-]+|[\w/.-]+\.md)\)")
 COMMENT = re.compile(r"^%.*\n?", re.M)
 
 
@@ -68,9 +69,11 @@ class Lowering:
             image = f"![{options.get('alt', '')}]({argument})"
             number = self.label(options["name"]) + ". " if "name" in options else ""
             return f"{image}\n\n*{number}{self.prose(text)}*" if text else image
+        if name == "bibliography":
+            return self.bibliography()
         if name == "code-block":
             return f"```{argument}\n{text}\n```"
-        raise self.error(f"{{{name}}}", "has no rule in tools/notebooks.py")
+        raise self.error(f"{{{name}}}", "has no rule in tools/lowering.py")
 
     def prose(self, text):
         text = COMMENT.sub("", TARGET.sub("", text))
@@ -90,44 +93,70 @@ class Lowering:
             return f"${text}$"
         if name.partition(":")[0] == "cite":
             return self.citation(name, text)
-        if name in ("eq", "ref", "numref", "doc"):
+        if name in ("eq", "numref"):
+            return self.label(text)
+        if name in ("ref", "doc"):
             titled = TITLED.match(text)
-            return titled["title"] if titled and name != "numref" else self.label(titled["label"] if titled else text)
-        raise self.error(f"{{{name}}}", "has no rule in tools/notebooks.py")
+            return self.reference(titled["label"], titled["title"]) if titled else self.reference(text)
+        raise self.error(f"{{{name}}}", "has no rule in tools/lowering.py")
 
     def link(self, match):
-        target = match["target"]
-        if target.startswith("#"):
-            return match["text"] or self.label(target[1:])
-        path = (self.root / self.page).parent / target
-        page = path.resolve().relative_to(self.root.resolve()).with_suffix("").as_posix()
-        shown = match["text"] or self.label(page)
-        return f"[{shown}]({target.removesuffix('.md') + '.ipynb' if page in chapters(self.root) else target})"
+        return self.reference(match["target"].removeprefix("#"), match["text"])
 
-    def citation(self, name, keys):
-        textual = name == "cite:t"
-        cited = []
-        for key in (key.strip() for key in keys.split(",")):
-            if key not in bibliography(self.root):
-                raise self.error(key, "is not in book/references.bib")
-            entry = bibliography(self.root)[key]
-            families = [" ".join(person.prelast_names + person.last_names) for person in entry.persons["author"]]
-            names = f"{families[0]} et al." if len(families) > 2 else " and ".join(families)
-            year = entry.fields["year"]
-            cited.append(f"[{names} ({year})]({entry.fields['url']})" if textual
-                         else f"[{names}, {year}]({entry.fields['url']})")
-        return ", ".join(cited) if textual else f"({'; '.join(cited)})"
+    def reference(self, target, text=""):
+        """A link to the notebook that holds the label, or the page, ``target``; plain text if that is this one."""
+        if target.endswith(".md") or re.match(r"\d\d_", target):
+            path = (self.root / self.page).parent / target
+            target = path.resolve().relative_to(self.root.resolve()).with_suffix("").as_posix()
+        shown, page = text or self.label(target), self.found(target)[1]
+        if page == self.page:
+            return shown
+        here = self.page.rpartition("/")[0]
+        suffix = ".ipynb" if page in chapters(self.root) else ".md"
+        return f"[{shown}]({posixpath.relpath(page, here)}{suffix})"
 
     def label(self, label):
-        if label.endswith(".md") or "/" in label or re.match(r"^\d\d_", label):   # a page, as {doc} names it
-            label = label.lstrip("/").removesuffix(".md")
-            label = label if "/" in label else f"notebooks/{label}"
+        return self.found(label)[0]
+
+    def found(self, label):
         if label not in labels(self.root):
             raise self.error(label, "is no label of an equation, a figure or a section heading")
         return labels(self.root)[label]
 
+    def citation(self, name, keys):
+        cited = [self.entry(key.strip()) for key in keys.split(",")]
+        if name == "cite:t":
+            return ", ".join(f"[{names(entry)} ({entry.fields['year']})]({address(entry)})" for entry in cited)
+        return "(" + "; ".join(f"[{names(entry)}, {entry.fields['year']}]({address(entry)})" for entry in cited) + ")"
+
+    def bibliography(self):
+        """The works that this page cites, one a line."""
+        text = (self.root / f"{self.page}.md").read_text(encoding="utf-8")
+        keys = {key.strip() for role in ROLE.finditer(text) if role["name"].startswith("cite")
+                for key in role["text"].split(",")}
+        works = sorted((names(entry, 99), entry.fields["year"], entry.fields["title"].translate({123: "", 125: ""}), address(entry))
+                       for entry in map(self.entry, keys))
+        return "\n".join(f"- {authors} ({year}). [{title}]({link})." for authors, year, title, link in works)
+
+    def entry(self, key):
+        if key not in bibliography(self.root):
+            raise self.error(key, "is not in book/references.bib")
+        return bibliography(self.root)[key]
+
     def error(self, what, problem):
         return ValueError(f"{self.page}.md: {what} {problem}.")
+
+
+def names(entry, most=2):
+    """The authors' family names, "et al." if there are more than ``most``."""
+    families = [" ".join(person.prelast_names + person.last_names) for person in entry.persons["author"]]
+    if len(families) > most:
+        return f"{families[0]} et al."
+    return ", ".join(families[:-1]) + " and " * (len(families) > 1) + families[-1]
+
+
+def address(entry):
+    return entry.fields.get("url") or f"https://doi.org/{entry.fields['doi']}"
 
 
 def indented(text, indent):
