@@ -27,6 +27,8 @@ __all__ = ["lsoftmax", "sphereface", "cosface", "arcface", "combined"]
 def lsoftmax(cos, m):
     r"""ψ(θ) = (−1)^k cos(mθ) − 2k, the multiplicative angular margin of L-softmax.
 
+    Source: Liu et al., "Large-Margin Softmax Loss", ICML 2016, eq. 6.
+
     Parameters
     ----------
     cos : Tensor, shape (N,), any floating dtype
@@ -42,8 +44,6 @@ def lsoftmax(cos, m):
     ------
     ValueError
         If ``m < 1`` or ``m`` is not finite.
-
-    Source: Liu et al., "Large-Margin Softmax Loss", ICML 2016, eq. 6.
     """
     _require(math.isfinite(m) and m >= 1, f"m = {m!r}: a multiplicative margin must be at least 1")
     return combined(cos, m, 0.0, 0.0)
@@ -62,6 +62,8 @@ def sphereface(cos, m):
 def cosface(cos, m):
     """cos θ − m, the additive cosine margin.
 
+    Source: Wang et al., "CosFace", CVPR 2018, eq. 4.
+
     Parameters
     ----------
     cos : Tensor, shape (N,), any floating dtype
@@ -75,8 +77,6 @@ def cosface(cos, m):
     ------
     ValueError
         If ``m`` is outside [0, 2).
-
-    Source: Wang et al., "CosFace", CVPR 2018, eq. 4.
     """
     _require(math.isfinite(m) and 0 <= m < 2,
              f"m = {m!r}: a cosine margin lies in [0, 2); no embedding could meet a larger one")
@@ -85,6 +85,8 @@ def cosface(cos, m):
 
 def arcface(cos, m, easy_margin=False):
     """cos(θ + m), the additive angular margin, kept decreasing where θ + m passes π.
+
+    Source: Deng et al., "ArcFace", CVPR 2019, eq. 3.
 
     Parameters
     ----------
@@ -103,8 +105,6 @@ def arcface(cos, m, easy_margin=False):
     ------
     ValueError
         If ``m`` is outside [0, π).
-
-    Source: Deng et al., "ArcFace", CVPR 2019, eq. 3.
     """
     _require(math.isfinite(m) and 0 <= m < math.pi,
              f"m = {m!r}: an angular margin is in radians, in [0, π)"
@@ -114,6 +114,11 @@ def arcface(cos, m, easy_margin=False):
 
 def combined(cos, m1, m2, m3, easy_margin=False):
     """Φ(m1·θ + m2) − m3, which is cos(m1·θ + m2) − m3 as long as the angle stays below π.
+
+    The gradient is the true one, −Φ'(u)·m1/sin θ, and stays finite at cos θ = ±1, where it is
+    taken one rounding step inside the interval.
+
+    Source: Deng et al., "ArcFace", CVPR 2019, eq. 4.
 
     Parameters
     ----------
@@ -138,11 +143,6 @@ def combined(cos, m1, m2, m3, easy_margin=False):
         If ``cos`` is not a floating-point tensor.
     ValueError
         If a margin is outside its domain.
-
-    The gradient is the true one, −Φ'(u)·m1/sin θ, and stays finite at cos θ = ±1, where it is
-    taken one rounding step inside the interval.
-
-    Source: Deng et al., "ArcFace", CVPR 2019, eq. 4.
     """
     if not (torch.is_tensor(cos) and cos.is_floating_point()):
         raise TypeError(f"cos must be a floating-point tensor, got {type(cos).__name__}"

@@ -86,7 +86,8 @@ def photograph(seen, window):
     for scheme in ("light", "dark"):
         seen.page.emulate_media(color_scheme=scheme)
         seen.page.wait_for_function("scheme => document.documentElement.dataset.theme === scheme", arg=scheme)
-        seen.page.screenshot(path=SCREENSHOTS / f"{name}-{window}-{scheme}.png", full_page=True, animations="disabled")
+        seen.page.wait_for_function("() => document.getAnimations().every(one => one.playState !== 'running')")
+        seen.page.screenshot(path=SCREENSHOTS / f"{name}-{window}-{scheme}.png", full_page=True)
 
 
 def test_the_theme_switch_turns_a_page_dark(visit):
