@@ -64,6 +64,7 @@ def fit(backbone, head, dataset, *, seed=0, device=None, precision="auto", warm_
     recipe = Recipe(**recipe)
     device = pick_device(device)
     precision = _pick_precision(precision, device)
+    mixed = precision is not torch.float32
     if not warm_start:
         _draw_weights(backbone, seed)
         _draw_weights(head, seed + 1)
@@ -103,7 +104,7 @@ def fit(backbone, head, dataset, *, seed=0, device=None, precision="auto", warm_
                     head.set_progress(((epoch - 1) * steps + step - 1) / max(1, recipe.epochs * steps - 1))
                 batch, truth = _shift(images[chosen], recipe.max_shift, random), labels[chosen]
                 where = f"epoch {epoch}, step {step} of {steps}"
-                with torch.autocast(device.type, precision, enabled=precision is not torch.float32):
+                with torch.autocast(device.type, precision if mixed else None, enabled=mixed):
                     x = backbone(batch)
                     loss = _finite_loss(head, x, truth, where)
                 optimizer.zero_grad(set_to_none=True)

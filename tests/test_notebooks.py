@@ -65,7 +65,8 @@ def test_raw_myst_sees(text):
 def small_book(tmp_path):
     (tmp_path / "book").mkdir()
     (tmp_path / "notebooks").mkdir()
-    for path, text in {"_toc.yml": TOC, "book/references.bib": BIBLIOGRAPHY, "book/index.md": "# Front",
+    for path, text in {"_toc.yml": TOC, "_config.yml": "repository: {url: https://a.org/book, branch: main}",
+                       "book/references.bib": BIBLIOGRAPHY, "book/index.md": "# Front",
                        "book/notation.md": "(sec:n)=\n# Symbols\n\n$$\na\n$$ (eq:n)\n",
                        "notebooks/01_first.md": "(ch:1)=\n# First\n\n$$\na\n$$ (eq:a)\n\n$$b$$\n\n$$\nc\n$$ (eq:c)\n{cite}`one,many`",
                        "notebooks/02_second.md": HEADER + "(ch:2)=\n# Second\n\n```{math}\n:label: eq:d\nd\n```\n"
@@ -123,5 +124,15 @@ def test_cell_ids_are_unique_stable_and_survive_edits_elsewhere(small_book):
     before = [cell.id for cell in nbformat.reads(text, as_version=4).cells]
     path.write_text(HEADER + "# Second, edited\n\n" + cells, encoding="utf-8")
     after = [cell.id for cell in nbformat.reads(notebooks.convert(page, small_book), as_version=4).cells]
-    assert len(set(before)) == len(before) == 4
+    assert len(set(before)) == len(before) == 5               # with the cell that installs lossbook
     assert after[1:] == before[1:] and after[0] != before[0]
+
+
+def test_the_first_code_cell_installs_lossbook_from_the_address_in_the_configuration(small_book):
+    path = small_book / "notebooks/02_second.md"
+    path.write_text(HEADER + "# Second\n\n```{code-cell}\nimport lossbook\n```\n", encoding="utf-8")
+    title, install, rest = nbformat.reads(notebooks.convert("notebooks/02_second", small_book), as_version=4).cells
+    assert title.source == "# Second" and rest.source == "import lossbook"
+    assert install.source.endswith("    %pip install --quiet git+https://a.org/book@main")
+    (small_book / "_config.yml").write_text("repository: {url: https://b.org/fork, branch: trunk}", encoding="utf-8")
+    assert "git+https://b.org/fork@trunk" in notebooks.convert("notebooks/02_second", small_book)

@@ -11,9 +11,15 @@ from collections import Counter
 
 import jupytext
 import nbformat
+import yaml
 
 from tools.contents import ROOT, chapters
 from tools.lowering import Lowering
+
+INSTALL = """#@title Set-up: installs lossbook where it is missing
+import importlib.util
+if importlib.util.find_spec("lossbook") is None:
+    %pip install --quiet git+{url}@{branch}"""
 
 
 def convert(page, root=ROOT):
@@ -26,11 +32,20 @@ def convert(page, root=ROOT):
         seen[cell.cell_type, cell.source] += 1
         identity = f"{cell.cell_type} {seen[cell.cell_type, cell.source]} {cell.source}"
         cell.id = hashlib.sha256(identity.encode()).hexdigest()[:12]
-    # A cell that installs lossbook on Colab would go first here, with the address of repository.url in _config.yml.
+    first = next((i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code"), len(notebook.cells))
+    notebook.cells.insert(first, install_cell(root))
     notebook.metadata = {"kernelspec": notebook.metadata["kernelspec"], "language_info": {"name": "python"}}
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     nbformat.validate(notebook)
     return nbformat.writes(notebook) + "\n"
+
+
+def install_cell(root=ROOT):
+    """The cell that makes a notebook run where lossbook is missing, as on Colab; elsewhere it does nothing."""
+    repository = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))["repository"]
+    source = INSTALL.format(**repository)
+    return nbformat.v4.new_code_cell(source, id=hashlib.sha256(source.encode()).hexdigest()[:12],
+                                     metadata={"cellView": "form"})
 
 
 def main():
