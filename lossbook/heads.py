@@ -50,7 +50,7 @@ class Softmax(Head):
 class NormSoftmax(Head):
     """Logits s·cos θ_j: unit class vectors, unit embeddings, one scale for all.
 
-    Source: Wang et al., "NormFace", ACM MM 2017, eq. 7; the NSL of CosFace, eq. 3.
+    Source: Wang et al., "NormFace", ACM MM 2017; the NSL of Wang et al., "CosFace", CVPR 2018, eq. 3.
     """
 
     unit_weight = unit_embedding = True

@@ -80,9 +80,10 @@ def fit(backbone, head, dataset, *, seed=0, device=None, precision="auto", warm_
         optimizer, recipe.learning_rate, epochs=recipe.epochs, steps_per_epoch=steps)
     scaler = torch.amp.GradScaler(device.type, enabled=precision is torch.float16)
 
-    config = {"dataset": dataset.name, "backbone": type(backbone).__name__, "seed": seed, "warm_start": warm_start,
-              "snapshot_size": snapshot_size, "precision": str(precision).removeprefix("torch."),
-              "device": _describe(device), "recipe": asdict(recipe),
+    config = {"dataset": dataset.name, "backbone": type(backbone).__name__,
+              "weights": sum(p.numel() for p in parameters), "head": _settings_of(head),
+              "seed": seed, "warm_start": warm_start, "snapshot_size": snapshot_size,
+              "precision": str(precision).removeprefix("torch."), "device": _describe(device), "recipe": asdict(recipe),
               "versions": {"lossbook": __version__, "torch": str(torch.__version__), "python": platform.python_version()}}
     run = Run(getattr(head, "name", type(head).__name__), tuple(dataset.classes),
               dataset.train.labels[fixed["train"]].numpy(), dataset.test.labels[fixed["test"]].numpy(), config)
@@ -159,6 +160,12 @@ def _pick_precision(precision, device):
     if precision not in known:
         raise ValueError(f"precision = {precision!r}: expected 'auto', {', '.join(map(repr, known))}")
     return known[precision]
+
+
+def _settings_of(head):
+    """The head's plain attributes: scale, margins, annealing. λ itself is not a setting, it moves."""
+    return {name: value for name, value in vars(head).items()
+            if isinstance(value, (bool, int, float, str)) and name not in ("training", "lam")}
 
 
 def _describe(device):

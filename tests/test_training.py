@@ -204,7 +204,8 @@ def test_a_finished_checkpoint_gives_the_run_again(tmp_path):
 
 
 @pytest.mark.parametrize("change, key", [
-    ({"seed": 5}, "seed"), ({"epochs": 4}, "recipe.epochs"), ({"learning_rate": 1e-3}, "recipe.learning_rate")])
+    ({"seed": 5}, "seed"), ({"head": heads.ArcFace(2, 4, scale=8, margin=0.2, easy_margin=True)}, "head.easy_margin"),
+    ({"backbone": backbones.LeNetPP.small(2)}, "weights"), ({"epochs": 4}, "recipe.epochs"), ({"learning_rate": 1e-3}, "recipe.learning_rate")])
 def test_another_trainings_checkpoint_is_refused(tmp_path, change, key):
     train(checkpoint=tmp_path / "c")
     with pytest.raises(ValueError, match=f"belongs to another training: its {key}"):
