@@ -360,7 +360,7 @@ def test_bad_input_is_named(name, x, labels, error, says):
     (lambda: heads.ArcFace(D, C, scale=math.inf), "scale = inf"),
     (lambda: heads.CosFace(D, C, margin=-0.35), "-0.35"),
     (lambda: heads.SphereFace(D, C, margin=0.5), "at least 1"),
-    (lambda: heads.LSoftmax(D, C, lambda_floor=9), "lambda_floor"),
+    (lambda: heads.LSoftmax(D, C, lambda_floor=99), "lambda_floor"),
     (lambda: heads.LSoftmax(D, C, anneal_until=0), "anneal_until"),
     (lambda: heads.CombinedMargin(D, C, m1=-1), "m1 = -1"),
     (lambda: heads.Softmax(0, C), "embedding_dim"),
