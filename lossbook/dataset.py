@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import torch
 
+from .checks import require
+
 __all__ = ["Dataset", "Split"]
 
 
@@ -34,20 +36,20 @@ class Split:
         images, labels, classes = self.images, self.labels, self.classes
         for what, tensor, dtype in (("images", images, torch.float32), ("labels", labels, torch.int64)):
             given = getattr(tensor, "dtype", type(tensor).__name__)
-            _require(torch.is_tensor(tensor) and given == dtype,
-                     f"{what} must be a tensor of {dtype}, got {given}", TypeError)
-        _require(isinstance(classes, tuple) and all(isinstance(c, str) for c in classes),
-                 f"classes must be a tuple of strings, got {classes!r}", TypeError)
-        _require(images.ndim == 4 and labels.shape == images.shape[:1],
-                 "images must have shape (N, channels, height, width) and labels (N,), "
-                 f"got {tuple(images.shape)} and {tuple(labels.shape)}")
-        _require(images.numel() > 0, f"images of shape {tuple(images.shape)} are empty: give at least one")
+            require(torch.is_tensor(tensor) and given == dtype,
+                    f"{what} must be a tensor of {dtype}, got {given}", TypeError)
+        require(isinstance(classes, tuple) and all(isinstance(c, str) for c in classes),
+                f"classes must be a tuple of strings, got {classes!r}", TypeError)
+        require(images.ndim == 4 and labels.shape == images.shape[:1],
+                "images must have shape (N, channels, height, width) and labels (N,), "
+                f"got {tuple(images.shape)} and {tuple(labels.shape)}")
+        require(images.numel() > 0, f"images of shape {tuple(images.shape)} are empty: give at least one")
         low, high = (bound.item() for bound in images.aminmax())          # NaN if any pixel is NaN
-        _require(0 <= low <= high <= 1, "pixels must be finite and in [0, 1] (bytes divided by 255), "
-                                        f"got values from {low} to {high}")
+        require(0 <= low <= high <= 1, "pixels must be finite and in [0, 1] (bytes divided by 255), "
+                                       f"got values from {low} to {high}")
         low, high = (bound.item() for bound in labels.aminmax())
-        _require(0 <= low <= high < len(classes), f"labels must be at least 0 and below {len(classes)}, "
-                                                  f"the number of classes, got {low} to {high}")
+        require(0 <= low <= high < len(classes), f"labels must be at least 0 and below {len(classes)}, "
+                                                 f"the number of classes, got {low} to {high}")
 
     def __len__(self):
         return len(self.labels)
@@ -78,17 +80,12 @@ class Dataset:
 
     def __post_init__(self):
         train, test = self.train, self.test
-        _require(train.classes == test.classes,
-                 f"train and test must have the same classes, got {train.classes} and {test.classes}")
-        _require(train.images.shape[1:] == test.images.shape[1:], "train and test images must have the same "
-                 f"shape, got {tuple(train.images.shape[1:])} and {tuple(test.images.shape[1:])}")
+        require(train.classes == test.classes,
+                f"train and test must have the same classes, got {train.classes} and {test.classes}")
+        require(train.images.shape[1:] == test.images.shape[1:], "train and test images must have the same "
+                f"shape, got {tuple(train.images.shape[1:])} and {tuple(test.images.shape[1:])}")
 
     @property
     def classes(self):
         """Tuple of str: the name of each class, in label order."""
         return self.train.classes
-
-
-def _require(condition, message, error=ValueError):
-    if not condition:
-        raise error(message)

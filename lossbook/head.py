@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .checks import require
+
 __all__ = ["Head", "MarginHead", "NonFiniteEmbedding"]
 
 
@@ -40,11 +42,11 @@ class Head(nn.Module):
     def __init__(self, embedding_dim, num_classes, scale=1.0, **hyperparameters):
         super().__init__()
         require(isinstance(embedding_dim, int) and embedding_dim >= 1,
-                 f"embedding_dim = {embedding_dim!r}: expected a whole number of at least 1")
+                f"embedding_dim = {embedding_dim!r}: expected a whole number of at least 1")
         require(isinstance(num_classes, int) and num_classes >= 2,
-                 f"num_classes = {num_classes!r}: expected a whole number of at least 2")
+                f"num_classes = {num_classes!r}: expected a whole number of at least 2")
         require(math.isfinite(scale) and scale > 0,
-                 f"scale = {scale!r}: the scale s multiplies cosines and must be above 0 and finite")
+                f"scale = {scale!r}: the scale s multiplies cosines and must be above 0 and finite")
         self.embedding_dim, self.num_classes, self.scale = embedding_dim, num_classes, float(scale)
         self.hyperparameters = {"scale": scale, **hyperparameters} if self.unit_embedding else hyperparameters
         self.weight = nn.Parameter(torch.empty(num_classes, embedding_dim))
@@ -104,8 +106,8 @@ class Head(nn.Module):
             raise TypeError("embeddings must be a floating-point tensor, got "
                             + (str(x.dtype) if torch.is_tensor(x) else type(x).__name__))
         require(x.ndim == 2 and x.shape[1] == d and len(x) > 0,
-                 f"embeddings have shape {tuple(x.shape)}, expected (N, {d}) with N at least 1: "
-                 f"this head was made with embedding_dim={d}")
+                f"embeddings have shape {tuple(x.shape)}, expected (N, {d}) with N at least 1: "
+                f"this head was made with embedding_dim={d}")
         bad = ~torch.isfinite(x).all(dim=1)
         if bad.any():
             row = int(bad.nonzero()[0])
@@ -117,7 +119,7 @@ class Head(nn.Module):
                 raise TypeError(f"labels must be class indices in an int64 tensor, got {got}: "
                                 "use labels.long() if they are whole numbers")
             require(labels.shape == x.shape[:1],
-                     f"labels have shape {tuple(labels.shape)}, expected ({len(x)},): one index an embedding")
+                    f"labels have shape {tuple(labels.shape)}, expected ({len(x)},): one index an embedding")
             outside = (labels < 0) | (labels >= C)
             if outside.any():
                 raise ValueError(f"label {int(labels[outside][0])} is outside [0, {C}): this head was made "
@@ -130,7 +132,7 @@ class Head(nn.Module):
 
 
 class MarginHead(Head):
-    """A head whose target cosine goes through ``self.margin``, (N,) → (N,), before the lengths."""
+    """A head whose target cosines go through :meth:`margin_of`, (N,) → (N,), before the lengths."""
 
     def __init__(self, embedding_dim, num_classes, scale=1.0, **hyperparameters):
         super().__init__(embedding_dim, num_classes, scale, **hyperparameters)
@@ -166,8 +168,3 @@ def polar(vectors, shortest):
     scaled = torch.where(largest > 0, wide / unit, 0.0)
     length = torch.linalg.vector_norm(scaled, dim=1, keepdim=True)
     return scaled / length.clamp_min(1.0), (length * unit).squeeze(1)
-
-
-def require(condition, message):
-    if not condition:
-        raise ValueError(message)

@@ -7,7 +7,7 @@ you train with; ``head.loss(x, labels)`` is their mean cross-entropy.
 Every logit is a product of lengths and a cosine, ``a·‖x‖·‖W_j‖·cos θ_j``. The heads differ in two
 choices: which of the two lengths they keep (normalising replaces it by 1), and the margin, a
 function from :mod:`lossbook.margins` applied to the N target cosines. A new loss is a subclass
-of :class:`MarginHead` with its ``margin`` method.
+of :class:`MarginHead` with its ``margin_of`` method.
 
 Precision: lengths, target cosines and angles are computed in float32 or wider, whatever the
 dtype of ``x``, under autocast too; logits come out as float32 or wider.
@@ -21,7 +21,8 @@ import torch
 from torch import nn
 
 from . import margins
-from .head import Head, MarginHead, NonFiniteEmbedding, require
+from .checks import require
+from .head import Head, MarginHead, NonFiniteEmbedding
 
 __all__ = ["Head", "MarginHead", "Softmax", "NormSoftmax", "LSoftmax", "SphereFace", "CosFace",
            "ArcFace", "CombinedMargin", "Preset", "PRESETS", "from_preset", "NonFiniteEmbedding"]
@@ -70,9 +71,9 @@ class _AnnealedHead(MarginHead):
 
     def __init__(self, embedding_dim, num_classes, margin, lambda_start, lambda_floor, anneal_until):
         require(math.isfinite(lambda_start) and lambda_start >= 0,
-                 f"lambda_start = {lambda_start!r}: the weight λ of the plain cosine must be at least 0")
+                f"lambda_start = {lambda_start!r}: the weight λ of the plain cosine must be at least 0")
         require(0 <= lambda_floor <= lambda_start,
-                 f"lambda_floor = {lambda_floor!r}: expected between 0 and lambda_start = {lambda_start!r}")
+                f"lambda_floor = {lambda_floor!r}: expected between 0 and lambda_start = {lambda_start!r}")
         require(0 < anneal_until <= 1, f"anneal_until = {anneal_until!r}: expected a fraction of training in (0, 1]")
         self.lam = lambda_floor
         super().__init__(embedding_dim, num_classes, margin=margin)

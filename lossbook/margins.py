@@ -21,6 +21,8 @@ import math
 
 import torch
 
+from .checks import require
+
 __all__ = ["lsoftmax", "sphereface", "cosface", "arcface", "combined"]
 
 
@@ -45,7 +47,7 @@ def lsoftmax(cos, m):
     ValueError
         If ``m < 1`` or ``m`` is not finite.
     """
-    _require(math.isfinite(m) and m >= 1, f"m = {m!r}: a multiplicative margin must be at least 1")
+    require(math.isfinite(m) and m >= 1, f"m = {m!r}: a multiplicative margin must be at least 1")
     return combined(cos, m, 0.0, 0.0)
 
 
@@ -78,8 +80,8 @@ def cosface(cos, m):
     ValueError
         If ``m`` is outside [0, 2).
     """
-    _require(math.isfinite(m) and 0 <= m < 2,
-             f"m = {m!r}: a cosine margin lies in [0, 2); no embedding could meet a larger one")
+    require(math.isfinite(m) and 0 <= m < 2,
+            f"m = {m!r}: a cosine margin lies in [0, 2); no embedding could meet a larger one")
     return combined(cos, 1.0, 0.0, m)
 
 
@@ -106,8 +108,8 @@ def arcface(cos, m, easy_margin=False):
     ValueError
         If ``m`` is outside [0, π).
     """
-    _require(math.isfinite(m) and 0 <= m < math.pi,
-             f"m = {m!r}: an angular margin is in radians, in [0, π)"
+    require(math.isfinite(m) and 0 <= m < math.pi,
+            f"m = {m!r}: an angular margin is in radians, in [0, π)"
              + (f"; if you mean {m!r} degrees, use math.radians({m!r})" if m >= math.pi else ""))
     return combined(cos, 1.0, m, 0.0, easy_margin)
 
@@ -147,9 +149,9 @@ def combined(cos, m1, m2, m3, easy_margin=False):
     if not (torch.is_tensor(cos) and cos.is_floating_point()):
         raise TypeError(f"cos must be a floating-point tensor, got {type(cos).__name__}"
                         + (f" of {cos.dtype}" if torch.is_tensor(cos) else ""))
-    _require(math.isfinite(m1) and m1 > 0, f"m1 = {m1!r}: it multiplies the angle and must be above 0")
-    _require(math.isfinite(m2) and m2 >= 0, f"m2 = {m2!r}: an angle in radians, at least 0")
-    _require(math.isfinite(m3) and m3 >= 0, f"m3 = {m3!r}: an additive cosine margin, at least 0")
+    require(math.isfinite(m1) and m1 > 0, f"m1 = {m1!r}: it multiplies the angle and must be above 0")
+    require(math.isfinite(m2) and m2 >= 0, f"m2 = {m2!r}: an angle in radians, at least 0")
+    require(math.isfinite(m3) and m3 >= 0, f"m3 = {m3!r}: an additive cosine margin, at least 0")
     turned = cos if (m1 == 1 and m2 == 0) else _TurnedCosine.apply(cos, float(m1), float(m2))
     target = turned - m3
     return torch.where(cos > 0, target, cos) if easy_margin else target
@@ -182,8 +184,3 @@ class _TurnedCosine(torch.autograd.Function):
 def _wide(tensor):
     """At least float32: an angle is never taken from a half-precision cosine's own arithmetic."""
     return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
-
-
-def _require(condition, message):
-    if not condition:
-        raise ValueError(message)
