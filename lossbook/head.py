@@ -132,7 +132,7 @@ class Head(nn.Module):
 
 
 class MarginHead(Head):
-    """A head whose target cosines go through :meth:`margin_of`, (N,) → (N,), before the lengths."""
+    """A head whose target cosines go through ``margin_of``, (N,) → (N,), before the lengths."""
 
     def __init__(self, embedding_dim, num_classes, scale=1.0, **hyperparameters):
         super().__init__(embedding_dim, num_classes, scale, **hyperparameters)
