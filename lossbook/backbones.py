@@ -18,22 +18,22 @@ class LeNetPP(nn.Sequential):
     Source: Wen et al., "A Discriminative Feature Learning Approach", ECCV 2016, table 1.
     """
 
-    def __init__(self, embedding_dim, widths=(32, 64, 128), kernel_size=5, batch_norm=False):
+    def __init__(self, embedding_dim, widths=(32, 64, 128), kernel_size=5, batch_norm=False, activation=nn.PReLU):
         layers, channels = [], 1
         for width in widths:
             for _ in range(2):
                 layers.append(nn.Conv2d(channels, width, kernel_size, padding=kernel_size // 2, bias=not batch_norm))
                 if batch_norm:
                     layers.append(nn.BatchNorm2d(width))
-                layers.append(nn.PReLU())
+                layers.append(activation())
                 channels = width
             layers.append(nn.MaxPool2d(2))
         super().__init__(*layers, nn.Flatten(), nn.Linear(channels * 3 * 3, embedding_dim))
 
     @classmethod
     def small(cls, embedding_dim):
-        """The quick profile's: 3×3 kernels, 8, 24 and 48 channels, batch normalisation."""
-        return cls(embedding_dim, widths=(8, 24, 48), kernel_size=3, batch_norm=True)
+        """The quick profile's: 3×3 kernels, 8, 16 and 32 channels, batch normalisation, ReLU."""
+        return cls(embedding_dim, widths=(8, 16, 32), kernel_size=3, batch_norm=True, activation=nn.ReLU)
 
 
 class MiniResNet18(nn.Sequential):

@@ -53,8 +53,19 @@ class Head(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self):
-        """Draw the class vectors anew (Xavier uniform) from torch's global generator."""
-        nn.init.xavier_uniform_(self.weight)
+        """Draw the class vectors anew from torch's global generator: Xavier uniform, with one exception.
+
+        Unit class vectors in the plane start evenly spaced, in the order of their classes, turned
+        by one random angle. Drawn at random, some start bunched; where only directions count and
+        there are only two to turn, a class between two others cannot get past them.
+        """
+        if self.unit_weight and self.embedding_dim == 2:
+            step = 2 * math.pi / self.num_classes
+            angles = step * torch.arange(self.num_classes) + step * torch.rand(1)
+            with torch.no_grad():
+                self.weight.copy_(torch.stack([angles.cos(), angles.sin()], dim=1))
+        else:
+            nn.init.xavier_uniform_(self.weight)
 
     @property
     def name(self):

@@ -19,7 +19,7 @@ class Profile(NamedTuple):
 
 PROFILES = {
     "quick": Profile("quick", "mnist5k", backbones.LeNetPP.small,
-                     {"epochs": 15, "batch_size": 64, "learning_rate": 3e-3}),
+                     {"epochs": 15, "batch_size": 64, "learning_rate": 5e-3}),
     "full": Profile("full", "mnist", backbones.LeNetPP,
                     {"epochs": 20, "batch_size": 128, "learning_rate": 1e-3}),
 }
