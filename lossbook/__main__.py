@@ -6,6 +6,7 @@ A training lives in one folder, ``runs/NAME-seedS`` unless ``--out`` says otherw
 """
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 
@@ -13,8 +14,10 @@ import numpy as np
 import pandas as pd
 import torch
 
-from . import backbones, data, figures, heads, metrics, profiles, training
+from . import backbones, data, figures, heads, metrics, profiles, results, rows, training
 from .checkpoints import load_weights
+from .reproduce import check
+from .reproduce import reproduce as train_rows
 
 BACKBONES = {
     "LeNetPP": backbones.LeNetPP, "LeNetPP.small": backbones.LeNetPP.small,
@@ -22,14 +25,22 @@ BACKBONES = {
 }
 
 
+class Disagreement(Exception):
+    """A row trained again came to another accuracy than its saved result states."""
+
+
 def main(arguments=None):
-    """Run one command; the exit status is 0, or 2 with a message if something was wrong."""
+    """Run one command; the exit status is 0, 1 if a check disagrees, or 2 with a message if something was wrong."""
     options = _parser().parse_args(arguments)
+    options.line = "python -m lossbook " + shlex.join(sys.argv[1:] if arguments is None else arguments)
     try:
         options.command(options)
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on from the last finished epoch", file=sys.stderr)
         return 130
+    except Disagreement as error:
+        print(f"lossbook: {error}", file=sys.stderr)
+        return 1
     except (ValueError, OSError, data.DataError, training.TrainingDiverged) as error:
         print(f"lossbook: {error}", file=sys.stderr)
         return 2
@@ -75,6 +86,28 @@ def animate(options):
     print("wrote " + ", ".join(str(folder / name) for name in ("train.gif", "train.png", "test.gif", "test.png")))
 
 
+def reproduce(options):
+    profile = profiles.PROFILES[options.profile]
+    dataset = data.load(options.dataset or profile.dataset)
+    dataset = dataset.first(options.classes or len(dataset.classes))
+    names = options.rows or (rows.everything(len(dataset.classes)) if options.all else [])
+    if not names:
+        raise ValueError("no rows named: give some, e.g. ArcFace_v1 ArcFace_v1_s16, or --all for every preset "
+                         "and its twin with a feasible scale")
+    if options.check:
+        found = [check(name, dataset, profile.backbone, embedding_dim=options.embedding_dim, folder=options.out,
+                       device=options.device) for name in names]
+        print(pd.DataFrame(found).to_string(index=False))
+        if differing := [one["row"] for one in found if not one.agrees]:
+            raise Disagreement(f"{', '.join(differing)}: trained again, the test accuracy differs by more than the spread")
+        return
+    recipe = {**profile.recipe, **({} if options.epochs is None else {"epochs": options.epochs})}
+    records = train_rows(names, dataset, profile.backbone, embedding_dim=options.embedding_dim, seeds=options.seeds,
+                         folder=options.out, made_by={"command": options.line}, device=options.device,
+                         precision=options.precision, **recipe)
+    print(results.table(records)[["loss", "seeds", "train", "test", "test_interval", "source_test"]].to_string())
+
+
 def _score(backbone, head, split):
     """What evaluate prints of one split: accuracies and angles, as text."""
     x = training.embed(backbone, split.images)
@@ -117,6 +150,14 @@ def _preset(name):
     return name
 
 
+def _row(name):
+    try:
+        rows.row_named(name)
+    except KeyError as error:
+        raise argparse.ArgumentTypeError(error.args[0]) from None
+    return name
+
+
 def _parser():
     parser = argparse.ArgumentParser(
         prog="python -m lossbook", formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -147,6 +188,25 @@ def _parser():
     command(evaluate, "score a trained loss on all its training and test images, without margin")
     sub = command(animate, "draw train and test embeddings: over the epochs (GIF) and at the end (PNG)")
     sub.add_argument("--view", choices=["plane", "circle"], default="plane", help="where to draw them (default plane)")
+    sub = commands.add_parser("reproduce", help="train rows of the results page on full data, save and print them",
+                              description="Train rows of the results page on full data, with the full-width network, "
+                              "and save one JSON and one NPZ a run. Stopped, the same command goes on where it was.")
+    sub.set_defaults(command=reproduce)
+    sub.add_argument("rows", nargs="*", metavar="ROW", type=_row, help="a loss's name, with another scale or margin if "
+                     "wanted: ArcFace_v1, ArcFace_v1_s16, CosFace_s30_m0.4, A-softmax_m4")
+    sub.add_argument("--all", action="store_true", help="every named loss, and its twin with a feasible scale")
+    sub.add_argument("--check", action="store_true", help="train saved rows again and say whether they agree "
+                     "(exit status 1 if not)")
+    sub.add_argument("--seeds", type=int, default=1, help="how many: seeds 0 to N - 1 (default 1)")
+    sub.add_argument("--profile", choices=profiles.PROFILES, default="full", help="backbone and recipe (default full)")
+    sub.add_argument("--dataset", choices=data.NAMES, help="instead of the profile's")
+    sub.add_argument("--classes", type=int, metavar="N", help="only the first N classes of it")
+    sub.add_argument("--embedding-dim", type=int, default=2, help="length of an embedding (default 2)")
+    sub.add_argument("--epochs", type=int, help="instead of the profile's")
+    sub.add_argument("--precision", choices=["auto", "float32", "bfloat16", "float16"], default="auto",
+                     help="default: mixed on a GPU, float32 elsewhere")
+    sub.add_argument("--device", help="cpu, cuda, mps (default: the best there is)")
+    sub.add_argument("--out", metavar="DIR", help="default book/results")
     return parser
 
 

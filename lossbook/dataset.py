@@ -89,3 +89,16 @@ class Dataset:
     def classes(self):
         """Tuple of str: the name of each class, in label order."""
         return self.train.classes
+
+    def first(self, num_classes):
+        """The images of the first ``num_classes`` classes alone, e.g. ``mnist.first(8)``: the digits 0 to 7.
+
+        Raises ``ValueError`` unless 2 ≤ ``num_classes`` ≤ the number of classes.
+        """
+        require(2 <= num_classes <= len(self.classes), f"num_classes = {num_classes}: {self.name} has "
+                f"{len(self.classes)} classes, keep at least 2 and at most all of them")
+        if num_classes == len(self.classes):
+            return self
+        halves = [Split(half.images[half.labels < num_classes], half.labels[half.labels < num_classes],
+                        self.classes[:num_classes]) for half in (self.train, self.test)]
+        return Dataset(f"{self.name}, first {num_classes} classes", *halves)

@@ -25,7 +25,7 @@ from .checks import require
 from .head import Head, MarginHead, NonFiniteEmbedding
 
 __all__ = ["Head", "MarginHead", "Softmax", "NormSoftmax", "LSoftmax", "SphereFace", "CosFace",
-           "ArcFace", "CombinedMargin", "Preset", "PRESETS", "from_preset", "NonFiniteEmbedding"]
+           "ArcFace", "CombinedMargin", "Preset", "PRESETS", "from_preset", "head_of", "NonFiniteEmbedding"]
 
 
 class Softmax(Head):
@@ -208,7 +208,11 @@ def from_preset(name, embedding_dim, num_classes):
         near = difflib.get_close_matches(str(name).lower(), lowered, n=3, cutoff=0.4)
         hint = "did you mean " + " or ".join(lowered[match] for match in near) + "? " if near else ""
         raise KeyError(f"no preset {name!r}: {hint}The presets are {', '.join(PRESETS)}")
-    row = PRESETS[name]
+    return head_of(PRESETS[name], embedding_dim, num_classes)
+
+
+def head_of(row, embedding_dim, num_classes):
+    """The head of a :class:`Preset`: the plainest class that has its lengths and margins."""
     if row.w_norm and row.x_norm:
         if row.m1 == 1 and row.m2 == 0 and row.m3 == 0:
             return NormSoftmax(embedding_dim, num_classes, scale=row.scale)

@@ -26,7 +26,7 @@ class Recipe:
     optimizer: str = "adamw"
     weight_decay: float = 1e-4
     max_shift: int = 2
-    clip_norm: float = 5.0
+    clip_norm: float = 1.0
 
     def __post_init__(self):
         for name, smallest in [("epochs", 1), ("batch_size", 1), ("max_shift", 0)]:

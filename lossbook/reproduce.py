@@ -1,0 +1,126 @@
+"""Reproduce: train rows of the results tables, one after the other, and save what came out.
+
+For a row and a seed three files: ``ROW-seedN.json`` (everything measured), ``ROW-seedN.npz`` (the
+Run, for figures) and, while it trains, ``ROW-seedN.checkpoint``. A row whose JSON is there is
+done; killed and started again, the same command goes on from the last finished epoch.
+"""
+
+import hashlib
+from pathlib import Path
+
+from tqdm.auto import tqdm
+
+from . import results, rows
+from .training import fit
+
+__all__ = ["reproduce", "check", "Agreement", "setting_of", "digests"]
+
+SNAPSHOT_SIZE = 500     # images of each half in the saved Run: enough for a figure, and small
+
+
+def reproduce(names, dataset, backbone, *, embedding_dim=2, seeds=1, folder=None, made_by=None, **options):
+    """Train every row of ``names`` with seeds 0 … ``seeds`` − 1; the list of records, trained now or before.
+
+    Parameters
+    ----------
+    names : list of str
+        Rows, see :mod:`lossbook.rows`.
+    dataset : lossbook.data.Dataset
+    backbone : callable, embedding_dim → Module
+    folder : path, optional
+        Default :data:`lossbook.results.FOLDER`; a folder for this setting is made in it.
+    made_by : dict, optional
+        Written into each record, e.g. the command.
+    **options
+        For :func:`lossbook.training.fit`: ``device``, ``precision`` and the recipe.
+
+    Raises ``KeyError`` for an unknown row, ``ValueError`` if a saved row was made with another
+    recipe or other images.
+    """
+    folder = Path(folder or results.FOLDER) / setting_of(dataset, embedding_dim)
+    heads = {name: rows.head_named(name, embedding_dim, len(dataset.classes)) for name in names}
+    images, records = digests(dataset), []
+    with tqdm(total=len(names) * seeds, desc="rows", unit="row") as bar:
+        for seed in range(seeds):
+            for name, head in heads.items():
+                stem = folder / f"{name}-seed{seed}"
+                checkpoint = stem.with_name(stem.name + ".checkpoint")
+                result = stem.with_name(stem.name + ".json")
+                bar.set_postfix_str(f"{name}, seed {seed}")
+                if result.exists():
+                    record = _saved(result, images, options)
+                else:
+                    model = backbone(embedding_dim)
+                    run = fit(model, head, dataset, seed=seed, snapshot_size=SNAPSHOT_SIZE, checkpoint=checkpoint,
+                              **options)
+                    run.config.update(data_sha256=images, made_by=made_by or {})
+                    record = results.measure(model, head, dataset, run, name)
+                    run.save(stem.with_name(stem.name + ".npz"))
+                    results.save(record, result)
+                    checkpoint.unlink()
+                records.append(record)
+                bar.update()
+    return records
+
+
+class Agreement(dict):
+    """The outcome of :func:`check` for one row, as plain values; ``agrees`` is its verdict."""
+
+    @property
+    def agrees(self):
+        return abs(self["test_again"] - self["test_saved"]) <= self["spread"]
+
+
+def check(name, dataset, backbone, *, embedding_dim=2, seed=0, folder=None, device=None):
+    """Train a saved row again from nothing, with its own recipe, and compare the test accuracies.
+
+    Returns an :class:`Agreement`. They agree if they differ by no more than
+    :func:`lossbook.results.spread` of the saved seeds. Raises ``FileNotFoundError`` if the row
+    is not saved, ``ValueError`` if it was made from other images.
+    """
+    folder = Path(folder or results.FOLDER)
+    setting = setting_of(dataset, embedding_dim)
+    saved = {record["seed"]: record for record in results.load(folder, setting) if record["row"] == name}
+    if seed not in saved:
+        raise FileNotFoundError(f"no saved result of {name} with seed {seed} in {folder / setting}: there is nothing "
+                                f"to check; make it with python -m lossbook reproduce {name}")
+    record = saved[seed]
+    _same_images(record, digests(dataset), name)
+    model, head = backbone(embedding_dim), rows.head_named(name, embedding_dim, len(dataset.classes))
+    run = fit(model, head, dataset, seed=seed, snapshot_size=SNAPSHOT_SIZE, device=device,
+              precision=record["precision"], **record["recipe"])
+    again = results.measure(model, head, dataset, run, name)
+    accuracies = [one["test"]["accuracy"] for one in saved.values()]
+    return Agreement(row=name, seed=seed, test_saved=record["test"]["accuracy"], test_again=again["test"]["accuracy"],
+                     spread=results.spread(accuracies, record["test"]["images"]), seeds=len(saved))
+
+
+def setting_of(dataset, embedding_dim):
+    """The name of the folder for a data set and a dimension, e.g. ``"mnist-2d"``, ``"mnist-8-classes-2d"``."""
+    return f"{dataset.name.replace(', first', '').replace(' ', '-')}-{embedding_dim}d"
+
+
+def digests(dataset):
+    """SHA-256 of each half's pixels and labels, as tensors' bytes."""
+    def digest(half):
+        return hashlib.sha256(half.images.contiguous().numpy().tobytes()
+                              + half.labels.contiguous().numpy().tobytes()).hexdigest()
+    return {"train": digest(dataset.train), "test": digest(dataset.test)}
+
+
+def _saved(path, images, options):
+    """The record in ``path``, if it is what would be trained now."""
+    record = results.read(path)
+    _same_images(record, images, path)
+    asked = {key: value for key, value in options.items() if key in record["recipe"]}
+    for key, value in asked.items():
+        if record["recipe"][key] != value:
+            raise ValueError(f"{path} was made with {key} = {record['recipe'][key]}, now {value} is asked for: "
+                             "give another --out, or delete it to train it again")
+    return record
+
+
+def _same_images(record, images, where):
+    if record["data_sha256"] != images:
+        raise ValueError(f"{where} was made from other images than those of {record['dataset']!r} here: "
+                         "the checksums differ; look at where the data come from")

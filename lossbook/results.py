@@ -1,0 +1,142 @@
+"""Results: saved trainings on full data, one JSON file a run, and the tables read from them.
+
+``measure`` writes down what a training came to; ``load`` reads a folder of such files; ``table``
+gives one line a row, with mean and interval over seeds. No number of the results page has
+another source.
+"""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy import stats
+
+from . import metrics
+from .files import write_atomically
+from .training import embed
+
+__all__ = ["FOLDER", "REPORTED", "ResultError", "measure", "save", "read", "load", "table", "spread"]
+
+# The saved runs: installed beside the package, or in the repository's book/.
+_HERE = Path(__file__).parent
+FOLDER = next((folder for folder in (_HERE / "saved", _HERE.parent / "book" / "results") if folder.is_dir()),
+              _HERE.parent / "book" / "results")
+FORMAT = 1
+
+# Train and test accuracy of the presets as their source prints them (NaN: it says NaN; None: it leaves the row
+# blank). MNIST, 2-D: niyunsheng/Visualization-of-Face-Losses.
+REPORTED = {
+    "softmax": (0.9334, 0.9465), "L-softmax_v1": (0.9379, 0.9292), "A-softmax_v1": (0.9412, 0.9407),
+    "A-softmax_v2": None, "norm-softmax": (0.9165, 0.9237), "CosFace_v1": (0.9552, 0.9632), "CosFace_v2": None,
+    "ArcFace_v1": (math.nan, math.nan), "ArcFace_v2": (math.nan, math.nan), "ArcFace_v3": (math.nan, math.nan),
+}
+
+
+class ResultError(ValueError):
+    """A result file that cannot be read, or is of another format."""
+
+
+def measure(backbone, head, dataset, run, row):
+    """What one finished training came to, as a dict that JSON can hold.
+
+    Accuracies are fractions over *all* images of a half, without margin; angles are in radians.
+    ``row`` is the row's name (:mod:`lossbook.rows`).
+    """
+    measured = {}
+    for split in ("train", "test"):
+        half = getattr(dataset, split)
+        x = embed(backbone, half.images)
+        with torch.no_grad():
+            logits, weight = head(x.to(head.weight.device)), head.weight
+        own, other = metrics.angles(x, weight, half.labels)
+        angular = metrics.angular_spread(x, half.labels)
+        measured[split] = {
+            "images": len(half), "accuracy": metrics.accuracy(logits, half.labels),
+            "accuracy_by_angle": metrics.angular_accuracy(x, weight, half.labels),
+            "median_angle_own": float(np.median(own)), "median_angle_other": float(np.median(other)),
+            "within": angular.within, "between_min": angular.between_min, "between_mean": angular.between_mean,
+        }
+        if x.shape[1] == 2:
+            gaps = metrics.angular_gaps(x, half.labels)
+            measured[split].update(gap_min=float(gaps.min()), gap_median=float(np.median(gaps)),
+                                   largest_empty_arc=metrics.largest_empty_arc(x))
+    return {"format": FORMAT, "row": row, "loss": run.name, "classes": len(dataset.classes),
+            "embedding_dim": head.embedding_dim, **run.config, **measured,
+            "history": {column: run.history[column].tolist() for column in run.history},
+            "seconds": float(run.history.seconds.sum())}
+
+
+def save(record, path):
+    """Write a record of :func:`measure` to ``path``, whole or not at all. Raises ``OSError``."""
+    text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    write_atomically(path, lambda file: file.write(text.encode()))
+
+
+def load(folder=None, setting=None):
+    """All records in ``folder`` (default :data:`FOLDER`), or those of one setting, e.g. ``"mnist-2d"``.
+
+    Raises ``FileNotFoundError`` if there are none, :class:`ResultError` naming the file that is
+    damaged or of another format.
+    """
+    folder = Path(folder or FOLDER) / (setting or "")
+    records = [read(path) for path in sorted(folder.glob("*-seed*.json" if setting else "*/*-seed*.json"))]
+    if not records:
+        raise FileNotFoundError(f"no results in {folder}: make some with python -m lossbook reproduce")
+    return records
+
+
+def read(path):
+    """One record. Raises :class:`ResultError` if the file is damaged or of another format."""
+    try:
+        record = json.loads(Path(path).read_text(encoding="utf-8"))
+        found = record["format"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ResultError(f"{path} is not a result or is damaged ({error!r}): delete it and make it again "
+                          "with python -m lossbook reproduce") from error
+    if found != FORMAT:
+        raise ResultError(f"{path} is a result of format {found!r}, this lossbook reads format {FORMAT}: "
+                          "make it again with python -m lossbook reproduce")
+    return record
+
+
+def spread(accuracies, images):
+    """Half the width of the 95 % interval for one more run's accuracy, as a fraction.
+
+    Two things vary: the seed (Student's prediction interval, from two runs on) and which images
+    a test set of this size happens to hold (the binomial deviation of a difference of two runs).
+    The larger of the two counts; with one run the second alone is known.
+    """
+    mean, n = float(np.mean(accuracies)), len(accuracies)
+    binomial = 1.96 * math.sqrt(2 * mean * (1 - mean) / images)
+    if n < 2:
+        return binomial
+    return max(binomial, stats.t.ppf(0.975, n - 1) * float(np.std(accuracies, ddof=1)) * math.sqrt(1 + 1 / n))
+
+
+def table(records):
+    """One line a row of the results: seeds, mean test and train accuracy, its 95 % interval over seeds.
+
+    A DataFrame indexed by row name, in the order of the records: ``loss``, ``seeds``, ``train``,
+    ``test``, ``test_interval`` (half the width of Student's interval for the mean; NaN for one
+    seed), ``test_by_angle``, ``source_test`` (as the source prints it), ``difference``, and the
+    medians of angles over seeds. Accuracies are fractions, angles radians.
+    """
+    lines = {}
+    for row in dict.fromkeys(record["row"] for record in records):
+        mine = [record for record in records if record["row"] == row]
+        test, n = np.array([record["test"]["accuracy"] for record in mine]), len(mine)
+        half = stats.t.ppf(0.975, n - 1) * test.std(ddof=1) / math.sqrt(n) if n > 1 else math.nan
+        reported = REPORTED.get(row) or (math.nan, math.nan)
+        lines[row] = {
+            "loss": mine[0]["loss"], "seeds": n, "train": float(np.mean([r["train"]["accuracy"] for r in mine])),
+            "test": float(test.mean()), "test_interval": float(half),
+            "test_by_angle": float(np.mean([r["test"]["accuracy_by_angle"] for r in mine])),
+            "source_test": reported[1], "difference": float(test.mean()) - reported[1],
+            **{key: float(np.median([r["test"][key] for r in mine]))
+               for key in ("median_angle_own", "median_angle_other", "gap_min", "gap_median", "largest_empty_arc")
+               if key in mine[0]["test"]},
+        }
+    return pd.DataFrame.from_dict(lines, orient="index")
