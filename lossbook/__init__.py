@@ -35,4 +35,6 @@ def _declare_torchvision_operators():
 
 _torchvision_library = _declare_torchvision_operators()
 
-from . import backbones, bounds, data, figures, heads, margins, metrics, profiles, training  # noqa: E402, F401
+from . import (  # noqa: E402, F401
+    backbones, bounds, data, figures, heads, margins, metrics, profiles, reproduce, results, rows, training,
+)

@@ -6,12 +6,13 @@ spaced by 2π/C, the neighbours are close, and more scale is needed for the same
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import brentq
 
 __all__ = ["centre_posterior", "least_scale", "least_scale_simplex", "greatest_cosine_margin",
-           "greatest_angular_margin", "adacos_scale"]
+           "greatest_angular_margin", "adacos_scale", "Limits", "limits"]
 
 
 def centre_posterior(scale, num_classes):
@@ -71,6 +72,45 @@ def adacos_scale(num_classes):
     """
     _check(num_classes)
     return math.sqrt(2) * math.log(num_classes - 1)
+
+
+class Limits(NamedTuple):
+    """What :func:`limits` returns. A field is None where no formula is known."""
+
+    least_scale: float | None
+    least_scale_simplex: float
+    greatest_cosine_margin: float | None
+    greatest_angular_margin: float | None
+    explanation: str
+
+
+def limits(num_classes, embedding_dim=2, posterior=0.9):
+    """The least s and the greatest margins for C classes in d dimensions, and why, in words.
+
+    ``least_scale`` reaches ``posterior`` at every class centre; ``least_scale_simplex`` is the
+    papers' formula, which assumes that all classes are equally far from each other. For
+    d ≥ C − 1 they can be, and the two agree; on the circle they cannot, and the formula promises
+    too much; in between the formula is only a lower bound. ``greatest_angular_margin`` is in radians.
+
+    Raises ``ValueError`` for numbers outside their domain.
+    """
+    _check(num_classes, posterior)
+    if not (isinstance(embedding_dim, int) and embedding_dim >= 2):
+        raise ValueError(f"embedding_dim = {embedding_dim!r}: expected a whole number of at least 2")
+    simplex, between = least_scale_simplex(posterior, num_classes), math.degrees(2 * math.pi / num_classes)
+    if num_classes <= embedding_dim + 1:
+        return Limits(simplex, simplex, num_classes / (num_classes - 1), math.acos(-1 / (num_classes - 1)),
+                      f"{num_classes} class vectors fit into {embedding_dim} dimensions as a simplex: every two of them "
+                      f"have the cosine −1/(C − 1) = {-1 / (num_classes - 1):.2f}, and the papers' formula is exact")
+    if embedding_dim == 2:
+        exact = least_scale(posterior, num_classes)
+        return Limits(exact, simplex, greatest_cosine_margin(num_classes), greatest_angular_margin(num_classes),
+                      f"on the circle {num_classes} class vectors are at best {between:.0f}° apart; the papers' formula puts "
+                      f"every two at {math.degrees(math.acos(-1 / (num_classes - 1))):.0f}° and asks for {exact / simplex:.1f} "
+                      "times less scale than it takes")
+    return Limits(None, simplex, None, None,
+                  f"{num_classes} class vectors do not fit into {embedding_dim} dimensions as a simplex, and no formula is "
+                  f"known: s must be above the simplex's, a cosine margin below C/(C − 1) = {num_classes / (num_classes - 1):.2f}")
 
 
 def _check(num_classes, posterior=None):

@@ -43,7 +43,7 @@ def measure(backbone, head, dataset, run, row):
     """What one finished training came to, as a dict that JSON can hold.
 
     Accuracies are fractions over *all* images of a half, without margin; angles are in radians.
-    ``row`` is the row's name (:mod:`lossbook.rows`).
+    ``row`` is the row's name, see ``lossbook.rows``.
     """
     measured = {}
     for split in ("train", "test"):

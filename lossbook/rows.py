@@ -20,7 +20,7 @@ def row_named(name):
 
     Raises ``KeyError`` naming the nearest presets and the way to write a scale and a margin.
     """
-    loss, scale, margin = re.fullmatch(r"(.+?)(?:_s(\d+(?:\.\d+)?))?(?:_m(\d+(?:\.\d+)?))?", name).groups()
+    loss, scale, margin = re.fullmatch(r"(.*?)(?:_s(\d+(?:\.\d+)?))?(?:_m(\d+(?:\.\d+)?))?", name, re.DOTALL).groups()
     family = re.sub(r"_v\d+$", "", loss)
     if loss in PRESETS:
         row = PRESETS[loss]

@@ -68,3 +68,32 @@ def test_adacos():
 def test_outside_their_domain(call, says):
     with pytest.raises(ValueError, match=says):
         call()
+
+
+def test_limits_on_the_circle_and_by_the_formula():
+    found = bounds.limits(10, 2, 0.9)
+    assert (found.least_scale, found.least_scale_simplex) == (bounds.least_scale(.9, 10), bounds.least_scale_simplex(.9, 10))
+    assert found.greatest_cosine_margin == pytest.approx(.191, abs=5e-4)
+    assert found.greatest_angular_margin == pytest.approx(.628, abs=5e-4)
+    assert "36° apart" in found.explanation and "3.8 times less" in found.explanation
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_limits_agree_where_the_circle_holds_a_simplex(classes):
+    """Two classes opposite each other, three at 120°: the exact bound and the papers' formula are one."""
+    found = bounds.limits(classes, 2, 0.9)
+    assert found.least_scale == pytest.approx(bounds.least_scale(.9, classes), rel=1e-9)
+    assert math.cos(found.greatest_angular_margin) == pytest.approx(-1 / (classes - 1))
+
+
+def test_limits_say_where_no_formula_is_known():
+    found = bounds.limits(10, 3)
+    assert found.least_scale is found.greatest_cosine_margin is found.greatest_angular_margin is None
+    assert "no formula is known" in found.explanation
+
+
+@pytest.mark.parametrize("arguments, says", [((1,), "num_classes = 1"), ((10, 1), "embedding_dim = 1"),
+                                             ((10, 2.0), "embedding_dim = 2.0"), ((10, 2, 1.0), "posterior = 1.0")])
+def test_limits_refuse_what_makes_no_sense(arguments, says):
+    with pytest.raises(ValueError, match=says):
+        bounds.limits(*arguments)

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 from lossbook import __main__ as cli
-from lossbook import data, heads, training
+from lossbook import commands, data, heads, training
 from PIL import Image
 from test_training import tiny, toy
 
@@ -16,7 +16,7 @@ def small(monkeypatch, tmp_path):
     """Commands run in an empty folder, on toy data and a tiny backbone."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(data, "load", lambda name: toy())
-    monkeypatch.setitem(cli.BACKBONES, "ConvNet", lambda embedding_dim: tiny())
+    monkeypatch.setitem(commands.BACKBONES, "ConvNet", lambda embedding_dim: tiny())
     return ["--backbone", "ConvNet", "--epochs", "3"]
 
 

@@ -1,0 +1,93 @@
+"""Result files and the tables read from them: every number recomputed from the files by other means."""
+
+import json
+import math
+import statistics
+
+import numpy as np
+import pytest
+from lossbook import results
+
+from test_reproduce import four, make
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results")
+    return make(folder, ["softmax", "ArcFace_v1"], seeds=2), folder
+
+
+def test_a_record_holds_what_the_run_measured(saved):
+    records, folder = saved
+    assert results.load(folder) == sorted(records, key=lambda r: (r["row"], r["seed"]))
+    for record in records:
+        assert record["history"]["test_acc"][-1] == record["test"]["accuracy"]
+        assert record["test"]["images"] == len(four().test)
+        assert len(record["history"]["epoch"]) == record["recipe"]["epochs"]
+        assert set(record["versions"]) == {"lossbook", "torch", "python"} and record["device"]
+        assert record["seconds"] == pytest.approx(sum(record["history"]["seconds"]))
+
+
+def test_the_table_says_what_the_files_say(saved):
+    records, _ = saved
+    table = results.table(records)
+    for row in ("softmax", "ArcFace_v1"):
+        files = [record["test"]["accuracy"] for record in records if record["row"] == row]
+        mean = sum(files) / 2
+        assert table.test[row] == pytest.approx(mean) and table.seeds[row] == 2
+        # Student's 97.5 % quantile for one degree of freedom is tan(.475 π).
+        assert table.test_interval[row] == pytest.approx(math.tan(0.475 * math.pi) * statistics.stdev(files) / math.sqrt(2))
+    assert table.difference["softmax"] == pytest.approx(table.test["softmax"] - 0.9465)
+    assert math.isnan(table.source_test["ArcFace_v1"])
+
+
+def test_one_seed_has_no_interval_over_seeds(saved):
+    alone = results.table([record for record in saved[0] if record["seed"] == 0])
+    assert alone.test_interval.isna().all() and (alone.seeds == 1).all()
+
+
+def test_spread_covers_two_runs_of_the_same_quality():
+    """Of pairs of test scores drawn with the same true accuracy, 95 % differ by less."""
+    random = np.random.default_rng(0)
+    scores = random.binomial(10_000, 0.98, size=(20_000, 2)) / 10_000
+    inside = np.abs(scores[:, 0] - scores[:, 1]) <= results.spread([0.98], 10_000)
+    assert 0.94 < inside.mean() < 0.96
+    assert results.spread([0.97, 0.99, 0.98], 10_000) > results.spread([0.98], 10_000)
+
+
+@pytest.mark.parametrize("content, says", [
+    ("{", "is damaged"), ("[]", "not a result"), ("{}", "not a result"), ('{"format": 99}', "format 99"),
+])
+def test_a_file_that_is_no_result_is_named(content, says, tmp_path):
+    (tmp_path / "mnist-2d").mkdir()
+    (tmp_path / "mnist-2d" / "softmax-seed0.json").write_text(content)
+    with pytest.raises(results.ResultError, match=says) as error:
+        results.load(tmp_path)
+    assert "softmax-seed0.json" in str(error.value)
+
+
+def test_an_empty_folder_says_how_to_fill_it(tmp_path):
+    with pytest.raises(FileNotFoundError, match="python -m lossbook reproduce"):
+        results.load(tmp_path)
+
+
+def test_not_a_number_is_never_written(tmp_path):
+    path = tmp_path / "a.json"
+    with pytest.raises(ValueError):
+        results.save({"format": 1, "accuracy": math.nan}, path)
+    assert not path.exists()
+
+
+def test_results_in_the_book_are_whole():
+    """Every saved run of the book: its table agrees with its own history, and its Run with its record."""
+    from lossbook import training
+    for path in sorted(results.FOLDER.glob("*/*-seed*.json")):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        run = training.Run.load(path.with_suffix(".npz"))
+        assert run.history.test_acc.tolist() == record["history"]["test_acc"]
+        assert run.history.test_acc.iloc[-1] == pytest.approx(record["test"]["accuracy"], abs=1e-12)
+        assert run.config["data_sha256"] == record["data_sha256"] and run.config["seed"] == record["seed"]
+        last = run.snapshots[-1]
+        sampled = (last.test_pred == run.test_labels).mean()
+        deviation = math.sqrt(0.25 / len(run.test_labels))
+        assert abs(sampled - record["test"]["accuracy"]) < 4 * deviation, path.name
