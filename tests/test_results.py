@@ -6,7 +6,7 @@ import statistics
 
 import numpy as np
 import pytest
-from lossbook import results
+from lossbook import results, training
 
 from test_reproduce import four, make
 
@@ -78,10 +78,32 @@ def test_not_a_number_is_never_written(tmp_path):
     assert not path.exists()
 
 
+def book_files():
+    return sorted(results.FOLDER.glob("*/*-seed*.json"))
+
+
+def test_every_number_of_the_books_table_is_in_its_files():
+    """The results page's table, worked out again with nothing but json and arithmetic."""
+    files = [json.loads(path.read_text(encoding="utf-8")) for path in book_files() if path.parent.name == "mnist-2d"]
+    table = results.table(results.load(setting="mnist-2d"))
+    assert set(table.index) == {file["row"] for file in files} >= set(results.REPORTED)
+    for row, line in table.iterrows():
+        mine = [file for file in files if file["row"] == row]
+        average = {key: sum(file["test"][key] for file in mine) / len(mine) for key in ("accuracy", "accuracy_by_angle")}
+        assert line.seeds == len(mine) and line.loss == mine[0]["loss"]
+        assert line.test == pytest.approx(average["accuracy"]) and 0.5 < line.test <= 1
+        assert line.test_by_angle == pytest.approx(average["accuracy_by_angle"])
+        assert line.train == pytest.approx(sum(file["train"]["accuracy"] for file in mine) / len(mine))
+        for key in ("gap_min", "gap_median", "largest_empty_arc", "median_angle_own", "median_angle_other"):
+            assert line[key] == pytest.approx(statistics.median(file["test"][key] for file in mine)), (row, key)
+        if results.REPORTED.get(row):
+            assert line.difference == pytest.approx(line.test - results.REPORTED[row][1], nan_ok=True)
+
+
 def test_results_in_the_book_are_whole():
     """Every saved run of the book: its table agrees with its own history, and its Run with its record."""
-    from lossbook import training
-    for path in sorted(results.FOLDER.glob("*/*-seed*.json")):
+    assert book_files()
+    for path in book_files():
         record = json.loads(path.read_text(encoding="utf-8"))
         run = training.Run.load(path.with_suffix(".npz"))
         assert run.history.test_acc.tolist() == record["history"]["test_acc"]
