@@ -114,9 +114,11 @@ def fit(backbone, head, dataset, *, seed=0, device=None, precision="auto", warm_
                 norm = nn.utils.clip_grad_norm_(parameters, recipe.clip_norm)
                 if not scaler.is_enabled() and not torch.isfinite(norm):
                     raise TrainingDiverged(_gradient_message(backbone, head, loss, where))
+                before = scaler.get_scale()
                 scaler.step(optimizer)        # float16: skipped, and the scale halved, if a gradient overflowed
                 scaler.update()
-                schedule.step()
+                if scaler.get_scale() >= before:
+                    schedule.step()
                 losses += loss.item() * len(truth)
                 with torch.no_grad():
                     correct += int((head(x.detach()).argmax(dim=1) == truth).sum())

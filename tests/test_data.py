@@ -398,3 +398,19 @@ def test_halves_that_do_not_belong_together():
         data.Dataset("shapes", train, data.Split(IMAGES, LABELS, ("disc", "square")))
     with pytest.raises(ValueError, match=r"same shape, got \(3, 8, 8\) and \(1, 8, 8\)"):
         data.Dataset("shapes", train, data.Split(IMAGES[:, :1], LABELS, CLASSES))
+
+
+def test_the_first_classes_alone():
+    whole = data.load("mnist5k")
+    few = whole.first(8)
+    assert few.classes == whole.classes[:8] and few.name == "mnist5k, first 8 classes"
+    for half, kept in ((whole.train, few.train), (whole.test, few.test)):
+        mine = half.labels < 8
+        assert torch.equal(kept.labels, half.labels[mine]) and torch.equal(kept.images, half.images[mine])
+    assert whole.first(10) is whole
+
+
+@pytest.mark.parametrize("count", [0, 1, 11])
+def test_there_must_be_classes_left(count):
+    with pytest.raises(ValueError, match=f"num_classes = {count}"):
+        data.load("mnist5k").first(count)
