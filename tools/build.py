@@ -17,7 +17,7 @@ import yaml
 from jupyter_book.sphinx import build_sphinx
 from sphinx.util.console import color_terminal, nocolor
 
-from tools import notebooks
+from tools import notebooks, playground
 from tools.contents import ROOT, pages
 from tools.execute import execute
 
@@ -42,6 +42,8 @@ def main():
         sys.exit(f"The book was not built: {', '.join(failed)} failed. See above in which cell.")
     copy_mathjax()
     write_html()
+    playground.build(HTML / "book/playground")
+    print(f"The book is in {(HTML / 'index.html').relative_to(ROOT)}")
 
 
 def drop_if_changed(name, stale, files, setting):
@@ -80,7 +82,6 @@ def write_html():
     if result != 0:
         shutil.rmtree(DOCTREES, ignore_errors=True)   # else the next build would not read, and not judge, these pages
         sys.exit("The book was not built: Sphinx failed or warned, and a warning is an error here. See above where.")
-    print(f"The book is in {(HTML / 'index.html').relative_to(ROOT)}")
 
 
 if __name__ == "__main__":
