@@ -6,7 +6,7 @@ import torch
 
 from .checks import require
 
-__all__ = ["Dataset", "Split"]
+__all__ = ["Dataset", "Split", "spread"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -102,3 +102,13 @@ class Dataset:
         halves = [Split(half.images[half.labels < num_classes], half.labels[half.labels < num_classes],
                         self.classes[:num_classes]) for half in (self.train, self.test)]
         return Dataset(f"{self.name}, first {num_classes} classes", *halves)
+
+
+def spread(labels, size):
+    """Positions (n,) of n = min(``size``, N) samples, each class in its share, always the same ones.
+
+    ``labels`` is a tensor (N,) of integers. A :class:`~lossbook.training.Snapshot` holds the
+    images ``spread(split.labels, snapshot_size)`` of its split, in that order.
+    """
+    by_class = torch.argsort(labels, stable=True)
+    return by_class[torch.linspace(0, len(by_class) - 1, min(size, len(by_class))).long()].sort().values

@@ -11,6 +11,7 @@ from tqdm.auto import tqdm
 
 from . import __version__
 from .checkpoints import Checkpoint
+from .dataset import spread
 from .heads import NonFiniteEmbedding
 from .recipe import Recipe
 from .runs import Run, RunFileError, Snapshot
@@ -23,7 +24,7 @@ class TrainingDiverged(FloatingPointError):
 
 
 def fit(backbone, head, dataset, *, seed=0, device=None, precision="auto", warm_start=False,
-        snapshot_size=1000, checkpoint=None, progress=True, **recipe):
+        snapshot_size=1000, checkpoint=None, progress=True, on_epoch=None, **recipe):
     """Train ``backbone`` and ``head`` together on ``dataset``; both are changed in place.
 
     Parameters
@@ -47,6 +48,8 @@ def fit(backbone, head, dataset, *, seed=0, device=None, precision="auto", warm_
         Saved after every epoch. If it exists, training goes on from it, to the same result.
     progress : bool
         Show a progress bar over epochs, with loss and accuracy.
+    on_epoch : callable, optional
+        Called with the Run so far after every epoch; training ends there if it returns True.
     **recipe
         ``epochs``, ``batch_size``, ``learning_rate``, … : the fields of :class:`Recipe`.
 
@@ -71,7 +74,7 @@ def fit(backbone, head, dataset, *, seed=0, device=None, precision="auto", warm_
     backbone.to(device, memory_format=torch.channels_last)   # convolutions run a third faster so on a CPU
     head.to(device)
     images, labels = dataset.train.images.to(device), dataset.train.labels.to(device)
-    fixed = {"train": _spread(dataset.train, snapshot_size), "test": _spread(dataset.test, snapshot_size)}
+    fixed = {name: spread(getattr(dataset, name).labels, snapshot_size) for name in ("train", "test")}
 
     steps = math.ceil(len(images) / recipe.batch_size)
     parameters = [*backbone.parameters(), *head.parameters()]
@@ -130,6 +133,8 @@ def fit(backbone, head, dataset, *, seed=0, device=None, precision="auto", warm_
             saved.save()
             bar.set_postfix(loss=f"{losses / len(images):.3f}", test_acc=f"{test_accuracy:.3f}")
             bar.update()
+            if on_epoch is not None and on_epoch(run) is True:
+                break
     return run
 
 
@@ -185,12 +190,6 @@ def _draw_weights(module, seed):
                 raise ValueError(f"cannot draw the weights of layer {name or type(module).__name__!r} from the seed: "
                                  f"{type(layer).__name__} has no reset_parameters(); write one, "
                                  "or pass warm_start=True to train from its weights as they are")
-
-
-def _spread(split, size):
-    """Indices of ``size`` images, each class in its share, always the same ones."""
-    by_class = torch.argsort(split.labels, stable=True)
-    return by_class[torch.linspace(0, len(by_class) - 1, min(size, len(by_class))).long()].sort().values
 
 
 def _shift(batch, most, random):

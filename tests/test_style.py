@@ -11,7 +11,7 @@ from tools import contents
 
 ROOT = contents.ROOT
 MODULES = sorted(ROOT.glob("lossbook/**/*.py")) + sorted(ROOT.glob("tools/*.py"))
-SUFFIXES = {".md", ".py", ".yml", ".toml", ".txt", ".in", ".bib", ".css", ".js", ".sh", ""}
+SUFFIXES = {".md", ".py", ".yml", ".toml", ".txt", ".in", ".bib", ".css", ".js", ".html", ".sh", ""}
 FOLDERS = [".ci", ".github", "book", "lossbook", "notebooks", "tests", "tools"]
 TEXTS = sorted(path for start in [ROOT.glob("*"), *(ROOT.glob(f"{folder}/**/*") for folder in FOLDERS)]
                for path in start if path.is_file() and path.suffix in SUFFIXES)

@@ -76,6 +76,19 @@ def test_the_snapshot_is_what_the_trained_modules_say():
     assert backbone.training                                  # embed leaves the mode as it was
 
 
+def test_on_epoch_sees_the_run_grow_and_may_end_it():
+    seen, whole = [], train()
+
+    def enough(run):
+        seen.append(len(run.snapshots))
+        return len(run.snapshots) == 2
+
+    run = train(on_epoch=enough)
+    assert seen == [1, 2] and run.history.epoch.tolist() == [1, 2]
+    assert np.array_equal(run.snapshots[-1].test, whole.snapshots[1].test)       # up to there, the same training
+    assert len(train(on_epoch=seen.append).snapshots) == 3
+
+
 def test_snapshots_take_each_class_in_its_share():
     run = train(snapshot_size=40)
     assert len(run.train_labels) == 40 and len(run.test_labels) == 40

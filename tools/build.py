@@ -2,8 +2,8 @@
 
 Every page with code is executed; then Sphinx writes the HTML, and any warning is an error.
 Outputs are cached by what a page's code says, so a change of prose executes nothing. The cache
-cannot see the library behind that code: when a file of ``lossbook`` or the lock changes, it is
-dropped here, and no figure in the book is older than the code that drew it.
+cannot see what is behind that code: when a file of ``lossbook``, a saved run or the lock changes, it
+is dropped here, and no figure in the book is older than the code that drew it.
 """
 
 import hashlib
@@ -32,8 +32,9 @@ MATHJAX = "tex-mml-chtml.js", "input/tex/extensions", "output/chtml/fonts/woff-v
 
 def main():
     BUILD.mkdir(exist_ok=True)
-    drop_if_changed("code", [CACHE, DOCTREES], [*ROOT.glob("lossbook/**/*.py"), ROOT / "requirements.txt"],
-                    os.environ.get("LOSSBOOK_PROFILE"))
+    behind = [path for folder in ("lossbook", "book/results") for path in ROOT.glob(f"{folder}/**/*.*")
+              if path.is_file() and "__pycache__" not in path.parts]
+    drop_if_changed("code", [CACHE, DOCTREES], [*behind, ROOT / "requirements.txt"], os.environ.get("LOSSBOOK_PROFILE"))
     drop_if_changed("layout", [DOCTREES], [ROOT / "_config.yml", ROOT / "_toc.yml", ROOT / "book/references.bib",
                                            *ROOT.glob("book/_static/*.*"), *ROOT.glob("tools/*.py")], REPOSITORY)
     notebooks.main()

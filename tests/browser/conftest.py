@@ -4,6 +4,7 @@ They need a built book (``make book``) and a Chromium or Chrome on the PATH; wit
 fail and say so. Nothing is fetched from the network: every other address is refused and noted.
 """
 
+import contextlib
 import functools
 import http.server
 import shutil
@@ -24,15 +25,22 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+@contextlib.contextmanager
+def served(folder):
+    """The address under which ``folder`` is served for the time of a ``with``."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(QuietHandler, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
 @pytest.fixture(scope="session")
 def site():
     """The address of the built book."""
     if not (HTML / "index.html").exists():
         pytest.fail("There is no built book in _build/html: run make book first.")
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(QuietHandler, directory=str(HTML)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
+    with served(HTML) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,93 @@
+"""What a scrubbing figure is made of: a thinned Run, its embeddings in 16-bit numbers, one sheet of pictures."""
+
+import base64
+import io
+import math
+from dataclasses import replace
+
+import numpy as np
+import torch
+from PIL import Image
+
+from .checks import require
+from .dataset import spread
+from .palette import badge_texts, colors_of, on
+
+__all__ = ["thin", "packed", "sheet", "TURN"]
+
+TURN = 65536            # steps of a full turn: an angle is kept to 0.003°
+COLUMNS, SIDE = 32, 28  # pictures in a row of the sheet; the longest side of one, in pixels
+
+
+def thin(run, points, epochs):
+    """(Run, chosen): at most ``points`` samples a split and ``epochs`` snapshots of ``run``, spread evenly.
+
+    ``chosen`` is a dict: split → positions (n,) of the samples kept.
+    """
+    chosen = {split: spread(torch.as_tensor(getattr(run, f"{split}_labels")), points).numpy()
+              for split in ("train", "test")}
+    last = len(run.snapshots) - 1
+    kept = [run.snapshots[i] for i in np.linspace(0, last, min(epochs, last + 1)).round().astype(int)]
+    snapshots = [replace(s, **{name: getattr(s, name)[chosen[name.removesuffix("_pred")]]
+                               for name in ("train", "test", "train_pred", "test_pred")}) for s in kept]
+    return replace(run, snapshots=snapshots, train_labels=run.train_labels[chosen["train"]],
+                   test_labels=run.test_labels[chosen["test"]]), chosen
+
+
+def packed(run):
+    """The embeddings of ``run`` as a dict for JSON: directions and lengths in 16 bits, classes in 8, in base64.
+
+    A direction k stands for the angle 2πk / 65536, a length k for radius·k / 65535.
+    """
+    radius = max(float(np.linalg.norm(x, axis=1).max()) for s in run.snapshots for x in (s.train, s.test))
+    data = {"name": run.name, "classes": list(run.classes), "badges": badge_texts(run.classes),
+            "colors": list(colors_of(run.classes)), "inks": [on(color) for color in colors_of(run.classes)],
+            "epochs": [s.epoch for s in run.snapshots], "radius": radius,
+            "vectors": _base64(_direction(np.stack([s.weight for s in run.snapshots])))}
+    for split in ("train", "test"):
+        x = np.stack([getattr(s, split) for s in run.snapshots]).astype(float)
+        data[split] = {
+            "labels": _base64(getattr(run, f"{split}_labels").astype(np.uint8)),
+            "predicted": _base64(np.stack([getattr(s, f"{split}_pred") for s in run.snapshots]).astype(np.uint8)),
+            "directions": _base64(_direction(x)),
+            "lengths": _base64((np.linalg.norm(x, axis=2) / radius * 65535).round().astype("<u2"))}
+    return data
+
+
+def _direction(x):
+    return (np.arctan2(x[..., 1], x[..., 0]) / (2 * math.pi) * TURN).round().astype(int).astype("<u2")
+
+
+def _base64(array):
+    return base64.b64encode(array.tobytes()).decode()
+
+
+def sheet(run, chosen, dataset):
+    """The pictures of the samples ``chosen`` from ``run``'s (train, then test) as one PNG, in a dict for JSON.
+
+    Raises ``ValueError`` if ``dataset`` is not what ``run`` was
+    trained on, as far as the labels tell.
+    """
+    tiles = []
+    for name in ("train", "test"):
+        split, labels = getattr(dataset, name), getattr(run, f"{name}_labels")
+        places = spread(split.labels, len(labels))
+        require(np.array_equal(split.labels[places].numpy(), labels),
+                f"{dataset.name!r} is not the data set {run.name} was trained on: the labels of its {name} samples "
+                "differ; give the one that fit was given, or none")
+        images = split.images[places[chosen[name]]].mean(dim=1, keepdim=True)
+        scale = SIDE / max(images.shape[-2:])
+        if scale < 1:
+            images = torch.nn.functional.interpolate(images, scale_factor=scale, mode="area")
+        tiles.append(images[:, 0])
+    tiles = torch.cat(tiles)
+    rows, (height, width) = math.ceil(len(tiles) / COLUMNS), tiles.shape[1:]
+    padded = torch.zeros(rows * COLUMNS, height, width)
+    padded[:len(tiles)] = tiles
+    grid = padded.reshape(rows, COLUMNS, height, width).transpose(1, 2).reshape(rows * height, COLUMNS * width)
+    picture = Image.fromarray((15 * grid).round().byte().numpy(), "P")      # 16 greys are enough for a thumbnail
+    picture.putpalette([17 * (k // 3) for k in range(48)])
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", bits=4, optimize=True)
+    return {"src": "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode(),
+            "columns": COLUMNS, "rows": rows, "width": width, "height": height}

@@ -1,0 +1,164 @@
+// Embeddings over the epochs: two canvases that share one moment of training and one view.
+
+const SECONDS = 0.6;        // an epoch takes while playing
+const still = matchMedia("(prefers-reduced-motion: reduce)");
+
+function start(root, data) {
+  const last = data.epochs.length - 1, C = data.classes.length;
+  const slider = part(root, "slider"), play = part(root, "play");
+  const views = [...root.querySelectorAll("[data-view]")];
+  const state = {time: last, circle: 0, wanted: 0, playing: false, chosen: null, colors: null};
+  const vectors = track(words(data.vectors), null, last + 1, C);
+  let sampleCount = 0;
+  const panels = ["train", "test"].map(name => {
+    const panel = makePanel(root.querySelector(`[data-split="${name}"]`), name, data, sampleCount);
+    sampleCount += panel.n;
+    return panel;
+  });
+
+  // One frame: move time and view towards where they should be, draw, and ask for the next if needed.
+  let asked = 0, before = 0;
+  const wake = () => { asked ||= requestAnimationFrame(frame); };
+  function frame(now) {
+    asked = 0;
+    const step = Math.min(now - before, 100) / 1000;
+    before = now;
+    if (state.playing) {
+      state.time = Math.min(last, state.time + step / SECONDS);
+      slider.value = Math.floor(state.time);
+      if (state.time === last) setPlaying(false);
+    } else {
+      state.time = approach(state.time, +slider.value, step);
+    }
+    state.circle = approach(state.circle, state.wanted, step);
+    show();
+    if (state.playing || state.time !== +slider.value || state.circle !== state.wanted) wake();
+  }
+
+  function show() {
+    const time = still.matches && state.playing ? Math.floor(state.time) : state.time;
+    const epoch = Math.floor(time), t = time - epoch, next = Math.min(epoch + 1, last);
+    const arrows = move(vectors, epoch, next, t);
+    const title = t ? `epoch ${data.epochs[epoch]} → ${data.epochs[next]}` : `epoch ${data.epochs[epoch]}`;
+    part(root, "epoch").textContent = title;
+    slider.setAttribute("aria-valuetext", title);
+    for (const panel of panels) {
+      panel.at = move(panel.track, epoch, next, t);
+      panel.epoch = epoch;
+      draw(panel, arrows, state, data, title);
+    }
+    describe(arrows);
+  }
+
+  function describe(arrows) {
+    const about = part(root, "about"), picture = part(root, "picture");
+    picture.classList.toggle("lb-shown", Boolean(state.chosen && data.sheet));
+    if (!state.chosen) {
+      const text = "Point at a point, or tap it: which image is it, and how far from its class vector?";
+      if (about.textContent !== text) about.textContent = text;
+      return;
+    }
+    const {panel, i} = state.chosen, y = panel.labels[i], said = panel.predicted[panel.epoch * panel.n + i];
+    const cos = panel.at.ux[i] * arrows.ux[y] + panel.at.uy[i] * arrows.uy[y];
+    const sin = panel.at.ux[i] * arrows.uy[y] - panel.at.uy[i] * arrows.ux[y];
+    const degrees = Math.abs(Math.atan2(sin, cos)) * 180 / Math.PI;
+    const mistake = Object.assign(document.createElement("span"), {className: "lb-wrong", textContent: " ✖ mistake"});
+    about.replaceChildren(`A ${panel.name} image of `, badge(y), said === y ? ", predicted " : ", taken for ",
+      badge(said), said === y ? " ✓" : mistake, document.createElement("br"), `${degrees.toFixed(1)}° from its class vector`);
+    if (data.sheet) {
+      const {columns, rows, width, height, src} = data.sheet, k = panel.first + i, zoom = 64 / Math.max(width, height);
+      Object.assign(picture.style, {
+        width: `${width * zoom}px`, height: `${height * zoom}px`,
+        backgroundSize: `${columns * width * zoom}px ${rows * height * zoom}px`,
+        backgroundPosition: `${-(k % columns) * width * zoom}px ${-Math.floor(k / columns) * height * zoom}px`});
+      if (!picture.style.backgroundImage) picture.style.backgroundImage = `url(${src})`;
+      picture.setAttribute("aria-label", `The chosen image, of class ${data.classes[y]}`);
+    }
+  }
+
+  function badge(j) {
+    const made = document.createElement("span");
+    made.className = "lb-badge";
+    made.textContent = data.classes[j];
+    Object.assign(made.style, {background: data.colors[j], color: data.inks[j]});
+    return made;
+  }
+
+  function setPlaying(playing) {
+    state.playing = playing;
+    play.textContent = playing ? "❚❚" : "▶";
+    play.setAttribute("aria-label", playing ? "Pause" : "Play");
+  }
+
+  function choose(panel, i, held) {
+    state.chosen = i < 0 ? null : {panel, i, held};
+    wake();
+  }
+
+  part(root, "name").textContent = data.name;
+  if (data.badges.some((text, j) => text !== data.classes[j]))
+    data.classes.forEach((name, j) => {
+      const item = document.createElement("span"), mark = badge(j);
+      mark.textContent = data.badges[j];
+      item.append(mark, ` ${name}`);
+      part(root, "key").append(item);
+    });
+  slider.max = slider.value = last;
+  slider.addEventListener("input", () => { setPlaying(false); wake(); });
+  play.disabled = last === 0;
+  play.addEventListener("click", () => {
+    if (!state.playing && state.time === last) state.time = 0;
+    if (state.playing) slider.value = Math.round(state.time);
+    setPlaying(!state.playing);
+    wake();
+  });
+  for (const button of views) button.addEventListener("click", () => {
+    state.wanted = button.dataset.view === "circle" ? 1 : 0;
+    press(views, each => each === button);
+    wake();
+  });
+  for (const panel of panels) listen(panel, choose, () => state.chosen);
+  onTheme(root, () => { state.colors = colorsOf(root, data); wake(); });
+  const sizes = new ResizeObserver(() => { state.colors = colorsOf(root, data); wake(); });
+  for (const panel of panels) sizes.observe(panel.canvas);
+  setPlaying(false);
+}
+
+// Nearer to the goal by this much time, and there in the end; at once for readers who want no motion.
+function approach(value, goal, seconds) {
+  const moved = blend(value, goal, 1 - Math.exp(-seconds / 0.09));
+  return still.matches || Math.abs(goal - moved) < 0.004 ? goal : moved;
+}
+
+// Mouse, finger and keys on a panel's canvas.
+function listen(panel, choose, chosen) {
+  const {canvas, px, py, labels, predicted, n} = panel;
+  const nearest = (event, within) => {
+    let best = -1, least = within;
+    for (let i = 0; i < n; i++) {
+      const distance = Math.hypot(px[i] - event.offsetX, py[i] - event.offsetY);
+      if (distance < least) [best, least] = [i, distance];
+    }
+    return best;
+  };
+  // A mouse shows what it passes over, and holds what it clicks; a finger holds at once.
+  canvas.addEventListener("pointermove", event => {
+    const mouse = event.pointerType === "mouse", i = nearest(event, mouse ? 14 : 30);
+    if (i >= 0 && !(mouse && chosen()?.held)) choose(panel, i, !mouse);
+  });
+  canvas.addEventListener("pointerdown", event => choose(panel, nearest(event, event.pointerType === "mouse" ? 14 : 30), true));
+  canvas.addEventListener("keydown", event => {
+    const step = {ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1}[event.key];
+    if (event.key === "Escape") choose(panel, -1);
+    if (!step) return;
+    event.preventDefault();
+    const isWrong = i => predicted[panel.epoch * n + i] !== labels[i];
+    const around = i => Math.atan2(panel.at.uy[i], panel.at.ux[i]);
+    const everyone = event.key === "ArrowRight" || event.key === "ArrowLeft";
+    const ordered = [...labels.keys()].filter(i => everyone || isWrong(i))
+      .sort((a, b) => around(a) - around(b));
+    const from = chosen()?.panel === panel ? ordered.indexOf(chosen().i) : -1;
+    const to = from < 0 ? (step > 0 ? 0 : ordered.length - 1) : (from + step + ordered.length) % ordered.length;
+    if (ordered.length) choose(panel, ordered[to], true);
+  });
+}

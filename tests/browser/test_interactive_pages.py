@@ -1,0 +1,373 @@
+"""Interactive figures as a reader meets them: on a bare page, without kernel or network, in a real browser."""
+
+import math
+from importlib.resources import files
+
+import numpy as np
+import pytest
+import torch
+from conftest import Visit, served
+from lossbook import bounds, data, heads, interactive, margins, sectors
+from lossbook.dataset import spread
+from test_figures import make_run
+
+DESKTOP = {"viewport": {"width": 1280, "height": 900}}
+PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
+PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Test</title><link rel="icon" href="data:,"><style>body {{ margin: 16px }}</style><body>{}</body></html>"""
+N = 300
+
+
+@pytest.fixture(scope="module")
+def run():
+    digits = data.load("mnist5k")
+    made = make_run(epochs=3, n=N, m=N)
+    made.train_labels = digits.train.labels[spread(digits.train.labels, N)].numpy()
+    made.test_labels = digits.test.labels[spread(digits.test.labels, N)].numpy()
+    return made
+
+
+@pytest.fixture(scope="module")
+def folder(run, tmp_path_factory):
+    scrub, explorer = interactive.scrub(run, data.load("mnist5k")).html, interactive.margin_explorer().html
+    where = tmp_path_factory.mktemp("pages")
+    for name, body in {"scrub": scrub, "explorer": explorer, "both": scrub + explorer + scrub}.items():
+        (where / f"{name}.html").write_text(PAGE.format(body), encoding="utf-8")
+    with served(where) as address:
+        yield address
+
+
+@pytest.fixture
+def open_page(chromium, folder):
+    """``open_page(name, **context)``: a page; when the test is over, nothing has gone wrong on it."""
+    visits = []
+
+    def opened(name, **context):
+        visits.append(Visit(chromium, folder, f"{name}.html", **context).__enter__())
+        settle(visits[-1].page)
+        return visits[-1].page
+
+    yield opened
+    for seen in visits:
+        assert (seen.status, seen.console, seen.outside, seen.failures) == (200, [], [], [])
+        seen.__exit__()
+
+
+def settle(page):
+    """Wait until nothing moves: twelve frames without a change of any canvas or text."""
+    page.evaluate("""async () => {
+        const look = () => [...document.querySelectorAll("canvas")].map(one => one.toDataURL()).join()
+            + document.body.innerText + getComputedStyle(document.querySelector(".lossbook-widget")).color;
+        for (let before = "", same = 0; same < 12; ) {
+            await new Promise(requestAnimationFrame);
+            const now = look();
+            same = now === before ? same + 1 : 0;
+            before = now;
+        } }""")
+
+
+def picture(page, split="test", widget=0):
+    canvas = page.locator(".lossbook-scrub").nth(widget).locator(f'[data-split="{split}"] canvas')
+    return canvas.evaluate("one => one.toDataURL()")
+
+
+def about(page, widget=0):
+    return page.locator(".lossbook-scrub").nth(widget).locator('[data-part="about"]').inner_text()
+
+
+def set_slider(page, value, widget=0):
+    page.locator(".lossbook-scrub").nth(widget).locator('[data-part="slider"]').evaluate(
+        "(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input')); }", value)
+    settle(page)
+
+
+def lonely(run, wrong=None):
+    """(index, its place in units of the plane's radius) of the test point farthest from all others, maybe a mistake."""
+    last = run.snapshots[-1]
+    radius = max(np.linalg.norm(x, axis=1).max() for s in run.snapshots for x in (s.train, s.test))
+    distance = np.linalg.norm(last.test[:, None] - last.test[None], axis=2) + 1e9 * np.eye(N)
+    free = distance.min(axis=1)
+    if wrong is not None:
+        free = np.where((last.test_pred != run.test_labels) == wrong, free, -1)
+    return int(free.argmax()), last.test[free.argmax()] / radius
+
+
+def place_of(page, point):
+    box = page.locator('[data-split="test"] canvas').bounding_box()
+    half = box["width"] / 2
+    return box["x"] + half + float(point[0]) * half / 1.27, box["y"] + half - float(point[1]) * half / 1.27
+
+
+def expected(run, i):
+    last, y = run.snapshots[-1], run.test_labels[i]
+    cos = last.test[i] @ last.weight[y] / np.linalg.norm(last.test[i]) / np.linalg.norm(last.weight[y])
+    return y, last.test_pred[i], f"{math.degrees(math.acos(cos)):.1f}° from its class vector"
+
+
+# scrub
+
+def test_the_slider_moves_the_points(open_page):
+    page = open_page("scrub", **DESKTOP)
+    last = {split: picture(page, split) for split in ("train", "test")}
+    set_slider(page, 0)
+    assert page.locator('[data-part="epoch"]').inner_text() == "epoch 1"
+    assert all(picture(page, split) != last[split] for split in last)
+    set_slider(page, 2)
+    assert {split: picture(page, split) for split in last} == last
+
+
+def test_the_scores_are_those_of_the_samples(open_page, run):
+    page = open_page("scrub", **DESKTOP)
+    for epoch in (1, 3):
+        set_slider(page, epoch - 1)
+        for split in ("train", "test"):
+            wrong = (getattr(run.snapshots[epoch - 1], f"{split}_pred") != getattr(run, f"{split}_labels")).sum()
+            score = page.locator(f'[data-split="{split}"] [data-part="score"]').inner_text()
+            assert score == f"{100 * (1 - wrong / N):.1f} % right, ✖ {wrong} of {N}"
+
+
+def test_arrow_keys_move_the_slider_and_the_choice(open_page):
+    page = open_page("scrub", **DESKTOP)
+    page.locator('[data-part="slider"]').focus()
+    page.keyboard.press("ArrowLeft")
+    settle(page)
+    assert page.locator('[data-part="epoch"]').inner_text() == "epoch 2"
+    page.keyboard.press("Home")
+    settle(page)
+    assert page.locator('[data-part="epoch"]').inner_text() == "epoch 1"
+    page.locator('[data-split="train"] canvas').focus()
+    said = set()
+    for key in ("ArrowRight", "ArrowRight", "ArrowDown"):
+        page.keyboard.press(key)
+        settle(page)
+        said.add(about(page))
+    assert len(said) == 3 and all("train image of" in text for text in said) and "mistake" in about(page)
+    page.keyboard.press("Escape")
+    settle(page)
+    assert "Point at a point" in about(page)
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_hovering_tells_label_prediction_and_angle(open_page, run, wrong):
+    page = open_page("scrub", **DESKTOP)
+    i, point = lonely(run, wrong)
+    page.mouse.move(*place_of(page, point))
+    settle(page)
+    y, said, angle = expected(run, i)
+    verdict = f"taken for {said} ✖ mistake" if wrong else f"predicted {said} ✓"
+    assert about(page).split() == f"A test image of {y} , {verdict} {angle}".replace(" ,", ",").split()
+    assert page.locator('[data-part="picture"]').is_visible()
+
+
+def test_a_clicked_point_is_held_while_the_mouse_moves_on(open_page, run):
+    page = open_page("scrub", **DESKTOP)
+    page.mouse.move(*place_of(page, lonely(run, wrong=False)[1]))
+    settle(page)
+    passed = about(page)
+    page.mouse.click(*place_of(page, lonely(run, wrong=True)[1]))
+    settle(page)
+    held = about(page)
+    page.mouse.move(*place_of(page, lonely(run, wrong=False)[1]))
+    settle(page)
+    assert about(page) == held != passed
+    set_slider(page, 0)
+    assert about(page) != held                                  # the same image, as it was then
+    page.mouse.click(*place_of(page, (1.2, 1.2)))
+    settle(page)
+    assert "Point at a point" in about(page)
+
+
+def test_tapping_chooses_a_point(open_page, run):
+    page = open_page("scrub", **PHONE)
+    i, point = lonely(run)
+    page.touchscreen.tap(*place_of(page, point))
+    settle(page)
+    y, _, angle = expected(run, i)
+    assert f"test image of {y}" in about(page) and angle in about(page)
+
+
+def test_the_switch_leads_to_the_circle_and_back(open_page):
+    page = open_page("scrub", **DESKTOP)
+    plane = picture(page)
+    page.get_by_role("button", name="circle").click()
+    settle(page)
+    assert picture(page) != plane
+    assert page.get_by_role("button", name="circle").get_attribute("aria-pressed") == "true"
+    page.get_by_role("button", name="plane").click()
+    settle(page)
+    assert picture(page) == plane
+
+
+def test_play_goes_through_all_epochs_and_stops(open_page):
+    page = open_page("scrub", **DESKTOP)
+    page.get_by_role("button", name="Play").click()
+    page.get_by_role("button", name="Pause").wait_for()
+    page.wait_for_function("() => document.querySelector('[data-part=epoch]').textContent.includes('→')")
+    page.get_by_role("button", name="Play").wait_for()
+    assert page.locator('[data-part="epoch"]').inner_text() == "epoch 3"
+
+
+def test_two_widgets_on_a_page_leave_each_other_alone(open_page):
+    page = open_page("both", **DESKTOP)
+    assert page.locator(".lb-on").count() == 3
+    first, second = picture(page, widget=0), picture(page, widget=1)
+    assert first == second
+    set_slider(page, 0, widget=1)
+    assert picture(page, widget=0) == first and picture(page, widget=1) != second
+    page.locator('[data-setting="m1"]').focus()
+    page.keyboard.press("ArrowRight")
+    assert picture(page, widget=0) == first
+
+
+# Both widgets
+
+LOOK = """() => ({
+    card: getComputedStyle(document.querySelector(".lossbook-widget")).backgroundColor,
+    drawn: [...document.querySelectorAll("canvas")].map(one => one.toDataURL()).concat(
+        [...document.querySelectorAll("svg .lb-line, svg .lb-ray")].map(one => getComputedStyle(one).stroke))})"""
+
+
+@pytest.mark.parametrize("name", ["scrub", "explorer"])
+def test_colours_follow_the_reader_and_the_theme(open_page, name):
+    page, looks = open_page(name, color_scheme="light", **DESKTOP), {}
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        settle(page)
+        looks[scheme] = page.evaluate(LOOK)
+    assert looks["light"]["card"] == "rgb(255, 255, 255)" and looks["dark"]["card"] == "rgb(21, 25, 30)"
+    assert all(light != dark for light, dark in zip(looks["light"]["drawn"], looks["dark"]["drawn"], strict=True))
+    for theme, scheme in (("light", "dark"), ("dark", "light")):      # a page that has a theme overrules the system
+        page.emulate_media(color_scheme=scheme)
+        page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
+        settle(page)
+        assert page.evaluate(LOOK) == looks[theme]
+
+
+@pytest.mark.parametrize("name", ["scrub", "explorer"])
+def test_nothing_sticks_out_on_a_phone(open_page, name):
+    page = open_page(name, **PHONE)
+    assert page.evaluate("() => document.documentElement.scrollWidth") == 390
+    assert page.evaluate("""() => {
+        const right = document.querySelector(".lossbook-widget").getBoundingClientRect().right;
+        return [...document.querySelectorAll(".lb-live *")].filter(e => e.getBoundingClientRect().right > right)
+            .map(e => e.outerHTML.slice(0, 80)); }""") == []
+    assert page.evaluate("""() => [...document.querySelectorAll("button, input")].every(
+        e => e.getBoundingClientRect().height >= 32)"""), "a finger needs room"
+
+
+@pytest.mark.parametrize("name", ["scrub", "explorer"])
+def test_paper_and_readers_without_scripts_get_the_picture(open_page, chromium, name, folder):
+    page = open_page(name, **DESKTOP)
+    still, live = page.locator(".lb-still"), page.locator(".lb-live")
+    assert live.is_visible() and not still.is_visible()
+    page.emulate_media(media="print")
+    assert still.is_visible() and not live.is_visible()
+    with Visit(chromium, folder, f"{name}.html", java_script_enabled=False, **DESKTOP) as seen:
+        assert seen.page.locator(".lb-still").is_visible() and not seen.page.locator(".lb-live").is_visible()
+        assert len(seen.page.locator(".lb-still").get_attribute("alt")) > 40
+
+
+# margin_explorer
+
+def value_of(page, setting):
+    return float(page.locator(f'[data-setting="{setting}"]').input_value())
+
+
+@pytest.mark.parametrize("name", heads.PRESETS)
+def test_a_preset_sets_the_sliders(open_page, name):
+    page, row = open_page("explorer", **DESKTOP), heads.PRESETS[name]
+    page.get_by_role("button", name=name, exact=True).click()
+    assert [value_of(page, key) for key in ("scale", "m1", "m2", "m3")] == [row.scale, row.m1, row.m2, row.m3]
+    assert page.locator('[aria-pressed="true"]').all_inner_texts() == [name]
+    assert ("free" in page.locator('[data-part="verdict"]').inner_text()) == (not (row.w_norm and row.x_norm))
+
+
+def test_a_key_on_a_slider_changes_every_drawing(open_page):
+    page = open_page("explorer", **DESKTOP)
+    before = page.locator("svg").evaluate_all("all => all.map(one => one.innerHTML)")
+    page.locator('[data-setting="m2"]').focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    assert value_of(page, "m2") == pytest.approx(0.35)
+    after = page.locator("svg").evaluate_all("all => all.map(one => one.innerHTML)")
+    assert len(after) == 4 and all(one != other for one, other in zip(before, after))
+    assert page.locator('[aria-pressed="true"]').count() == 0    # no preset has 0.35
+
+
+@pytest.mark.parametrize("setting, words", [
+    ({"m2": 0.6, "scale": 16}, ["✓ The margin fits", "✓ The scale is enough", "at most 0.191"]),
+    ({"m2": 0.7, "scale": 16}, ["✖ The margin is too large", "✓ The scale is enough"]),
+    ({"m2": 0, "m3": 0.19, "scale": 4}, ["✓ The margin fits", "✖ The scale is too small", "48.3 % without",
+                                         "s ≥ 15.1"]),
+    ({"m2": 0, "m3": 0.2}, ["✖ The margin is too large"]),
+    ({"m3": 0.2, "d": 9}, ["✓ The margin fits", "simplex", "at most 1.111"]),
+    ({"d": 3}, ["no formula", "less than the simplex's C/(C−1) = 1.111", "? The margin may fit"]),
+    ({"m1": 0.5, "m2": 0}, ["both classes claim"]),
+])
+def test_the_verdict_knows_the_bounds(open_page, setting, words):
+    page = open_page("explorer", **DESKTOP)
+    for name, value in setting.items():
+        page.locator(f'[data-setting="{name}"]').evaluate(
+            "(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input')); }", value)
+    verdict = page.locator('[data-part="verdict"]').inner_text()
+    assert [text for text in words if text not in verdict] == [], verdict
+
+
+# The same formulas in two languages
+
+@pytest.fixture(scope="module")
+def javascript(chromium):
+    """``javascript(expression)``: what it is worth with widgets/bounds.js in sight."""
+    source = (files("lossbook") / "widgets" / "bounds.js").read_text(encoding="utf-8")
+    page = chromium.new_page()
+    yield lambda expression, argument=None: page.evaluate(
+        f"argument => {{ {source}\nreturn {expression}; }}", argument)
+    page.close()
+
+
+SETTINGS = [(1, 0, 0), (1, 0.5, 0), (1, 1.5, 0), (1, 0, 0.35), (4, 0, 0), (1.35, 0.2, 0.1), (0.9, 0.4, 0.15),
+            (3.7, 1.2, 0.6)]
+
+
+@pytest.mark.parametrize("m1, m2, m3", SETTINGS)
+def test_the_curve_and_its_slope_are_those_of_python(javascript, m1, m2, m3):
+    theta = torch.linspace(0.001, math.pi - 0.001, 199, dtype=torch.float64, requires_grad=True)
+    wanted = margins.combined(torch.cos(theta), m1, m2, m3)
+    (slope,) = torch.autograd.grad(wanted.sum(), theta)
+    argument = {"theta": theta.tolist(), "setting": {"m1": m1, "m2": m2, "m3": m3}}
+    np.testing.assert_allclose(javascript("argument.theta.map(t => target(t, argument.setting))", argument),
+                               wanted.detach(), atol=1e-9)
+    np.testing.assert_allclose(javascript("argument.theta.map(t => slope(t, argument.setting))", argument), slope,
+                               atol=1e-6)
+
+
+@pytest.mark.parametrize("C", [2, 3, 4, 8, 10, 30])
+def test_the_bounds_are_those_of_python(javascript, C):
+    for d in (2, C - 1, C, 30):
+        assert javascript(f"greatestCosineMargin({C}, {d})") == pytest.approx(bounds.greatest_cosine_margin(C, d))
+    for s in (1, 4, 16, 64):
+        assert javascript(f"centrePosterior({s}, {C}, 2)") == pytest.approx(bounds.centre_posterior(s, C))
+    for P in (0.9, 0.99):
+        assert javascript(f"leastScale({P}, {C}, 2)") == pytest.approx(bounds.least_scale(P, C))
+        assert javascript(f"leastScale({P}, {C}, 40)") == pytest.approx(bounds.least_scale_simplex(P, C))
+        assert javascript(f"centrePosterior(leastScale({P}, {C}, 40), {C}, 40)") == pytest.approx(P)
+    most, gap = bounds.greatest_angular_margin(C), 2 * math.pi / C
+    kept = "keptAngle({m1: 1, m2: share * argument.most, m3: 0}, argument.gap) >= 0"
+    assert javascript(f"[0.999, 1.001].map(share => {kept})", {"most": most, "gap": gap}) == [True, False]
+
+
+def test_between_circle_and_simplex_no_bound_is_known(javascript):
+    assert javascript("greatestCosineMargin(10, 3)") != javascript("greatestCosineMargin(10, 3)")      # NaN
+    with pytest.raises(ValueError, match="no closed form"):
+        bounds.greatest_cosine_margin(10, 3)
+
+
+@pytest.mark.parametrize("m1, m2, m3", SETTINGS)
+def test_the_kept_arc_is_that_of_the_figure(javascript, m1, m2, m3):
+    directions, winner = sectors.won_with_margin(lambda cos: margins.combined(cos, m1, m2, m3), 8)
+    kept = javascript(f"keptAngle({{m1: {m1}, m2: {m2}, m3: {m3}}}, 2 * Math.PI / 8)")
+    own = np.abs(directions[winner == 0])
+    if kept < 0:
+        assert len(own) == 0
+    else:
+        assert min(kept, math.pi / 8) == pytest.approx(own.max(), abs=2 * math.pi / 3600)
