@@ -9,6 +9,7 @@ from .checks import require
 from .palette import CLASS_COLORS
 from .panel import train_panel
 from .scrubbing import packed, sheet, thin
+from .views import view_named
 from .widget import Widget
 
 __all__ = ["scrub", "margin_explorer", "train_panel", "Widget"]
@@ -16,7 +17,7 @@ __all__ = ["scrub", "margin_explorer", "train_panel", "Widget"]
 MOST_EPOCHS = 40
 
 
-def scrub(run, dataset=None, points=500):
+def scrub(run, dataset=None, view="plane", points=500):
     """Train and test embeddings of ``run`` side by side, with a slider over the epochs.
 
     Between two epochs the points move in straight lines, as in :func:`lossbook.figures.animate`.
@@ -29,6 +30,8 @@ def scrub(run, dataset=None, points=500):
         With 2-D embeddings and at most ten classes.
     dataset : Dataset, optional
         What the run was trained on; then the picture of a chosen sample is shown as well.
+    view : "plane" or "circle"
+        The one shown first, and in the still picture.
     points : int, at least 1
         At most this many samples a split are shown, spread evenly over the classes.
 
@@ -40,21 +43,22 @@ def scrub(run, dataset=None, points=500):
     Raises
     ------
     ValueError
-        If the embeddings are not 2-D, there is no snapshot, there are too many classes,
-        ``dataset`` is another one, or the figure grows too heavy.
+        If the embeddings are not 2-D, there is no snapshot, there is no such view, there are too
+        many classes, ``dataset`` is another one, or the figure grows too heavy.
     """
     require(isinstance(points, int) and points >= 1, f"points = {points!r}: expected a whole number of at least 1")
     require(run.snapshots, f"{run.name} has no snapshot: train at least one epoch")
     dim = run.snapshots[0].weight.shape[1]
     require(dim == 2, f"{run.name} has {dim}-D embeddings: this picture needs 2-D ones; train with embedding_dim=2, "
                       "or look at figures.angle_histograms, which works in any dimension")
+    view_named(view)
     shown, chosen = thin(run, points, MOST_EPOCHS)
-    data = packed(shown)
+    data = {**packed(shown), "view": view}
     if dataset is not None:
         data["sheet"] = sheet(run, chosen, dataset)
     last = shown.snapshots[-1]
-    return Widget("scrub", data, figures.train_test(shown),
-                  f"{run.name}: train and test embeddings in the plane after epoch {last.epoch}, coloured by class, "
+    return Widget("scrub", data, figures.train_test(shown, view=view),
+                  f"{run.name}: train and test embeddings {'in the plane' if view == 'plane' else 'on the unit circle'} after epoch {last.epoch}, coloured by class, "
                   f"with the class vectors; {(last.train_pred != shown.train_labels).mean():.1%} of the train and "
                   f"{(last.test_pred != shown.test_labels).mean():.1%} of the test points shown are mistakes",
                   scripts=("points.js",))

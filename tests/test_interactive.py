@@ -156,6 +156,7 @@ def test_names_are_never_read_as_html():
     (lambda run, digits: interactive.scrub(make_run(classes=tuple("abcdefghijk"))), "11 things to colour"),
     (lambda run, digits: interactive.scrub(replace(run, snapshots=[])), "no snapshot"),
     (lambda run, digits: interactive.scrub(run, points=0), "points = 0"),
+    (lambda run, digits: interactive.scrub(run, view="sphere"), "view = 'sphere'"),
     (lambda run, digits: interactive.scrub(run, toy()), "'toy' is not the data set"),
     (lambda run, digits: interactive.margin_explorer(num_classes=1), "num_classes = 1"),
     (lambda run, digits: interactive.margin_explorer(embedding_dim=31), "embedding_dim = 31"),

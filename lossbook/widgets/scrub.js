@@ -7,7 +7,8 @@ function start(root, data) {
   const last = data.epochs.length - 1, C = data.classes.length;
   const slider = part(root, "slider"), play = part(root, "play");
   const views = [...root.querySelectorAll("[data-view]")];
-  const state = {time: last, circle: 0, wanted: 0, playing: false, chosen: null, colors: null};
+  const first = Number(data.view === "circle");
+  const state = {time: last, circle: first, wanted: first, playing: false, chosen: null, colors: null};
   const vectors = track(words(data.vectors), null, last + 1, C);
   let sampleCount = 0;
   const panels = ["train", "test"].map(name => {
@@ -117,6 +118,7 @@ function start(root, data) {
     press(views, each => each === button);
     wake();
   });
+  press(views, each => each.dataset.view === data.view);
   for (const panel of panels) listen(panel, choose, () => state.chosen);
   onTheme(root, () => { state.colors = colorsOf(root, data); wake(); });
   const sizes = new ResizeObserver(() => { state.colors = colorsOf(root, data); wake(); });

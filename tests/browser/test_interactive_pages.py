@@ -31,7 +31,8 @@ def run():
 def folder(run, tmp_path_factory):
     scrub, explorer = interactive.scrub(run, data.load("mnist5k")).html, interactive.margin_explorer().html
     where = tmp_path_factory.mktemp("pages")
-    for name, body in {"scrub": scrub, "explorer": explorer, "both": scrub + explorer + scrub}.items():
+    ring = interactive.scrub(run, view="circle").html
+    for name, body in {"scrub": scrub, "ring": ring, "explorer": explorer, "both": scrub + explorer + scrub}.items():
         (where / f"{name}.html").write_text(PAGE.format(body), encoding="utf-8")
     with served(where) as address:
         yield address
@@ -196,6 +197,16 @@ def test_the_switch_leads_to_the_circle_and_back(open_page):
     page.get_by_role("button", name="plane").click()
     settle(page)
     assert picture(page) == plane
+
+
+def test_it_can_start_on_the_circle(open_page):
+    page = open_page("ring", **DESKTOP)
+    assert page.get_by_role("button", name="circle").get_attribute("aria-pressed") == "true"
+    ring = picture(page)
+    page.get_by_role("button", name="plane").click()
+    settle(page)
+    assert picture(page) != ring
+    assert "on the unit circle" in page.locator(".lb-still").get_attribute("alt")
 
 
 def test_play_goes_through_all_epochs_and_stops(open_page):
