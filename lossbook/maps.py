@@ -21,9 +21,8 @@ def scale_margin_map(record):
 
     ``record`` is what ``sweep`` returns. The gap is from the 99th percentile of
     one class's directions to the 1st of the next, negative where they overlap; its median over
-    the classes is shown. The upright line is the least scale at which a class centre can be 90 %
-    sure (:func:`lossbook.bounds.least_scale`); the level line is the largest margin that all
-    centres can meet. Both lie between cells, where the grid's own steps put them.
+    the classes is shown. Right of the upright line a class centre can be 90 % sure
+    (:func:`lossbook.bounds.least_scale`); below the level line all centres can meet the margin.
     """
     scales = sorted({cell["scale"] for cell in record["cells"]})
     margins = sorted({cell["margin"] for cell in record["cells"]})
@@ -35,8 +34,8 @@ def scale_margin_map(record):
     angular = record["loss"] == "ArcFace"
     classes = record["classes"]
     greatest = bounds.greatest_angular_margin(classes) if angular else bounds.greatest_cosine_margin(classes)
-    column = np.interp(math.log(bounds.least_scale(0.9, classes)), np.log(scales), np.arange(len(scales)))
-    row = np.interp(greatest, margins, np.arange(len(margins)))
+    column = sum(s < bounds.least_scale(0.9, classes) for s in scales)      # so many cells lie on the near side
+    row = sum(m <= greatest for m in margins)
     figure, grid = axes(None, (7.2, 7.6), 2, 1)
     for ax, (title, value, colors) in zip(grid[:, 0], QUANTITIES.values()):
         values = np.array([[value(cells[s, m]) for s in scales] for m in margins])
@@ -44,10 +43,10 @@ def scale_margin_map(record):
         for (j, i), number in np.ndenumerate(values):
             ax.text(i + 0.5, j + 0.5, f"{number:.0f}", ha="center", va="center", fontsize=11,
                     color=on(image.cmap(image.norm(number))))
-        ax.axvline(column + 0.5, color="white", linewidth=5)
-        ax.axhline(row + 0.5, color="white", linewidth=5)
-        ax.axvline(column + 0.5, color=INK, linestyle=(0, (4, 2)), linewidth=2)
-        ax.axhline(row + 0.5, color=INK, linestyle=(0, (4, 2)), linewidth=2)
+        ax.axvline(column, color="white", linewidth=5)
+        ax.axhline(row, color="white", linewidth=5)
+        ax.axvline(column, color=INK, linestyle=(0, (4, 2)), linewidth=2)
+        ax.axhline(row, color=INK, linestyle=(0, (4, 2)), linewidth=2)
         ax.set(title=title, xticks=np.arange(len(scales)) + 0.5, xticklabels=[f"{s:g}" for s in scales],
                yticks=np.arange(len(margins)) + 0.5, yticklabels=[f"{m:g}" for m in margins],
                xlabel="scale s", ylabel=f"margin m ({'radians' if angular else 'cosine'})")

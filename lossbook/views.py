@@ -104,18 +104,18 @@ class Circle(_View):
 
     Where a point lies across the ring means nothing; it is spread so that points do not cover each
     other. A bar of the histogram is 2° wide and as high as the square root of its count, so that
-    the thin tails between classes show. The scale is the same in every circle: 0.6 high for as
+    the thin tails between classes show. The scale is the same in every circle: 0.5 high for as
     many samples as an average class has.
     """
 
-    reach, bins, tallest = 0.72, 180, 0.6
+    reach, bins, tallest = 0.72, 180, 0.5
 
     def frame(self, snapshots):
         self.radius = np.random.default_rng(1).uniform(0.86, 0.98, len(self.labels))
         self.bars = self.ax.add_collection(PolyCollection([], facecolors=self.palette, linewidths=0, zorder=1))
         around = np.linspace(0, 2 * np.pi, 361)
         self.ax.plot(np.cos(around), np.sin(around), color=GREY, linewidth=0.8, zorder=1)
-        self.ax.set(xlim=(-1.42, 1.42), ylim=(-1.42, 1.42))
+        self.ax.set(xlim=(-1.55, 1.55), ylim=(-1.55, 1.55))
         self.ax.axis("off")
         if not self.small:
             self.ax.text(0.5, 0, "bars: samples per 2° of direction (√ scale)", transform=self.ax.transAxes,

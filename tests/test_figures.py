@@ -59,6 +59,8 @@ def mistakes(run, split, epoch):
 
 FUNCTIONS = {"norm-softmax": lambda cos: cos, "CosFace": lambda cos: margins.cosface(cos, 0.35),
              "ArcFace": lambda cos: margins.arcface(cos, 0.5), "SphereFace": lambda cos: margins.sphereface(cos, 3)}
+SWEPT = {"loss": "CosFace", "dataset": "digits", "classes": 10, "cells": [
+    {"scale": s, "margin": m, "accuracy": 0.9 + s / 1000 - m, "gap_median": m} for s in (1, 4, 16) for m in (0, 0.1, 0.3)]}
 EVERY = {
     "embeddings": lambda run: figures.embeddings(run),
     "circle": lambda run: figures.circle(run),
@@ -72,6 +74,7 @@ EVERY = {
     "target_curves": lambda run: figures.target_curves(FUNCTIONS),
     "decision_boundaries": lambda run: figures.decision_boundaries(FUNCTIONS),
     "sectors": lambda run: figures.sectors(FUNCTIONS),
+    "scale_margin_map": lambda run: figures.scale_margin_map(SWEPT),
 }
 PARTS = {"points": 0, "rays": 1, "mistakes": 2, "bars": 3}         # the order in which a view adds its collections
 
