@@ -28,14 +28,18 @@ def reproduce(names, dataset, backbone, *, embedding_dim=2, seeds=1, folder=None
     dataset : lossbook.data.Dataset
     backbone : callable, embedding_dim → Module
     folder : path, optional
-        Default :data:`lossbook.results.FOLDER`; a folder for this setting is made in it.
+        Default ``lossbook.results.FOLDER``; a folder for this setting is made in it.
     made_by : dict, optional
         Written into each record, e.g. the command.
     **options
         For :func:`lossbook.training.fit`: ``device``, ``precision`` and the recipe.
 
-    Raises ``KeyError`` for an unknown row, ``ValueError`` if a saved row was made with another
-    recipe or other images.
+    Raises
+    ------
+    KeyError
+        For an unknown row.
+    ValueError
+        If a saved row was made with another recipe or other images.
     """
     folder = Path(folder or results.FOLDER) / setting_of(dataset, embedding_dim)
     heads = {name: rows.head_named(name, embedding_dim, len(dataset.classes)) for name in names}

@@ -76,7 +76,7 @@ def save(record, path):
 
 
 def load(folder=None, setting=None):
-    """All records in ``folder`` (default :data:`FOLDER`), or those of one setting, e.g. ``"mnist-2d"``.
+    """All records in ``folder`` (default ``FOLDER``), or those of one setting, e.g. ``"mnist-2d"``.
 
     Raises ``FileNotFoundError`` if there are none, :class:`ResultError` naming the file that is
     damaged or of another format.

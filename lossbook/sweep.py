@@ -26,13 +26,20 @@ def sweep(loss, dataset, backbone, path, *, scales=None, margins=None, seed=0, m
     path : path
         The JSON file. Cells that it holds already are not trained again.
     scales, margins : sequences of numbers
-        Default :data:`SCALES` and the loss's :data:`MARGINS`.
+        Default ``SCALES`` and the loss's ``MARGINS``.
     **options
         For :func:`lossbook.training.fit`.
 
-    Returns a dict: what was trained, and ``cells``, a list of dicts with ``scale``, ``margin`` and
-    everything that :func:`lossbook.results.measure` says of the test half.
-    Raises ``ValueError`` if ``path`` holds a sweep of another loss, other images or another recipe.
+    Returns
+    -------
+    dict
+        What was trained, and ``cells``, a list of dicts with ``scale``, ``margin`` and everything
+        that :func:`lossbook.results.measure` says of the test half.
+
+    Raises
+    ------
+    ValueError
+        If ``path`` holds a sweep of another loss, other images or another recipe.
     """
     path, scales = Path(path), SCALES if scales is None else scales
     margins = MARGINS[loss] if margins is None else margins
