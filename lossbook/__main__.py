@@ -55,20 +55,16 @@ def _parser():
 
     def command(function, text):
         sub = subparsers.add_parser(function.__name__, help=text, description=text[0].upper() + text[1:] + ".")
-        sub.set_defaults(command=function)
+        sub.set_defaults(command=function, classes=None)
         sub.add_argument("name", metavar="NAME", type=_preset, help="the loss, one of: " + ", ".join(heads.PRESETS))
         sub.add_argument("--seed", type=int, default=0, help="initial weights, order and shifts (default 0)")
         sub.add_argument("--out", metavar="DIR", help="folder of this training (default runs/NAME-seedS)")
         return sub
 
     sub = command(commands.train, "train a loss; interrupted, the same command goes on where it was")
-    sub.add_argument("--profile", choices=profiles.PROFILES, help="data, backbone and recipe: quick is a minute on a "
-                     "CPU, full is all of MNIST (default: LOSSBOOK_PROFILE, else quick)")
-    sub.add_argument("--dataset", choices=data.NAMES, help="instead of the profile's")
+    _training(sub, None, "LOSSBOOK_PROFILE, else quick")
     sub.add_argument("--backbone", choices=commands.BACKBONES, help="instead of the profile's")
-    sub.add_argument("--epochs", type=int, help="instead of the profile's")
     sub.add_argument("--embedding-dim", type=int, default=2, help="length of an embedding (default 2, which can be drawn)")
-    sub.add_argument("--device", help="cpu, cuda, mps (default: the best there is)")
     command(commands.evaluate, "score a trained loss on all its training and test images, without margin")
     sub = command(commands.animate, "draw train and test embeddings: over the epochs (GIF) and at the end (PNG)")
     sub.add_argument("--view", choices=["plane", "circle"], default="plane", help="where to draw them (default plane)")
@@ -85,13 +81,13 @@ def _parser():
     sub.add_argument("--embedding-dim", type=int, default=2, help="length of an embedding (default 2)")
     sub.add_argument("--precision", choices=["auto", "float32", "bfloat16", "float16"], default="auto",
                      help="default: mixed on a GPU, float32 elsewhere")
-    _where(sub, default="full")
+    _many(sub, "full")
     sub = subparsers.add_parser("map", help="train a loss over a grid of scales and margins in the plane and draw the map",
                               description="Train a loss once for every pair of a scale and a margin, save test accuracy "
                               "and angles, and draw the map. Stopped, the same command goes on where it was.")
     sub.set_defaults(command=commands.draw_map)
     sub.add_argument("loss", choices=list(MARGINS), help="which loss")
-    _where(sub, default="quick")
+    _many(sub, "quick")
     sub = subparsers.add_parser("bounds", help="the least scale and the greatest margins for C classes in d dimensions",
                                 description="State the least scale and the greatest margins for C classes in d "
                                 "dimensions, exactly on the circle and by the papers' formula, and explain the gap.")
@@ -102,13 +98,19 @@ def _parser():
     return parser
 
 
-def _where(sub, default):
-    """The options that say what to train on and how, for the commands that train many rows."""
-    sub.add_argument("--profile", choices=profiles.PROFILES, default=default, help=f"backbone and recipe (default {default})")
+def _training(sub, default, said=None):
+    """The options of every command that trains: on what, and how."""
+    sub.add_argument("--profile", choices=profiles.PROFILES, default=default, help="data, backbone and recipe: quick is "
+                     f"a minute on a CPU, full is all of MNIST (default: {said or default})")
     sub.add_argument("--dataset", choices=data.NAMES, help="instead of the profile's")
-    sub.add_argument("--classes", type=int, metavar="N", help="only the first N classes of it")
     sub.add_argument("--epochs", type=int, help="instead of the profile's")
     sub.add_argument("--device", help="cpu, cuda, mps (default: the best there is)")
+
+
+def _many(sub, default):
+    """The options of the commands that train many rows for the results page."""
+    _training(sub, default)
+    sub.add_argument("--classes", type=int, metavar="N", help="only the first N classes of the data set")
     sub.add_argument("--out", metavar="DIR", help="default book/results")
 
 

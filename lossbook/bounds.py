@@ -12,7 +12,9 @@ import numpy as np
 from scipy.optimize import brentq
 
 __all__ = ["centre_posterior", "least_scale", "least_scale_simplex", "greatest_cosine_margin",
-           "greatest_angular_margin", "adacos_scale", "Limits", "limits"]
+           "greatest_angular_margin", "adacos_scale", "POSTERIOR", "Limits", "limits"]
+
+POSTERIOR = 0.9     # what a class centre must be able to reach for a scale to count as feasible
 
 
 def centre_posterior(scale, num_classes):
@@ -84,7 +86,7 @@ class Limits(NamedTuple):
     explanation: str
 
 
-def limits(num_classes, embedding_dim=2, posterior=0.9):
+def limits(num_classes, embedding_dim=2, posterior=POSTERIOR):
     """The least s and the greatest margins for C classes in d dimensions, and why, in words.
 
     ``least_scale`` reaches ``posterior`` at every class centre; ``least_scale_simplex`` is the

@@ -9,10 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
-from . import backbones, data, figures, heads, metrics, profiles, reproduce, results, rows, training
-from . import bounds as limits_of
+from . import backbones, bounds, data, figures, heads, profiles, reproduce, results, rows, training
 from .checkpoints import load_weights
 from .sweep import sweep
 
@@ -20,6 +18,9 @@ BACKBONES = {
     "LeNetPP": backbones.LeNetPP, "LeNetPP.small": backbones.LeNetPP.small,
     "MiniResNet18": backbones.MiniResNet18, "ConvNet": backbones.ConvNet,
 }
+
+
+RESULTS = Path("book/results")      # in the repository; never where an installed package keeps the book's own
 
 
 class Disagreement(Exception):
@@ -49,7 +50,7 @@ def evaluate(options):
     backbone = BACKBONES[made["backbone"]](made["embedding_dim"])
     head = heads.from_preset(made["preset"], made["embedding_dim"], len(dataset.classes))
     load_weights(folder / "checkpoint", backbone, head)
-    table = {split: _score(backbone, head, getattr(dataset, split)) for split in ("train", "test")}
+    table = {split: _in_words(results.score(backbone, head, getattr(dataset, split))) for split in ("train", "test")}
     print(f"{options.name}: {run.name} on {dataset.name}, seed {options.seed} (no margin anywhere below)")
     print(pd.DataFrame(table).to_string())
 
@@ -65,26 +66,26 @@ def animate(options):
 
 def reproduce_rows(options):
     profile, dataset, recipe = _asked(options)
-    names = options.rows or (rows.everything(len(dataset.classes)) if options.all else [])
+    names = options.rows or (rows.everything(len(dataset.classes), options.embedding_dim) if options.all else [])
     if not names:
         raise ValueError("no rows named: give some, e.g. ArcFace_v1 ArcFace_v1_s16, or --all for every preset "
                          "and its twin with a feasible scale")
     if options.check:
-        found = [reproduce.check(name, dataset, profile.backbone, embedding_dim=options.embedding_dim, folder=options.out,
-                       device=options.device) for name in names]
+        found = [reproduce.check(name, dataset, profile.backbone, embedding_dim=options.embedding_dim,
+                                 folder=options.out, device=options.device) for name in names]
         print(pd.DataFrame(found).to_string(index=False))
-        if differing := [one["row"] for one in found if not one.agrees]:
+        if differing := [one.row for one in found if not one.agrees]:
             raise Disagreement(f"{', '.join(differing)}: trained again, the test accuracy differs by more than the spread")
         return
-    records = reproduce.reproduce(names, dataset, profile.backbone, embedding_dim=options.embedding_dim, seeds=options.seeds,
-                         folder=options.out, made_by={"command": options.line}, device=options.device,
-                         precision=options.precision, **recipe)
+    records = reproduce.reproduce(names, dataset, profile.backbone, embedding_dim=options.embedding_dim,
+                                  seeds=options.seeds, folder=options.out or RESULTS, device=options.device,
+                                  precision=options.precision, made_by={"command": options.line}, **recipe)
     print(results.table(records)[["loss", "seeds", "train", "test", "test_interval", "source_test"]].to_string())
 
 
 def draw_map(options):
     profile, dataset, recipe = _asked(options)
-    folder = Path(options.out or results.FOLDER) / "maps"
+    folder = Path(options.out or RESULTS) / "maps"
     stem = folder / f"{options.loss}-{reproduce.setting_of(dataset, 2)}"
     record = sweep(options.loss, dataset, profile.backbone, stem.with_name(stem.name + ".json"),
                    made_by={"command": options.line}, device=options.device, **recipe)
@@ -93,7 +94,7 @@ def draw_map(options):
 
 
 def state_bounds(options):
-    found = limits_of.limits(options.classes, options.embedding_dim, options.posterior)
+    found = bounds.limits(options.classes, options.embedding_dim, options.posterior)
     print(f"{options.classes} classes in {options.embedding_dim} dimensions, posterior {options.posterior:g} at a class centre")
     for name, value in list(found._asdict().items())[:-1]:
         print(f"  {name.replace('_', ' '):26}{'no formula known' if value is None else f'{value:.3f}'}"
@@ -105,26 +106,21 @@ def _asked(options):
     """What to train on and how: the profile, its data set or the one asked for, its recipe likewise."""
     profile = profiles.PROFILES[options.profile] if options.profile else profiles.current()
     dataset = data.load(options.dataset or profile.dataset)
-    if getattr(options, "classes", None) is not None:
+    if options.classes is not None:
         dataset = dataset.first(options.classes)
     return profile, dataset, {**profile.recipe, **({} if options.epochs is None else {"epochs": options.epochs})}
 
 
-def _score(backbone, head, split):
-    """What evaluate prints of one split: accuracies and angles, as text."""
-    x = training.embed(backbone, split.images)
-    with torch.no_grad():
-        logits, weight = head(x), head.weight
-    own, other = metrics.angles(x, weight, split.labels)
-    spread = metrics.angular_spread(x, split.labels)
+def _in_words(scores):
+    """What evaluate prints of one split, from :func:`lossbook.results.score`."""
     return {
-        "images": f"{len(split):,}",
-        "accuracy by the head's rule": f"{metrics.accuracy(logits, split.labels):.2%}",
-        "accuracy by angle alone": f"{metrics.angular_accuracy(x, weight, split.labels):.2%}",
-        "median angle to own class vector": _degrees(np.median(own)),
-        "median angle to nearest other": _degrees(np.median(other)),
-        "mean spread within a class": _degrees(spread.within),
-        "least angle between class means": _degrees(spread.between_min),
+        "images": f"{scores['images']:,}",
+        "accuracy by the head's rule": f"{scores['accuracy']:.2%}",
+        "accuracy by angle alone": f"{scores['accuracy_by_angle']:.2%}",
+        "median angle to own class vector": _degrees(scores["median_angle_own"]),
+        "median angle to nearest other": _degrees(scores["median_angle_other"]),
+        "mean spread within a class": _degrees(scores["within"]),
+        "least angle between class means": _degrees(scores["between_min"]),
     }
 
 

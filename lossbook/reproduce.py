@@ -7,15 +7,27 @@ done; killed and started again, the same command goes on from the last finished 
 
 import hashlib
 from pathlib import Path
+from typing import NamedTuple
 
 from tqdm.auto import tqdm
 
 from . import results, rows
 from .training import fit
 
-__all__ = ["reproduce", "check", "Agreement", "setting_of", "digests"]
+__all__ = ["train_row", "reproduce", "check", "Agreement", "setting_of", "digests"]
 
 SNAPSHOT_SIZE = 500     # images of each half in the saved Run: enough for a figure, and small
+
+
+def train_row(name, dataset, backbone, embedding_dim=2, about=None, **options):
+    """(run, record) of one row: trained, and measured by :func:`lossbook.results.measure`.
+
+    ``about`` is a dict to write into both; ``options`` are :func:`lossbook.training.fit`'s.
+    """
+    model, head = backbone(embedding_dim), rows.head_named(name, embedding_dim, len(dataset.classes))
+    run = fit(model, head, dataset, snapshot_size=SNAPSHOT_SIZE, **options)
+    run.config.update(about or {})
+    return run, results.measure(model, head, dataset, run, name)
 
 
 def reproduce(names, dataset, backbone, *, embedding_dim=2, seeds=1, folder=None, made_by=None, **options):
@@ -42,11 +54,12 @@ def reproduce(names, dataset, backbone, *, embedding_dim=2, seeds=1, folder=None
         If a saved row was made with another recipe or other images.
     """
     folder = Path(folder or results.FOLDER) / setting_of(dataset, embedding_dim)
-    heads = {name: rows.head_named(name, embedding_dim, len(dataset.classes)) for name in names}
+    for name in names:
+        rows.row_named(name)      # a wrong one is refused now, not after hours
     images, records = digests(dataset), []
     with tqdm(total=len(names) * seeds, desc="rows", unit="row") as bar:
         for seed in range(seeds):
-            for name, head in heads.items():
+            for name in names:
                 stem = folder / f"{name}-seed{seed}"
                 checkpoint = stem.with_name(stem.name + ".checkpoint")
                 result = stem.with_name(stem.name + ".json")
@@ -54,11 +67,9 @@ def reproduce(names, dataset, backbone, *, embedding_dim=2, seeds=1, folder=None
                 if result.exists():
                     record = _saved(result, images, options)
                 else:
-                    model = backbone(embedding_dim)
-                    run = fit(model, head, dataset, seed=seed, snapshot_size=SNAPSHOT_SIZE, checkpoint=checkpoint,
-                              **options)
-                    run.config.update(data_sha256=images, made_by=made_by or {})
-                    record = results.measure(model, head, dataset, run, name)
+                    about = {"data_sha256": images, "made_by": made_by or {}}
+                    run, record = train_row(name, dataset, backbone, embedding_dim, about, seed=seed,
+                                            checkpoint=checkpoint, **options)
                     run.save(stem.with_name(stem.name + ".npz"))
                     results.save(record, result)
                     checkpoint.unlink()
@@ -67,12 +78,19 @@ def reproduce(names, dataset, backbone, *, embedding_dim=2, seeds=1, folder=None
     return records
 
 
-class Agreement(dict):
-    """The outcome of :func:`check` for one row, as plain values; ``agrees`` is its verdict."""
+class Agreement(NamedTuple):
+    """The outcome of :func:`check` for one row; accuracies are fractions, ``seeds`` counts the saved ones."""
+
+    row: str
+    seed: int
+    test_saved: float
+    test_again: float
+    spread: float
+    seeds: int
 
     @property
     def agrees(self):
-        return abs(self["test_again"] - self["test_saved"]) <= self["spread"]
+        return abs(self.test_again - self.test_saved) <= self.spread
 
 
 def check(name, dataset, backbone, *, embedding_dim=2, seed=0, folder=None, device=None):
@@ -90,13 +108,11 @@ def check(name, dataset, backbone, *, embedding_dim=2, seed=0, folder=None, devi
                                 f"to check; make it with python -m lossbook reproduce {name}")
     record = saved[seed]
     _same_images(record, digests(dataset), name)
-    model, head = backbone(embedding_dim), rows.head_named(name, embedding_dim, len(dataset.classes))
-    run = fit(model, head, dataset, seed=seed, snapshot_size=SNAPSHOT_SIZE, device=device,
-              precision=record["precision"], **record["recipe"])
-    again = results.measure(model, head, dataset, run, name)
+    _, again = train_row(name, dataset, backbone, embedding_dim, seed=seed, device=device,
+                         precision=record["precision"], **record["recipe"])
     accuracies = [one["test"]["accuracy"] for one in saved.values()]
-    return Agreement(row=name, seed=seed, test_saved=record["test"]["accuracy"], test_again=again["test"]["accuracy"],
-                     spread=results.spread(accuracies, record["test"]["images"]), seeds=len(saved))
+    return Agreement(name, seed, record["test"]["accuracy"], again["test"]["accuracy"],
+                     results.spread(accuracies, record["test"]["images"]), len(saved))
 
 
 def setting_of(dataset, embedding_dim):
@@ -116,10 +132,10 @@ def _saved(path, images, options):
     """The record in ``path``, if it is what would be trained now."""
     record = results.read(path)
     _same_images(record, images, path)
-    asked = {key: value for key, value in options.items() if key in record["recipe"]}
-    for key, value in asked.items():
-        if record["recipe"][key] != value:
-            raise ValueError(f"{path} was made with {key} = {record['recipe'][key]}, now {value} is asked for: "
+    made = {**record["recipe"], "precision": record["precision"]}
+    for key, value in options.items():
+        if key in made and value != "auto" and made[key] != value:
+            raise ValueError(f"{path} was made with {key} = {made[key]}, now {value} is asked for: "
                              "give another --out, or delete it to train it again")
     return record
 

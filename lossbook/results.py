@@ -18,12 +18,11 @@ from . import metrics
 from .files import write_atomically
 from .training import embed
 
-__all__ = ["FOLDER", "REPORTED", "ResultError", "measure", "save", "read", "load", "table", "spread"]
+__all__ = ["FOLDER", "REPORTED", "ResultError", "measure", "score", "save", "read", "load", "table", "spread"]
 
 # The saved runs: installed beside the package, or in the repository's book/.
-_HERE = Path(__file__).parent
-FOLDER = next((folder for folder in (_HERE / "saved", _HERE.parent / "book" / "results") if folder.is_dir()),
-              _HERE.parent / "book" / "results")
+_INSTALLED = Path(__file__).parent / "saved"
+FOLDER = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[1] / "book" / "results"
 FORMAT = 1
 
 # Train and test accuracy of the presets as their source prints them (NaN: it says NaN; None: it leaves the row
@@ -45,28 +44,31 @@ def measure(backbone, head, dataset, run, row):
     Accuracies are fractions over *all* images of a half, without margin; angles are in radians.
     ``row`` is the row's name, see ``lossbook.rows``.
     """
-    measured = {}
-    for split in ("train", "test"):
-        half = getattr(dataset, split)
-        x = embed(backbone, half.images)
-        with torch.no_grad():
-            logits, weight = head(x.to(head.weight.device)), head.weight
-        own, other = metrics.angles(x, weight, half.labels)
-        angular = metrics.angular_spread(x, half.labels)
-        measured[split] = {
-            "images": len(half), "accuracy": metrics.accuracy(logits, half.labels),
-            "accuracy_by_angle": metrics.angular_accuracy(x, weight, half.labels),
-            "median_angle_own": float(np.median(own)), "median_angle_other": float(np.median(other)),
-            "within": angular.within, "between_min": angular.between_min, "between_mean": angular.between_mean,
-        }
-        if x.shape[1] == 2:
-            gaps = metrics.angular_gaps(x, half.labels)
-            measured[split].update(gap_min=float(gaps.min()), gap_median=float(np.median(gaps)),
-                                   largest_empty_arc=metrics.largest_empty_arc(x))
     return {"format": FORMAT, "row": row, "loss": run.name, "classes": len(dataset.classes),
-            "embedding_dim": head.embedding_dim, **run.config, **measured,
+            "embedding_dim": head.embedding_dim, **run.config,
+            "train": score(backbone, head, dataset.train), "test": score(backbone, head, dataset.test),
             "history": {column: run.history[column].tolist() for column in run.history},
             "seconds": float(run.history.seconds.sum())}
+
+
+def score(backbone, head, split):
+    """Accuracies and angles of all images of a split, as a dict that JSON can hold; see :func:`measure`."""
+    x = embed(backbone, split.images)
+    with torch.no_grad():
+        logits, weight = head(x.to(head.weight.device)), head.weight
+    own, other = metrics.angles(x, weight, split.labels)
+    angular = metrics.angular_spread(x, split.labels)
+    found = {
+        "images": len(split), "accuracy": metrics.accuracy(logits, split.labels),
+        "accuracy_by_angle": metrics.angular_accuracy(x, weight, split.labels),
+        "median_angle_own": float(np.median(own)), "median_angle_other": float(np.median(other)),
+        **angular._asdict(),
+    }
+    if x.shape[1] == 2:
+        gaps = metrics.angular_gaps(x, split.labels)
+        found.update(gap_min=float(gaps.min()), gap_median=float(np.median(gaps)),
+                     largest_empty_arc=metrics.largest_empty_arc(x))
+    return found
 
 
 def save(record, path):

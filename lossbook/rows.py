@@ -4,6 +4,7 @@
 and ``"A-softmax_m4"`` name a loss with a scale and a margin of their own.
 """
 
+import math
 import re
 
 from . import bounds
@@ -12,7 +13,6 @@ from .heads import PRESETS, from_preset, head_of
 __all__ = ["row_named", "head_named", "mended", "everything"]
 
 MARGIN_OF = {"L-softmax": "m1", "A-softmax": "m1", "ArcFace": "m2", "CosFace": "m3"}
-POSTERIOR = 0.9     # what a class centre must be able to reach for a scale to count as feasible
 
 
 def row_named(name):
@@ -49,19 +49,19 @@ def head_named(name, embedding_dim, num_classes):
     return head_of(row_named(name), embedding_dim, num_classes)
 
 
-def mended(name, num_classes):
+def mended(name, num_classes, embedding_dim=2):
     """The name of the row's twin with a feasible scale, or None if its own scale will do.
 
-    On the circle (d = 2) a class centre can reach the posterior .9 only from a certain scale on:
-    :func:`lossbook.bounds.least_scale`, rounded up to a whole number. Heads that keep the
-    embeddings' lengths set their own scale and need no twin.
+    Feasible is the least scale of :func:`lossbook.bounds.limits`, rounded up to a whole number.
+    There is no twin where no bound is known, nor for heads that keep the embeddings' lengths:
+    these set their own scale.
     """
-    row = row_named(name)
-    if not row.x_norm or bounds.centre_posterior(row.scale, num_classes) >= POSTERIOR:
+    row, least = row_named(name), bounds.limits(num_classes, embedding_dim).least_scale
+    if not row.x_norm or least is None or row.scale >= least:
         return None
-    return f"{name}_s{-int(-bounds.least_scale(POSTERIOR, num_classes) // 1)}"
+    return f"{name}_s{math.ceil(least)}"
 
 
-def everything(num_classes):
+def everything(num_classes, embedding_dim=2):
     """All presets, each followed by its mended twin where it has one."""
-    return [name for preset in PRESETS for name in (preset, mended(preset, num_classes)) if name]
+    return [name for preset in PRESETS for name in (preset, mended(preset, num_classes, embedding_dim)) if name]

@@ -12,6 +12,7 @@ from PIL import Image
 from .checks import require
 from .dataset import spread
 from .palette import badge_texts, colors_of, on
+from .views import Circle
 
 __all__ = ["thin", "packed", "sheet", "TURN"]
 
@@ -42,6 +43,7 @@ def packed(run):
     radius = max(float(np.linalg.norm(x, axis=1).max()) for s in run.snapshots for x in (s.train, s.test))
     data = {"name": run.name, "classes": list(run.classes), "badges": badge_texts(run.classes),
             "colors": list(colors_of(run.classes)), "inks": [on(color) for color in colors_of(run.classes)],
+            "circle": {name: getattr(Circle, name) for name in ("reach", "bins", "tallest", "rim", "edge")},
             "epochs": [s.epoch for s in run.snapshots], "radius": radius,
             "vectors": _base64(_direction(np.stack([s.weight for s in run.snapshots])))}
     for split in ("train", "test"):

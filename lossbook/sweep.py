@@ -5,9 +5,8 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from . import results, rows
-from .reproduce import digests
-from .training import fit
+from . import results
+from .reproduce import digests, train_row
 
 __all__ = ["SCALES", "MARGINS", "sweep"]
 
@@ -56,9 +55,7 @@ def sweep(loss, dataset, backbone, path, *, scales=None, margins=None, seed=0, m
     waiting = [cell for cell in itertools.product(scales, margins) if cell not in done]
     for scale, margin in tqdm(waiting, desc=f"{loss}, s × m", unit="training"):
         name = f"{loss}_s{scale:g}_m{margin:g}"
-        model, head = backbone(2), rows.head_named(name, 2, len(dataset.classes))
-        run = fit(model, head, dataset, seed=seed, progress=False, **options)
-        measured = results.measure(model, head, dataset, run, name)
+        _, measured = train_row(name, dataset, backbone, seed=seed, progress=False, **options)
         record.update({key: measured[key] for key in ("recipe", "precision", "device", "versions", "backbone")})
         record["cells"].append({"scale": scale, "margin": margin, "row": name, **measured["test"]})
         results.save(record, path)

@@ -108,14 +108,14 @@ class Circle(_View):
     many samples as an average class has.
     """
 
-    reach, bins, tallest = 0.72, 180, 0.5
+    reach, bins, tallest, rim, edge = 0.72, 180, 0.5, 1.015, 1.55
 
     def frame(self, snapshots):
         self.radius = np.random.default_rng(1).uniform(0.86, 0.98, len(self.labels))
         self.bars = self.ax.add_collection(PolyCollection([], facecolors=self.palette, linewidths=0, zorder=1))
         around = np.linspace(0, 2 * np.pi, 361)
         self.ax.plot(np.cos(around), np.sin(around), color=GREY, linewidth=0.8, zorder=1)
-        self.ax.set(xlim=(-1.55, 1.55), ylim=(-1.55, 1.55))
+        self.ax.set(xlim=(-self.edge, self.edge), ylim=(-self.edge, self.edge))
         self.ax.axis("off")
         if not self.small:
             self.ax.text(0.5, 0, "bars: samples per 2° of direction (√ scale)", transform=self.ax.transAxes,
@@ -128,7 +128,7 @@ class Circle(_View):
         super().show(snapshot, title)
         heights = self.heights(getattr(snapshot, self.split))
         edges = np.repeat(np.linspace(-np.pi, np.pi, self.bins + 1), 2)[1:-1]
-        rims = 1.015 + np.repeat(np.vstack([np.zeros(self.bins), heights]), 2, axis=1)
+        rims = self.rim + np.repeat(np.vstack([np.zeros(self.bins), heights]), 2, axis=1)
         self.bars.set_verts([np.concatenate([_polar(outer, edges), _polar(inner, edges)[::-1]])
                              for inner, outer in zip(rims[:-1], rims[1:])])
         return self

@@ -382,3 +382,23 @@ def test_a_new_loss_is_one_margin_method():
     same = heads.CosFace(D, C, 16, 0.2).double()
     same.load_state_dict(head.state_dict())
     torch.testing.assert_close(head.loss(x, labels), same.loss(x, labels))
+
+
+@pytest.mark.parametrize("kind", [heads.NormSoftmax, heads.SphereFace, heads.CosFace, heads.ArcFace, heads.CombinedMargin])
+def test_unit_class_vectors_start_evenly_spaced_in_the_plane(kind):
+    """In the order of their classes, turned by an angle of the seed's."""
+    turns = set()
+    for seed in range(3):
+        torch.manual_seed(seed)
+        weight = kind(2, 7).weight.detach().double()
+        angle = torch.atan2(weight[:, 1], weight[:, 0])
+        steps = torch.remainder(angle.roll(-1) - angle, 2 * math.pi)
+        torch.testing.assert_close(steps, torch.full((7,), 2 * math.pi / 7, dtype=torch.float64), rtol=0, atol=1e-5)
+        torch.testing.assert_close(weight.norm(dim=1), torch.ones(7, dtype=torch.float64), rtol=0, atol=1e-5)
+        turns.add(angle[0].item())
+    assert len(turns) == 3
+
+
+@pytest.mark.parametrize("head", [heads.Softmax(2, 7), heads.LSoftmax(2, 7), heads.ArcFace(3, 7)])
+def test_other_class_vectors_start_at_random(head):
+    assert head.weight.norm(dim=1).std() > 0.01

@@ -16,12 +16,8 @@ from test_training import tiny, toy
 RECIPE = {"epochs": 3, "batch_size": 20, "learning_rate": 3e-3}
 
 
-def four():
-    return toy()
-
-
 def make(folder, names, seeds=1, **options):
-    return reproduce.reproduce(names, four(), lambda d: tiny(), seeds=seeds, folder=folder, **{**RECIPE, **options})
+    return reproduce.reproduce(names, toy(), lambda d: tiny(), seeds=seeds, folder=folder, **{**RECIPE, **options})
 
 
 def test_a_finished_row_is_not_trained_again(tmp_path, monkeypatch):
@@ -36,13 +32,15 @@ def test_the_saved_run_is_the_one_measured(tmp_path):
     record, = make(tmp_path, ["ArcFace_v3"])
     run = training.Run.load(tmp_path / "toy-2d" / "ArcFace_v3-seed0.npz")
     assert run.history.test_acc.tolist() == record["history"]["test_acc"]
-    assert run.config["data_sha256"] == reproduce.digests(four())
+    assert run.config["data_sha256"] == reproduce.digests(toy())
 
 
 def test_another_recipe_or_other_images_are_refused(tmp_path):
     make(tmp_path, ["softmax"])
     with pytest.raises(ValueError, match="was made with epochs = 3, now 4"):
         make(tmp_path, ["softmax"], epochs=4)
+    with pytest.raises(ValueError, match="was made with precision = float32, now bfloat16"):
+        make(tmp_path, ["softmax"], precision="bfloat16")
     other = toy(seed=1)
     with pytest.raises(ValueError, match="other images"):
         reproduce.reproduce(["softmax"], other, lambda d: tiny(), folder=tmp_path, **RECIPE)
@@ -75,19 +73,19 @@ def test_killed_and_started_again_it_comes_to_the_same(tmp_path):
 
 def test_check_agrees_with_itself_and_not_with_a_forged_file(tmp_path):
     make(tmp_path, ["softmax"])
-    found = reproduce.check("softmax", four(), lambda d: tiny(), folder=tmp_path)
-    assert found.agrees and found["test_again"] == found["test_saved"]
+    found = reproduce.check("softmax", toy(), lambda d: tiny(), folder=tmp_path)
+    assert found.agrees and found.test_again == found.test_saved
     path = tmp_path / "toy-2d" / "softmax-seed0.json"
     forged = json.loads(path.read_text())
     forged["test"]["accuracy"] -= 0.5
     results.save(forged, path)
-    assert not reproduce.check("softmax", four(), lambda d: tiny(), folder=tmp_path).agrees
+    assert not reproduce.check("softmax", toy(), lambda d: tiny(), folder=tmp_path).agrees
 
 
 def test_check_without_a_saved_row_says_so(tmp_path):
     make(tmp_path, ["softmax"])
     with pytest.raises(FileNotFoundError, match="nothing to check; make it with python -m lossbook reproduce ArcFace_v1"):
-        reproduce.check("ArcFace_v1", four(), lambda d: tiny(), folder=tmp_path)
+        reproduce.check("ArcFace_v1", toy(), lambda d: tiny(), folder=tmp_path)
 
 
 @pytest.fixture

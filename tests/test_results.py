@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from lossbook import results, training
 
-from test_reproduce import four, make
+from test_reproduce import make
+from test_training import toy
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,7 @@ def test_a_record_holds_what_the_run_measured(saved):
     assert results.load(folder) == sorted(records, key=lambda r: (r["row"], r["seed"]))
     for record in records:
         assert record["history"]["test_acc"][-1] == record["test"]["accuracy"]
-        assert record["test"]["images"] == len(four().test)
+        assert record["test"]["images"] == len(toy().test)
         assert len(record["history"]["epoch"]) == record["recipe"]["epochs"]
         assert set(record["versions"]) == {"lossbook", "torch", "python"} and record["device"]
         assert record["seconds"] == pytest.approx(sum(record["history"]["seconds"]))

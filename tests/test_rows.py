@@ -49,3 +49,8 @@ def test_everything_is_every_preset_and_its_twin():
     assert [name for name in names if name in heads.PRESETS] == list(heads.PRESETS)
     assert [name for name in names if name not in heads.PRESETS] == [
         "norm-softmax_s16", "CosFace_v1_s16", "CosFace_v2_s16", "ArcFace_v1_s16", "ArcFace_v2_s16", "ArcFace_v3_s16"]
+
+
+def test_no_twin_is_named_by_the_circles_bound_elsewhere():
+    assert rows.everything(10, 3) == list(heads.PRESETS), "between circle and simplex no bound is known"
+    assert rows.mended("norm-softmax", 10, 9) == "norm-softmax_s4" and rows.mended("ArcFace_v1", 10, 9) is None

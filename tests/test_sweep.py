@@ -26,10 +26,10 @@ def test_a_cell_is_the_training_of_that_row(tmp_path):
 def test_it_goes_on_where_it_was(tmp_path, monkeypatch):
     path = tmp_path / "map.json"
     swept(path, margins=(0,))
-    trained, fit = [], sweep.fit
-    monkeypatch.setattr(sweep, "fit", lambda *args, **kw: trained.append(args[1].name) or fit(*args, **kw))
+    trained, train_row = [], sweep.train_row
+    monkeypatch.setattr(sweep, "train_row", lambda *args, **kw: trained.append(args[0]) or train_row(*args, **kw))
     record = swept(path)
-    assert trained == ["CosFace(scale=4, margin=0.2)", "CosFace(scale=16, margin=0.2)"]
+    assert trained == ["CosFace_s4_m0.2", "CosFace_s16_m0.2"]
     assert len(record["cells"]) == 4 and results.read(path) == record
 
 

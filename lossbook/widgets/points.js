@@ -1,6 +1,5 @@
 // One split of a run: its samples at any moment between two epochs, and how they are drawn.
 
-const BINS = 180, TALLEST = 0.6, RIM = 1.015;      // the histogram on the circle, as in lossbook/views.py
 const bytes = text => Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
 const words = text => new Uint16Array(bytes(text).buffer);
 const blend = (a, b, t) => a + (b - a) * t;
@@ -61,7 +60,7 @@ function draw(panel, arrows, {circle, chosen, colors}, data, title) {
   if (canvas.width !== Math.round(size * sharp)) canvas.width = canvas.height = Math.round(size * sharp);
   pen.setTransform(sharp, 0, 0, sharp, 0, 0);
   pen.clearRect(0, 0, size, size);
-  const plane = half / 1.27, unit = half / 1.42, small = size < 240;
+  const plane = half / 1.27, unit = half / data.circle.edge, small = size < 240;
   for (let i = 0; i < n; i++) {
     px[i] = half + blend(plane * at.x[i], unit * panel.ring[i] * at.ux[i], circle);
     py[i] = half - blend(plane * at.y[i], unit * panel.ring[i] * at.uy[i], circle);
@@ -77,7 +76,7 @@ function draw(panel, arrows, {circle, chosen, colors}, data, title) {
     pen.strokeStyle = colors.grey;
     disc(pen, half, half, unit);
     pen.stroke();
-    histogram(panel, pen, half, unit, colors.classes);
+    histogram(panel, pen, half, unit, colors.classes, data.circle);
   }
   pen.globalAlpha = 0.85;
   for (const i of panel.order) {
@@ -86,7 +85,7 @@ function draw(panel, arrows, {circle, chosen, colors}, data, title) {
     pen.fill();
   }
   pen.globalAlpha = 1;
-  const reach = blend(1.12 * plane, 0.72 * unit, circle), badge = small ? 8 : 11;
+  const reach = blend(1.12 * plane, data.circle.reach * unit, circle), badge = small ? 8 : 11;
   pen.font = `bold ${small ? 10 : 13}px system-ui, "DejaVu Sans", sans-serif`;
   pen.textAlign = "center";
   pen.textBaseline = "middle";
@@ -130,14 +129,14 @@ function draw(panel, arrows, {circle, chosen, colors}, data, title) {
 }
 
 // How many samples point each way, stacked by class; as high as the square root of the count.
-function histogram({at, labels, n}, pen, half, unit, colors) {
-  const counts = Array.from({length: BINS}, () => new Uint16Array(colors.length)), width = 2 * Math.PI / BINS;
+function histogram({at, labels, n}, pen, half, unit, colors, {bins, tallest, rim}) {
+  const counts = Array.from({length: bins}, () => new Uint16Array(colors.length)), width = 2 * Math.PI / bins;
   for (let i = 0; i < n; i++)
-    counts[Math.floor((Math.atan2(at.uy[i], at.ux[i]) / Math.PI + 1) / 2 * BINS) % BINS][labels[i]]++;
+    counts[Math.floor((Math.atan2(at.uy[i], at.ux[i]) / Math.PI + 1) / 2 * bins) % bins][labels[i]]++;
   counts.forEach((count, bin) => {
-    const total = count.reduce((sum, one) => sum + one), height = TALLEST * Math.sqrt(total * colors.length / n);
+    const total = count.reduce((sum, one) => sum + one), height = tallest * Math.sqrt(total * colors.length / n);
     const from = Math.PI - bin * width;
-    let inner = RIM;
+    let inner = rim;
     count.forEach((one, j) => {
       if (!one) return;
       const outer = inner + height * one / total;
