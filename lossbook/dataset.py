@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from .checks import require
+from .errors import require
 
 __all__ = ["Dataset", "Split", "spread"]
 

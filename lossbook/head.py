@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .checks import require
+from .errors import require
 
 __all__ = ["Head", "MarginHead", "NonFiniteEmbedding"]
 

@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from . import margins
-from .checks import require
+from .errors import require
 from .head import Head, MarginHead, NonFiniteEmbedding
 
 __all__ = ["Head", "MarginHead", "Softmax", "NormSoftmax", "LSoftmax", "SphereFace", "CosFace",

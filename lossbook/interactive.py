@@ -5,7 +5,7 @@ are self-contained HTML and train nothing; :func:`train_panel` needs a running k
 """
 
 from . import figures, heads, margins
-from .checks import require
+from .errors import require
 from .palette import CLASS_COLORS
 from .panel import train_panel
 from .scrubbing import packed, sheet, thin

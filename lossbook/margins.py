@@ -21,7 +21,7 @@ import math
 
 import torch
 
-from .checks import require
+from .errors import require
 
 __all__ = ["lsoftmax", "sphereface", "cosface", "arcface", "combined"]
 

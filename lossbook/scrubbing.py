@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from .checks import require
+from .errors import require
 from .dataset import spread
 from .palette import badge_texts, colors_of, on
 from .views import Circle

@@ -11,7 +11,7 @@ import html
 import json
 from importlib.resources import files
 
-from .checks import require
+from .errors import require
 
 __all__ = ["Widget"]
 
