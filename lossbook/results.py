@@ -18,7 +18,7 @@ from . import metrics
 from .files import write_atomically
 from .training import embed
 
-__all__ = ["FOLDER", "REPORTED", "ResultError", "measure", "score", "save", "read", "load", "table", "spread"]
+__all__ = ["FOLDER", "REPORTED", "ResultError", "measure", "score", "save", "read", "load", "table", "readable", "spread"]
 
 # The saved runs: installed beside the package, or in the repository's book/.
 _INSTALLED = Path(__file__).parent / "saved"
@@ -32,6 +32,11 @@ REPORTED = {
     "A-softmax_v2": None, "norm-softmax": (0.9165, 0.9237), "CosFace_v1": (0.9552, 0.9632), "CosFace_v2": None,
     "ArcFace_v1": (math.nan, math.nan), "ArcFace_v2": (math.nan, math.nan), "ArcFace_v3": (math.nan, math.nan),
 }
+
+
+# What score measures in radians; the last three in the plane alone.
+ANGLES = ("median_angle_own", "median_angle_other", "within", "between_min", "between_mean",
+          "gap_min", "gap_median", "largest_empty_arc")
 
 
 class ResultError(ValueError):
@@ -121,24 +126,39 @@ def spread(accuracies, images):
 def table(records):
     """One line a row of the results: seeds, mean test and train accuracy, its 95 % interval over seeds.
 
-    A DataFrame indexed by row name, in the order of the records: ``loss``, ``seeds``, ``train``,
-    ``test``, ``test_interval`` (half the width of Student's interval for the mean; NaN for one
-    seed), ``test_by_angle``, ``source_test`` (as the source prints it), ``difference``, and the
-    medians of angles over seeds. Accuracies are fractions, angles radians.
+    A DataFrame indexed by row name, in the order of the records: ``loss``, ``seeds``, ``epochs``
+    (of one training), ``train``, ``test``, ``test_interval`` (half the width of Student's interval
+    for the mean; NaN for one seed), ``test_by_angle``, ``source_test`` (as the source prints
+    it for MNIST in 2-D; NaN elsewhere), ``difference``, and the medians over seeds of the angles that :func:`score` measures on the
+    test half. Accuracies are fractions, angles radians.
     """
     lines = {}
     for row in dict.fromkeys(record["row"] for record in records):
         mine = [record for record in records if record["row"] == row]
         test, n = np.array([record["test"]["accuracy"] for record in mine]), len(mine)
         half = stats.t.ppf(0.975, n - 1) * test.std(ddof=1) / math.sqrt(n) if n > 1 else math.nan
-        reported = REPORTED.get(row) or (math.nan, math.nan)
+        as_in_source = (mine[0]["dataset"], mine[0]["classes"], mine[0]["embedding_dim"]) == ("mnist", 10, 2)
+        reported = as_in_source and REPORTED.get(row) or (math.nan, math.nan)
         lines[row] = {
-            "loss": mine[0]["loss"], "seeds": n, "train": float(np.mean([r["train"]["accuracy"] for r in mine])),
+            "loss": mine[0]["loss"], "seeds": n, "epochs": mine[0]["recipe"]["epochs"],
+            "train": float(np.mean([r["train"]["accuracy"] for r in mine])),
             "test": float(test.mean()), "test_interval": float(half),
             "test_by_angle": float(np.mean([r["test"]["accuracy_by_angle"] for r in mine])),
             "source_test": reported[1], "difference": float(test.mean()) - reported[1],
-            **{key: float(np.median([r["test"][key] for r in mine]))
-               for key in ("median_angle_own", "median_angle_other", "gap_min", "gap_median", "largest_empty_arc")
-               if key in mine[0]["test"]},
+            **{key: float(np.median([r["test"][key] for r in mine])) for key in ANGLES if key in mine[0]["test"]},
         }
     return pd.DataFrame.from_dict(lines, orient="index")
+
+
+def readable(table, *columns):
+    """``columns`` of :func:`table` for a reader: accuracies in percent, angles in degrees, units in the headings."""
+    shown = {}
+    for column in columns:
+        name = column.replace("_", " ")
+        if column in ANGLES:
+            shown[f"{name} (°)"] = np.degrees(table[column]).round(1)
+        elif table[column].dtype == float:
+            shown[f"{name} (%)"] = (100 * table[column]).round(2)
+        else:
+            shown[name] = table[column]
+    return pd.DataFrame(shown)
