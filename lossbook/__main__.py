@@ -5,6 +5,7 @@ import shlex
 import sys
 
 from . import commands, data, heads, profiles, rows, training
+from .alone import RankLost
 from .sweep import MARGINS
 
 
@@ -20,7 +21,7 @@ def main(arguments=None):
     except commands.Disagreement as error:
         print(f"lossbook: {error}", file=sys.stderr)
         return 1
-    except (ValueError, OSError, data.DataError, training.TrainingDiverged) as error:
+    except (ValueError, OSError, data.DataError, training.TrainingDiverged, RankLost) as error:
         print(f"lossbook: {error}", file=sys.stderr)
         return 2
     return 0
@@ -65,6 +66,8 @@ def _parser():
     _training(sub, None, "LOSSBOOK_PROFILE, else quick")
     sub.add_argument("--backbone", choices=commands.BACKBONES, help="instead of the profile's")
     sub.add_argument("--embedding-dim", type=int, default=2, help="length of an embedding (default 2, which can be drawn)")
+    sub.add_argument("--class-parallel", action="store_true", help="split the class vectors and every batch among the "
+                     "processes of torchrun: torchrun --nproc-per-node=2 -m lossbook train NAME --class-parallel --backbone LeNetPP")
     command(commands.evaluate, "score a trained loss on all its training and test images, without margin")
     sub = command(commands.animate, "draw train and test embeddings: over the epochs (GIF) and at the end (PNG)")
     sub.add_argument("--view", choices=["plane", "circle"], default="plane", help="where to draw them (default plane)")

@@ -16,13 +16,14 @@ __all__ = ["Checkpoint", "load_weights"]
 class Checkpoint:
     """Saves and restores the parts of a training (modules, optimizer, schedule) and its Run.
 
-    With ``path=None`` it does nothing. Parameters: ``path``, the ``run`` being recorded and, by
+    With ``path=None`` it does nothing. Parameters: ``path``, the ``run`` being recorded, ``ranks``
+    (the first writes what all hold together, so that any number of them can go on from it) and, by
     name, everything with ``state_dict`` and ``load_state_dict``.
     """
 
-    def __init__(self, path, run, **parts):
+    def __init__(self, path, run, ranks, **parts):
         self.path = None if path is None else Path(path)
-        self.run, self.parts = run, parts
+        self.run, self.ranks, self.parts = run, ranks, parts
 
     def save(self):
         if self.path is None:
@@ -31,11 +32,12 @@ class Checkpoint:
                  "history": {column: self.run.history[column].tolist() for column in COLUMNS}}
         state = {
             "about": json.dumps(about),
-            "parts": {name: part.state_dict() for name, part in self.parts.items()},
+            "parts": self.ranks.whole({name: part.state_dict() for name, part in self.parts.items()}),
             "snapshots": [{key: torch.as_tensor(value) for key, value in vars(snapshot).items()}
                           for snapshot in self.run.snapshots],
         }
-        write_atomically(self.path, lambda file: torch.save(state, file))
+        if self.ranks.rank == 0:
+            write_atomically(self.path, lambda file: torch.save(state, file))
 
     def restore(self):
         """Take up a saved state, if there is one; the number of the epoch to train next, from 1.
@@ -55,7 +57,7 @@ class Checkpoint:
             raise ValueError(f"checkpoint {self.path} belongs to another training: its {key} is {theirs.get(key)!r}, "
                              f"this one's is {mine[key]!r}; use another file, or delete that one to start afresh")
         for name, part in self.parts.items():
-            part.load_state_dict(state["parts"][name])
+            self.ranks.restore(part, state["parts"][name])
         self.run.history = pd.DataFrame(about["history"], columns=COLUMNS)
         self.run.snapshots = [
             Snapshot(int(saved.pop("epoch")), **{key: np.asarray(value) for key, value in saved.items()})
@@ -71,7 +73,7 @@ def load_weights(path, backbone, head):
     return json.loads(state["about"])["name"]
 
 
-_MAY_DIFFER = {"device", "versions.lossbook", "versions.torch", "versions.python", "warm_start"}
+_MAY_DIFFER = {"device", "versions.lossbook", "versions.torch", "versions.python", "warm_start", "ranks"}
 
 
 def _flat(config):

@@ -28,12 +28,22 @@ class Disagreement(Exception):
 
 
 def train(options):
+    if not options.class_parallel:
+        return _train(options, device=options.device)
+    from . import parallel          # not every build of PyTorch can do this
+    with parallel.ranks(options.device) as ranks:
+        _train(options, device=ranks.device, ranks=ranks)
+
+
+def _train(options, device, ranks=None):
     profile, dataset, recipe = _asked(options)
     folder = _folder(options)
     backbone = BACKBONES[options.backbone] if options.backbone else profile.backbone
     head = heads.from_preset(options.name, options.embedding_dim, len(dataset.classes))
-    run = training.fit(backbone(options.embedding_dim), head, dataset, seed=options.seed, device=options.device,
-                       checkpoint=folder / "checkpoint", **recipe)
+    run = training.fit(backbone(options.embedding_dim), head, dataset, seed=options.seed, device=device,
+                       checkpoint=folder / "checkpoint", ranks=ranks, **recipe)
+    if ranks and ranks.rank > 0:
+        return                      # the first rank writes and speaks for all
     run.config["made_by"] = {"preset": options.name, "embedding_dim": options.embedding_dim,
                              "backbone": next(name for name, make in BACKBONES.items() if make == backbone)}
     run.save(folder / "run.npz")

@@ -10,8 +10,10 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from . import __version__
+from .alone import Alone
 from .checkpoints import Checkpoint
 from .dataset import spread
+from .devices import describe, pick_device, pick_precision
 from .heads import NonFiniteEmbedding
 from .recipe import Recipe
 from .runs import Run, RunFileError, Snapshot
@@ -24,7 +26,7 @@ class TrainingDiverged(FloatingPointError):
 
 
 def fit(backbone, head, dataset, *, seed=0, device=None, precision="auto", warm_start=False,
-        snapshot_size=1000, checkpoint=None, progress=True, on_epoch=None, **recipe):
+        snapshot_size=1000, checkpoint=None, progress=True, on_epoch=None, ranks=None, **recipe):
     """Train ``backbone`` and ``head`` together on ``dataset``; both are changed in place.
 
     Parameters
@@ -50,6 +52,9 @@ def fit(backbone, head, dataset, *, seed=0, device=None, precision="auto", warm_
         Show a progress bar over epochs, with loss and accuracy.
     on_epoch : callable, optional
         Called with the Run so far after every epoch; training ends there if it returns True.
+    ranks : lossbook.parallel.Ranks, optional
+        Train on several processes: each takes a share of every batch and of the class vectors.
+        The run is that of one process, to rounding; afterwards ``head.weight`` is split.
     **recipe
         ``epochs``, ``batch_size``, ``learning_rate``, … : the fields of :class:`Recipe`.
 
@@ -65,8 +70,9 @@ def fit(backbone, head, dataset, *, seed=0, device=None, precision="auto", warm_
         If the recipe is unsound, or a checkpoint belongs to another training.
     """
     recipe = Recipe(**recipe)
+    ranks = ranks or Alone()
     device = pick_device(device)
-    precision = _pick_precision(precision, device)
+    precision = pick_precision(precision, device)
     mixed = precision is not torch.float32
     if not warm_start:
         _draw_weights(backbone, seed)
@@ -77,8 +83,9 @@ def fit(backbone, head, dataset, *, seed=0, device=None, precision="auto", warm_
     fixed = {name: spread(getattr(dataset, name).labels, snapshot_size) for name in ("train", "test")}
 
     steps = math.ceil(len(images) / recipe.batch_size)
+    embedder, classifier = ranks.spread(backbone, head)
     parameters = [*backbone.parameters(), *head.parameters()]
-    optimizer = recipe.optimizer_for(parameters)
+    optimizer = recipe.optimizer_for([{"params": list(part.parameters())} for part in (backbone, head)])
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, recipe.learning_rate, epochs=recipe.epochs, steps_per_epoch=steps)
     scaler = torch.amp.GradScaler(device.type, enabled=precision is torch.float16)
@@ -86,16 +93,17 @@ def fit(backbone, head, dataset, *, seed=0, device=None, precision="auto", warm_
     config = {"dataset": dataset.name, "backbone": type(backbone).__name__,
               "weights": sum(p.numel() for p in parameters), "head": _settings_of(head),
               "seed": seed, "warm_start": warm_start, "snapshot_size": snapshot_size,
-              "precision": str(precision).removeprefix("torch."), "device": _describe(device), "recipe": asdict(recipe),
+              "precision": str(precision).removeprefix("torch."), "device": describe(device),
+              "ranks": ranks.size, "recipe": asdict(recipe),
               "versions": {"lossbook": __version__, "torch": str(torch.__version__), "python": platform.python_version()}}
     run = Run(getattr(head, "name", type(head).__name__), tuple(dataset.classes),
               dataset.train.labels[fixed["train"]].numpy(), dataset.test.labels[fixed["test"]].numpy(), config)
-    saved = Checkpoint(checkpoint, run, backbone=backbone, head=head, optimizer=optimizer,
+    saved = Checkpoint(checkpoint, run, ranks, backbone=backbone, head=head, optimizer=optimizer,
                        schedule=schedule, scaler=scaler)
     first = saved.restore()
 
     with tqdm(total=recipe.epochs, initial=first - 1, desc=run.name, unit="epoch",
-              **({} if progress else {"disable": True})) as bar, \
+              **({} if progress and ranks.rank == 0 else {"disable": True})) as bar, ranks.together(), \
             torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
         for epoch in range(first, recipe.epochs + 1):
             began = time.perf_counter()
@@ -103,18 +111,19 @@ def fit(backbone, head, dataset, *, seed=0, device=None, precision="auto", warm_
             order = torch.randperm(len(images), generator=random).to(device)
             backbone.train(), head.train()
             losses, correct = 0.0, 0
-            for step, chosen in enumerate(order.split(recipe.batch_size), start=1):
+            for step, together in enumerate(order.split(recipe.batch_size), start=1):
+                chosen = ranks.share(together)
                 if hasattr(head, "set_progress"):
                     head.set_progress(((epoch - 1) * steps + step - 1) / max(1, recipe.epochs * steps - 1))
                 batch, truth = _shift(images[chosen], recipe.max_shift, random), labels[chosen]
                 where = f"epoch {epoch}, step {step} of {steps}"
                 with torch.autocast(device.type, precision if mixed else None, enabled=mixed):
-                    x = backbone(batch)
-                    loss = _finite_loss(head, x, truth, where)
+                    x = embedder(batch)
+                    loss = _finite_loss(classifier, x, truth, where)
                 optimizer.zero_grad(set_to_none=True)
                 scaler.scale(loss).backward()
                 scaler.unscale_(optimizer)
-                norm = nn.utils.clip_grad_norm_(parameters, recipe.clip_norm)
+                norm = ranks.clip(parameters, recipe.clip_norm)
                 if not scaler.is_enabled() and not torch.isfinite(norm):
                     raise TrainingDiverged(_gradient_message(backbone, head, loss, where))
                 before = scaler.get_scale()
@@ -122,10 +131,11 @@ def fit(backbone, head, dataset, *, seed=0, device=None, precision="auto", warm_
                 scaler.update()
                 if scaler.get_scale() >= before:
                     schedule.step()
-                losses += loss.item() * len(truth)
+                losses += loss.item() * len(together)
                 with torch.no_grad():
-                    correct += int((head(x.detach()).argmax(dim=1) == truth).sum())
-            snapshot, test_accuracy = _look(backbone, head, dataset, fixed, epoch)
+                    correct += int((classifier(x.detach()).argmax(dim=1) == truth).sum())
+            correct = ranks.total(correct)
+            snapshot, test_accuracy = _look(backbone, classifier, dataset, fixed, epoch, ranks)
             run.snapshots.append(snapshot)
             run.history.loc[len(run.history)] = [epoch, losses / len(images), correct / len(images), test_accuracy,
                                                  time.perf_counter() - began]
@@ -149,34 +159,10 @@ def embed(backbone, images, batch_size=1000):
     return torch.cat(parts)
 
 
-def pick_device(device=None):
-    """The device asked for, else CUDA, else MPS, else the CPU."""
-    if device is not None:
-        return torch.device(device)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-
-
-def _pick_precision(precision, device):
-    if precision == "auto":
-        if device.type != "cuda":
-            return torch.float32
-        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-    known = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-    if precision not in known:
-        raise ValueError(f"precision = {precision!r}: expected 'auto', {', '.join(map(repr, known))}")
-    return known[precision]
-
-
 def _settings_of(head):
     """The head's plain attributes: scale, margins, annealing. λ itself is not a setting, it moves."""
     return {name: value for name, value in vars(head).items()
             if isinstance(value, (bool, int, float, str)) and name not in ("training", "lam")}
-
-
-def _describe(device):
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def _draw_weights(module, seed):
@@ -224,7 +210,7 @@ def _gradient_message(backbone, head, loss, where):
 
 
 @torch.no_grad()
-def _look(backbone, head, dataset, fixed, epoch):
+def _look(backbone, head, dataset, fixed, epoch, ranks):
     """The epoch's snapshot, and the accuracy on the whole test set, without margin."""
     head.eval()
     device = head.weight.device
@@ -233,6 +219,6 @@ def _look(backbone, head, dataset, fixed, epoch):
     accuracy = float((predicted == dataset.test.labels).double().mean())
     train = embed(backbone, dataset.train.images[fixed["train"]])
     train_predicted = head(train.to(device)).argmax(dim=1).cpu()
-    weight = head.weight.detach().float().cpu().numpy().copy()
+    weight = ranks.whole(head.weight.detach()).float().cpu().numpy().copy()
     return Snapshot(epoch, train.numpy(), test[fixed["test"]].numpy(), weight,
                     train_predicted.numpy(), predicted[fixed["test"]].numpy()), accuracy

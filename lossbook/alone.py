@@ -1,0 +1,50 @@
+"""One process, nothing split: how a training runs unless it is told otherwise."""
+
+from contextlib import contextmanager
+
+from torch.nn.utils import clip_grad_norm_
+
+__all__ = ["Alone", "RankLost"]
+
+
+class RankLost(RuntimeError):
+    """Another process of the same training ended or can no longer be reached."""
+
+
+class Alone:
+    """What :func:`lossbook.training.fit` asks where one process or many could differ.
+
+    Attributes: ``rank``, this process among them, from 0, and ``size``, their number.
+    :class:`lossbook.parallel.Ranks` answers for many.
+    """
+
+    rank, size = 0, 1
+
+    def spread(self, backbone, head):
+        """(backbone, head) as they take part in training."""
+        return backbone, head
+
+    def share(self, batch):
+        """This process's part of a batch of positions."""
+        return batch
+
+    def total(self, number):
+        """The sum of a number over all processes."""
+        return number
+
+    def clip(self, parameters, most):
+        """Cut the norm of all gradients together to ``most``; what it was before."""
+        return clip_grad_norm_(parameters, most)
+
+    @contextmanager
+    def together(self):
+        """Around the steps of a training."""
+        yield
+
+    def whole(self, state):
+        """``state`` (a tensor, or dicts and lists of them) with what is split brought together; all must call it."""
+        return state
+
+    def restore(self, part, state):
+        """Load a whole ``state`` into ``part``, a module or an optimizer."""
+        part.load_state_dict(state)
