@@ -81,6 +81,8 @@ def call(function, *arguments):
         raise Found(f"Wanted is a function; this is {kind(function)}.", "not a function")
     try:
         result = function(*arguments)
+    except (Found, Blank):
+        raise
     except NotImplementedError:
         raise Blank from None
     except (Exception, SystemExit) as error:
