@@ -17,7 +17,7 @@ exec unshare $user --mount --propagation private sh -euc '
   mkdir -p "$own"
   mount --bind /mnt/own "$own"
   umount /mnt/own
-  mount -o remount,ro "$course"
+  mount -o remount,bind,ro "$course"
   for place in / /home /tmp /var /root /srv /opt /usr /var/tmp; do
     if [ "$(stat -c %m "$place" 2>/dev/null)" = "$place" ]; then mount -o remount,bind,ro "$place" || :; fi
   done
