@@ -20,6 +20,7 @@ The texts are in ``lossbook/assignments``, one a chapter. A text is Markdown wit
 """
 
 import base64
+import functools
 import hashlib
 import json
 import random
@@ -153,9 +154,14 @@ def _cell(kind, source, name, grade=None, solution=False, locked=False):
 
 def _picture(code, alt, name):
     """A Markdown cell with the figure that ``code`` draws, without the code."""
-    figure = eval(code, {"figures": figures, "margins": margins})
     cell = _cell("markdown", f"![{alt}](attachment:figure.png)", name)
-    return {**cell, "attachments": {"figure.png": {"image/png": base64.b64encode(figure._repr_png_()).decode()}}}
+    return {**cell, "attachments": {"figure.png": {"image/png": _drawn(code)}}}
+
+
+@functools.cache
+def _drawn(code):
+    """The PNG of a figure, in base64."""
+    return base64.b64encode(eval(code, {"figures": figures, "margins": margins})._repr_png_()).decode()
 
 
 def release(chapter, out, seed=0, points=None, solutions=True):

@@ -85,7 +85,7 @@ def test_wrong_margins_are_named(attempt, loss, mistake):
 
 
 def test_every_mistake_of_the_table_is_made_above_and_below():
-    assert {m.name for m in mistakes.TARGET} == {name for *_, name in MARGINS}
+    assert {m.name for m in mistakes.TARGET} == {name for *_, name in MARGINS} | {"multiplier on the margin too"}
     lengths = {"embeddings normalised where their length counts"}
     assert {m.name for m in mistakes.TRAINING + mistakes.PREDICTION} == {name for _, name in HEADS} - TARGETS - FOUND | lengths
 
@@ -315,3 +315,9 @@ def test_only_the_angles_that_count():
         return torch.cos(acos(c) + 0.3)
     assert check.margin(raw, "arcface", m=0.3, up_to=math.pi - 0.3)
     assert check.margin(raw, "arcface", m=0.3).mistake == "raw cosine past π"
+
+
+def test_a_multiplier_on_the_margin_too():
+    for attempt in (lambda c: margins.combined(c, 1.2, 1.2 * 0.3, 0.1), lambda c: torch.cos(1.2 * (acos(c) + 0.3)) - 0.1):
+        verdict = check.margin(attempt, "combined", m1=1.2, m2=0.3, m3=0.1, up_to=2)
+        assert verdict.mistake == "multiplier on the margin too"

@@ -7,7 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import lossbook
 import pytest
+import yaml
+from test_style import MAX_MODULE
 
 ROOT = Path(__file__).parent.parent
 PIECE = re.compile(r"`((?:lossbook|tests)/\w+\.py)`:\n\n```python\n([\s\S]*?)```")
@@ -23,7 +26,7 @@ def fork(tmp_path_factory):
     shutil.copy(ROOT / "tests/oracle.py", folder / "tests")
     for path, code in PIECES:
         with open(folder / path, "a", encoding="utf-8") as file:
-            file.write("\n\n" + code)
+            file.write(("\n\n" if file.tell() else "") + code)
     return folder
 
 
@@ -33,8 +36,12 @@ def run(fork, *arguments):
 
 
 def test_one_margin_one_head_one_preset_one_test():
-    assert [path for path, _ in PIECES] == ["lossbook/margins.py", "lossbook/heads.py", "lossbook/heads.py", "tests/test_sphereface_r.py"]
+    assert [path for path, _ in PIECES] == ["lossbook/margins.py", "lossbook/sphereface_r.py", "lossbook/__init__.py", "tests/test_sphereface_r.py"]
     assert all(len(code.splitlines()) < 40 for _, code in PIECES)
+
+
+def test_no_module_gets_too_long(fork):
+    assert all(len((fork / path).read_text().splitlines()) <= MAX_MODULE for path, _ in PIECES)
 
 
 def test_its_own_test_passes(fork):
@@ -54,3 +61,9 @@ def test_its_own_test_sees_a_wrong_margin(fork, tmp_path):
 def test_the_command_trains_it(fork):
     said = run(fork, "-m", "lossbook", "train", "SphereFace-R", "--epochs", "1", "--out", "here")
     assert said.returncode == 0 and "SphereFaceR(scale=16, margin=1.5)" in said.stdout, said.stderr
+
+
+def test_how_to_cite():
+    said = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert {"cff-version", "message", "title", "authors"} <= set(said)         # what the format asks for
+    assert said["version"] == lossbook.__version__ and said["authors"] == [{"name": "The lossbook authors"}]

@@ -22,7 +22,7 @@ def test_guide_and_chapters_follow_the_record():
 
 def test_the_guide_lists_each_chapter_and_says_what_is_not_measured():
     table = minutes.TABLE.search(minutes.GUIDE.read_text())[0]
-    rows = table.splitlines()[2:]
+    rows = table.strip().splitlines()[2:]
     assert len(rows) == len(contents.chapters())
     unknown = sum(page not in RECORD[place] for place in minutes.PLACES for page in contents.chapters())
     assert table.count(minutes.UNKNOWN) == unknown

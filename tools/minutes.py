@@ -50,7 +50,7 @@ def table(record, pages, readings):
     for page in pages:
         times = " | ".join(in_words(record.get(place, {}).get(page)) for place in PLACES)
         lines.append(f"| [{labels()[page][0]}](../{page}.md) | {readings[page]} min | {times} |")
-    return "\n".join(lines) + "\n"
+    return "\n" + "\n".join(lines) + "\n\n"
 
 
 def headed(text, times):
