@@ -19,7 +19,7 @@ from lossbook import assign
 
 ROOT = Path(__file__).parent.parent
 NBGRADER, VERSION = ROOT / "_build/nbgrader", "0.9.6"
-CELL_SECONDS = 45
+CELL_SECONDS = 25
 
 
 def run_cells(notebook, replace=None):
@@ -161,6 +161,7 @@ SOLVED = {
                  "    return S * (cos - M) if labels is None else S * (cos - M * F.one_hot(labels, len(weight)))")},
     "a-exits": {"head": "import os\nos._exit(1)"},
     "a-loops": {"head": "while True:\n    pass"},
+    "a-stubborn": {"read": "while True:\n    try:\n        while True:\n            pass\n    except BaseException:\n        pass"},
     "a-thief": {"bound": """
 import glob, os, shutil
 course = os.path.abspath("../../..")
@@ -269,12 +270,13 @@ def test_the_solution_has_full_marks_and_an_empty_submission_none(graded):
     ("degrees", 3, "This is the right angle in radians; wanted are degrees."),
     ("kept", 2, "The margin kept at prediction is a mistake"),
     ("a-exits", 2 + 3 + 3 + 2, "the kernel stopped here or before"),
-    ("a-loops", 2 + 3, "Not defined|NameError|KeyboardInterrupt|Timeout"),
+    ("a-loops", 2 + 3, "CellTimeoutError"),
+    ("a-stubborn", 2, "the kernel stopped before, or no longer answered"),
     ("a-thief", 2, "too small"),
     ("forger", 2, "too small"),
     ("remover", 2, "It was added back by nbgrader"),
     ("swallower", 17, "this notebook hides errors"),
-    ("silencer", 17, "this notebook hides errors"),
+    ("silencer", 2, "too small"),
 ])
 def test_what_a_submission_loses_and_is_told(student, lost, says, graded):
     assert score(graded, student) == automatic(assign.notebook("05")) - lost

@@ -2,9 +2,11 @@
 
 import os
 import secrets
+import signal
 import subprocess
 from pathlib import Path
 
+from jupyter_core.utils import run_sync
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat.v4 import new_code_cell, new_output
 from nbgrader.preprocessors import Execute
@@ -15,25 +17,43 @@ HERE = Path(__file__).resolve().parent if "__file__" in globals() else Path.cwd(
 class Careful(Execute):
     """Execute that outlives a kernel, and that gives no points in a notebook which hides its errors."""
 
-    def preprocess_cell(self, cell, resources, index):
-        grade = cell.cell_type == "code" and cell.metadata.get("nbgrader", {}).get("grade")
-        try:
-            if grade and not self._errors_show(index):
-                return self._failed(cell, "HiddenErrors", "this notebook hides errors, so its tests prove nothing"), resources
-            return super().preprocess_cell(cell, resources, index)
-        except (DeadKernelError, CellTimeoutError, RuntimeError) as error:
-            return self._failed(cell, type(error).__name__, "the kernel stopped here or before, or no longer answers"), resources
+    def preprocess(self, nb, resources=None, km=None):
+        self.gone = False
+        return super().preprocess(nb, resources, km)
 
-    def _errors_show(self, index):
-        """Whether an assertion that fails still shows as an error in this kernel."""
-        word = secrets.token_hex(8)
-        canary = self.execute_cell(new_code_cell(f"assert not {word!r}, {word!r}"), index, store_history=False)
+    def preprocess_cell(self, cell, resources, index):
+        if cell.cell_type != "code":
+            return cell, resources
+        try:
+            if self.gone:
+                fail(cell, "NoKernel", "the kernel stopped before, or no longer answered")
+            elif cell.metadata.get("nbgrader", {}).get("grade") and not self.errors_show(index):
+                fail(cell, "HiddenErrors", "this notebook hides errors, so its tests prove nothing")
+            else:
+                super().preprocess_cell(cell, resources, index)
+                if any(output.get("ename") == "CellTimeoutError" for output in cell.outputs) and not self.errors_show(index):
+                    run_sync(self.km.signal_kernel)(signal.SIGKILL)      # it was interrupted, and goes on all the same
+                    self.gone = True
+        except (DeadKernelError, CellTimeoutError, RuntimeError) as error:
+            self.gone = True
+            fail(cell, type(error).__name__, "the kernel stopped here, or no longer answers")
+        finally:
+            self.nb.cells[index] = cell             # where the canary of errors_show has stood
+        return cell, resources
+
+    def errors_show(self, index):
+        """Whether an assertion that fails shows as an error in this kernel, within ten seconds."""
+        word, patience = secrets.token_hex(8), self.timeout
+        self.timeout = min(10, patience)
+        try:
+            canary = self.execute_cell(new_code_cell(f"assert not {word!r}, {word!r}"), index, store_history=False)
+        finally:
+            self.timeout = patience
         return any(output.output_type == "error" and word in output.evalue for output in canary.outputs)
 
-    def _failed(self, cell, name, says):
-        if cell.cell_type == "code":
-            cell.outputs = [new_output("error", ename=name, evalue=says, traceback=[f"{name}: {says}"])]
-        return cell
+
+def fail(cell, name, says):
+    cell.outputs = [new_output("error", ename=name, evalue=says, traceback=[f"{name}: {says}"])]
 
 
 c = get_config()                                    # noqa: F821  (nbgrader provides it)
@@ -43,12 +63,9 @@ c.ClearSolutions.code_stub = {"python": "...  # your answer here"}
 c.ClearSolutions.text_stub = "*Your answer here.*"
 c.OverwriteCells.add_missing_cells = True           # a test that a student deleted is put back
 c.Autograde.autograde_preprocessors = [
-    Careful, *(f"nbgrader.preprocessors.{name}" for name in ("IgnorePattern",)),
-    "nbconvert.preprocessors.ClearMetadataPreprocessor",
-    *(f"nbgrader.preprocessors.{name}" for name in ("LimitOutput", "SaveAutoGrades", "AssignLatePenalties",
-                                                    "CheckCellMetadata"))]
+    Careful, *(f"nbgrader.preprocessors.{name}" for name in (
+        "IgnorePattern", "LimitOutput", "SaveAutoGrades", "AssignLatePenalties", "CheckCellMetadata"))]
 c.Execute.timeout = 60                              # seconds a cell
-c.ExportApp.plugin_class = "nbgrader.plugins.CsvExportPlugin"
 
 # A submission sees its own folder of the course and writes nowhere else, where Linux lets us arrange that.
 os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [str(HERE), os.environ.get("JUPYTER_PATH")]))
