@@ -202,12 +202,15 @@ def _question(true, x, labels):
 def _training_mistakes(true):
     """A head's own mistakes, then those of its margin, made on the target entries."""
     loss = next((name for name in UNIFIED for kind in type(true).__mro__ if kind.__name__.lower().startswith(name)), None)
-    if loss is None:
+    given = {name: true.hyperparameters[key] for key, name in (("margin", "m"), ("m1", "m1"), ("m2", "m2"), ("m3", "m3"))
+             if key in true.hyperparameters}
+    if loss is None or not given:
         return mistakes.TRAINING
-    margins = UNIFIED[loss](**{key: m for key, m in true.hyperparameters.items() if key in ("m1", "m2", "m3")}
-                            or {"m": true.margin})
-    return (*mistakes.TRAINING, *(mistake._replace(wrong=lambda q, wrong=mistake.wrong: q.target(
-        lambda cos: wrong(mistakes.Target(cos, *margins, q.margin(cos), q.margin(cos))))) for mistake in mistakes.TARGET))
+    margins = UNIFIED[loss](**given)
+
+    def on_target(wrong):
+        return lambda q: q.target(lambda cos: wrong(mistakes.Target(cos, *margins, q.margin(cos), q.margin(cos))))
+    return (*mistakes.TRAINING, *(mistake._replace(wrong=on_target(mistake.wrong)) for mistake in mistakes.TARGET))
 
 
 def _runner(attempt, weight):

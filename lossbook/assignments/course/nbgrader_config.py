@@ -8,8 +8,9 @@ from pathlib import Path
 
 from jupyter_core.utils import run_sync
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_output
-from nbgrader.preprocessors import Execute
+from nbgrader.preprocessors import Execute, OverwriteCells
 
 HERE = Path(__file__).resolve().parent if "__file__" in globals() else Path.cwd()
 
@@ -52,6 +53,23 @@ class Careful(Execute):
         return any(output.output_type == "error" and word in output.evalue for output in canary.outputs)
 
 
+class PutBack(OverwriteCells):
+    """OverwriteCells that puts tests and questions which a student deleted at the end of the notebook.
+
+    nbgrader's own way looks for the cell before, and stops if that is neither test nor answer.
+    """
+
+    def add_missing_grade_cells(self, nb, resources):
+        there = {cell.metadata.get("nbgrader", {}).get("grade_id") for cell in nb.cells}
+        asked = self.gradebook.find_notebook(self.notebook_id, self.assignment_id)
+        sources, answers = {cell.name: cell for cell in asked.source_cells}, {cell.name for cell in asked.solution_cells}
+        for grade in asked.grade_cells:
+            if grade.name not in there:
+                cell = self.missing_cell_transform(sources[grade.name], grade.max_score, is_solution=grade.name in answers)
+                nb.cells.append(NotebookNode({**cell, "id": grade.name}))
+        return nb, resources
+
+
 def fail(cell, name, says):
     cell.outputs = [new_output("error", ename=name, evalue=says, traceback=[f"{name}: {says}"])]
 
@@ -61,7 +79,10 @@ c.CourseDirectory.root = str(HERE)
 c.CourseDirectory.course_id = "lossbook"
 c.ClearSolutions.code_stub = {"python": "...  # your answer here"}
 c.ClearSolutions.text_stub = "*Your answer here.*"
-c.OverwriteCells.add_missing_cells = True           # a test that a student deleted is put back
+c.PutBack.add_missing_cells = True
+c.Autograde.sanitize_preprocessors = [
+    *(f"nbgrader.preprocessors.{name}" for name in ("ClearOutput", "DeduplicateIds", "OverwriteKernelspec")),
+    PutBack, "nbgrader.preprocessors.CheckCellMetadata"]
 c.Autograde.autograde_preprocessors = [
     Careful, *(f"nbgrader.preprocessors.{name}" for name in (
         "IgnorePattern", "LimitOutput", "SaveAutoGrades", "AssignLatePenalties", "CheckCellMetadata"))]
