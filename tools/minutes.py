@@ -1,9 +1,10 @@
-"""How long each chapter runs, kept current: ``python -m tools.minutes`` after a build of the book.
+"""How long each chapter runs, kept current: ``python -m tools.minutes cpu`` after a build of the book.
 
 The build notes the seconds of each page it executes in its cache. This command copies those of the
 chapters into book/minutes.json, and from there into the table of the teaching guide and the line
-under each chapter's title. Give another place to measure, ``colab`` or ``gpu``, where it ran there;
-what has not been measured says so. Measure on a machine that does nothing else.
+under each chapter's title. The place is ``cpu``, ``colab`` or ``gpu``, wherever the build ran; what has
+not been measured says so. Measure on a machine that does nothing else. Without a place it measures
+nothing and writes the table anew, as after a change of _toc.yml.
 """
 
 import json
@@ -73,14 +74,15 @@ def current(record):
     return {**texts, GUIDE: TABLE.sub(lambda _: table(record, chapters(), readings), guide)}
 
 
-def main(place="cpu"):
-    if place not in PLACES:
-        sys.exit(f"{place!r}: expected a place to measure, one of {', '.join(PLACES)}")
+def main(place=None):
     record = json.loads(RECORD.read_text(encoding="utf-8"))
-    record[place] = {page: seconds for page, seconds in {**record.get(place, {}), **measured(chapters())}.items()
-                     if page in chapters()}
-    RECORD.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    for path, text in current(record).items():
+    if place is not None:
+        if place not in PLACES:
+            sys.exit(f"{place!r}: expected a place to measure, one of {', '.join(PLACES)}")
+        record[place] |= measured(chapters())
+    record = {name: {page: times[page] for page in chapters() if page in times} for name, times in record.items()}
+    texts = {RECORD: json.dumps(record, indent=1, sort_keys=True) + "\n", **current(record)}
+    for path, text in texts.items():
         if path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
             print(f"wrote {path.relative_to(ROOT)}")
