@@ -3,21 +3,20 @@
 Two environments stand in for Colab, both on the Python that runs the tests:
 
 * the lock, the newest versions of everything;
-* Colab's own releases of what the notebooks meet (``COLAB`` below) and pip's registry for what they lack.
+* the lock with Colab's own releases before it, older ones, of all that the notebooks and their kernel meet.
 
-Both borrow torch and torchvision, as CPU builds, from the environment of the tests, since Colab's torch
-2.11 is offered only with CUDA, in gigabytes, where these tests run. So: torch 2.11 and Python 3.13 are
-not tested here, nor Colab's own patches of IPython. git is told to find the repository's address in a
-repository made from this working tree and tagged as a release is. Needs git, and the registry for pip.
+Not tested here are Python 3.13, torch 2.11 (older ones than the lock's come only with CUDA, in gigabytes) and what
+Colab itself adds to IPython. git is told to find the repository's address in a repository made from this working
+tree and tagged as a release is. Needs git, and the registry that pip uses; takes two runs of the quickest chapter.
 """
 
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
 import venv
-from importlib import metadata
 from pathlib import Path
 
 import nbformat
@@ -31,14 +30,13 @@ from nbclient.exceptions import CellExecutionError
 from tools import contents, setup_cell
 
 CHAPTER = "notebooks/12_nan"                   # the quickest
-COLAB = {                                      # what Colab had in the autumn of 2026; mlxtend left to the set-up cell
+COLAB = {                                      # Colab's releases, from its published list; mlxtend is left to the cell
     "numpy": "2.1.3", "pandas": "2.2.3", "matplotlib": "3.10.0", "scipy": "1.16.3", "scikit-learn": "1.6.1",
-    "pillow": "11.3.0", "tqdm": "4.67.1", "ipywidgets": "7.7.1", "ipython": "7.34.0", "ipykernel": "6.17.1",
-    "jupyter-client": "7.4.9", "traitlets": "5.7.1", "tornado": "6.5.1", "plotly": "5.24.1", "setuptools": "75.2.0",
-    "typing-extensions": "4.15.0", "sympy": "1.13.3", "networkx": "3.5", "jinja2": "3.1.6", "filelock": "3.20.0",
-    "fsspec": "2025.3.0",
+    "pillow": "11.3.0", "tqdm": "4.67.1", "ipywidgets": "7.7.1", "widgetsnbextension": "3.6.10",
+    "ipython": "7.34.0", "ipykernel": "6.17.1", "jupyter-client": "7.4.9", "traitlets": "5.7.1", "tornado": "6.5.1",
+    "plotly": "5.24.1", "backcall": "0.2.0", "decorator": "4.4.2", "entrypoints": "0.4", "ipython-genutils": "0.2.0",
+    "nest-asyncio": "1.6.0", "pickleshare": "0.7.5", "pytz": "2025.2", "six": "1.17.0",
 }
-BORROWED = ["torch", "torchgen", "functorch", "torchvision", "torchvision.libs", "pip"]
 TAG = setup_cell.tag()
 ADDRESS = contents.repository()["url"]
 
@@ -106,22 +104,22 @@ def git(folder, *arguments):
     subprocess.run(["git", *identity, *arguments], cwd=folder, check=True)
 
 
-def environment(folder, borrowed, packages=()):
-    """The Python of a new environment that has ``borrowed`` from this one and ``packages`` of its own.
+def environment(folder, packages=(), without="lossbook"):
+    """The Python of a new environment: what is installed here ``without`` some, and before it ``packages`` of its own.
 
-    What is borrowed lies outside the new environment, so its pip cannot change it, only put another version before it.
+    What is installed here is borrowed from outside the new environment, so the pip of that cannot change it.
     """
     venv.create(folder / "venv", with_pip=False)
-    layer, here = folder / "layer", Path(sysconfig.get_path("purelib"))
-    layer.mkdir()
-    for name in borrowed:
-        (layer / name).symlink_to(here / name)
+    (folder / "layer").mkdir()
+    for path in Path(sysconfig.get_path("purelib")).iterdir():
+        if path.suffix != ".pth" and not re.search(without, path.name):
+            (folder / "layer" / path.name).symlink_to(path)
     python = folder / "venv/bin/python"
     site = subprocess.run([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], check=True,
                           capture_output=True, text=True).stdout.strip()
-    (Path(site) / "layer.pth").write_text(f"{layer}\n")
+    (Path(site) / "layer.pth").write_text(f"{folder / 'layer'}\n")
     if packages:
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True, env=outside(folder))
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", *packages], check=True, env=outside(folder))
     return python
 
 
@@ -133,14 +131,11 @@ def outside(folder, **more):
 
 
 def of_the_lock(folder):
-    here = Path(sysconfig.get_path("purelib"))
-    return environment(folder, [path.name for path in here.iterdir() if path.suffix != ".pth" and "lossbook" not in path.name])
+    return environment(folder)
 
 
 def of_colab(folder):
-    borrowed = [name for name in BORROWED if (Path(sysconfig.get_path("purelib")) / name).exists()]
-    borrowed += [metadata.distribution(name)._path.name for name in ("torch", "torchvision", "pip")]
-    return environment(folder, borrowed, [f"{name}=={version}" for name, version in COLAB.items()])
+    return environment(folder, [f"{name}=={version}" for name, version in COLAB.items()], without="lossbook|mlxtend")
 
 
 def execute(python, folder, repository, cells=None):

@@ -18,7 +18,7 @@ from jupyter_book.sphinx import build_sphinx
 from sphinx.util.console import color_terminal, nocolor
 
 from tools import notebooks, playground
-from tools.contents import ROOT, pages
+from tools.contents import ROOT, chapters, pages
 from tools.execute import execute
 
 BUILD = ROOT / "_build"
@@ -83,6 +83,8 @@ def write_html():
     if result != 0:
         shutil.rmtree(DOCTREES, ignore_errors=True)   # else the next build would not read, and not judge, these pages
         sys.exit("The book was not built: Sphinx failed or warned, and a warning is an error here. See above where.")
+    for page in chapters():     # the download button gives what Colab opens, not the theme's notebook full of MyST
+        shutil.copyfile(ROOT / f"{page}.ipynb", HTML / "_sources" / f"{page}.ipynb")
 
 
 if __name__ == "__main__":

@@ -45,6 +45,6 @@ def tag(root=ROOT):
 
 
 def kept(root=ROOT):
-    """Names of the packages that stay as they are: lossbook's requirements, and what shows widgets."""
+    """Names of the packages that stay as they are: lossbook's requirements. Others pip has no reason to look at."""
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return [re.match(r"[\w-]+", requirement)[0] for requirement in project["dependencies"]] + ["ipywidgets"]
+    return [re.match(r"[\w-]+", requirement)[0] for requirement in project["dependencies"]]
