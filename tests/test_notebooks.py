@@ -5,7 +5,7 @@ import re
 import nbformat
 import pytest
 
-from tools import contents, notebooks
+from tools import contents, notebooks, readme
 from tools.lowering import Lowering
 
 HEADER = """---
@@ -13,6 +13,7 @@ jupytext: {text_representation: {extension: .md, format_name: myst}}
 kernelspec: {display_name: Python 3, language: python, name: python3}
 ---
 """
+TIMES = "*Reading 1 min · CPU 9 s · GPU not yet measured*\n\n"
 BIBLIOGRAPHY = """@article{one, author = {Ada Lovelace}, title = {A}, year = 1843, url = {https://a.org}}
 @article{many, author = {Emmy Noether and Ada Lovelace and Mary Shelley}, title = {{B} c}, year = 1918, doi = {10.1/b}}
 """
@@ -43,6 +44,10 @@ def test_notebook_is_in_sync_with_its_source(page):
     assert stored == notebooks.convert(page), f"{page}.md has changed: run make notebooks"
 
 
+def test_the_table_in_the_readme_is_in_sync():
+    assert (contents.ROOT / "README.md").read_text(encoding="utf-8") == readme.updated(), "run make notebooks"
+
+
 @pytest.mark.parametrize("page", contents.chapters())
 def test_notebook_holds_no_raw_myst(page):
     notebook = nbformat.read(contents.ROOT / f"{page}.ipynb", as_version=4)
@@ -65,7 +70,10 @@ def test_raw_myst_sees(text):
 def small_book(tmp_path):
     (tmp_path / "book").mkdir()
     (tmp_path / "notebooks").mkdir()
-    for path, text in {"_toc.yml": TOC, "_config.yml": "repository: {url: https://a.org/book, branch: main}",
+    (tmp_path / "lossbook").mkdir()
+    for path, text in {"_toc.yml": TOC, "_config.yml": "repository: {url: https://a.org/us/book, branch: main}",
+                       "README.md": f"# Read\n{readme.BEGIN}\n{readme.END}\nEnd.\n", "lossbook/__init__.py": '__version__ = "1.2"\n',
+                       "pyproject.toml": "[project]\ndependencies = ['torch>=2', 'numpy']\n",
                        "book/references.bib": BIBLIOGRAPHY, "book/index.md": "# Front",
                        "book/notation.md": "(sec:n)=\n# Symbols\n\n$$\na\n$$ (eq:n)\n",
                        "notebooks/01_first.md": "(ch:1)=\n# First\n\n$$\na\n$$ (eq:a)\n\n$$b$$\n\n$$\nc\n$$ (eq:c)\n{cite}`one,many`",
@@ -118,11 +126,11 @@ def test_lowering_refuses_what_it_has_no_rule_for(small_book, source):
 def test_cell_ids_are_unique_stable_and_survive_edits_elsewhere(small_book):
     page, path = "notebooks/02_second", small_book / "notebooks/02_second.md"
     cells = "```{code-cell}\n1 + 1\n```\n\nText.\n\n```{code-cell}\n1 + 1\n```\n"
-    path.write_text(HEADER + "# Second\n\n" + cells, encoding="utf-8")
+    path.write_text(HEADER + "# Second\n\n" + TIMES + cells, encoding="utf-8")
     text = notebooks.convert(page, small_book)
     assert text == notebooks.convert(page, small_book)
     before = [cell.id for cell in nbformat.reads(text, as_version=4).cells]
-    path.write_text(HEADER + "# Second, edited\n\n" + cells, encoding="utf-8")
+    path.write_text(HEADER + "# Second, edited\n\n" + TIMES + cells, encoding="utf-8")
     after = [cell.id for cell in nbformat.reads(notebooks.convert(page, small_book), as_version=4).cells]
     assert len(set(before)) == len(before) == 5               # with the cell that installs lossbook
     assert after[1:] == before[1:] and after[0] != before[0]
@@ -130,9 +138,26 @@ def test_cell_ids_are_unique_stable_and_survive_edits_elsewhere(small_book):
 
 def test_the_first_code_cell_installs_lossbook_from_the_address_in_the_configuration(small_book):
     path = small_book / "notebooks/02_second.md"
-    path.write_text(HEADER + "# Second\n\n```{code-cell}\nimport lossbook\n```\n", encoding="utf-8")
-    title, install, rest = nbformat.reads(notebooks.convert("notebooks/02_second", small_book), as_version=4).cells
-    assert title.source == "# Second" and rest.source == "import lossbook"
-    assert install.source.endswith("    %pip install --quiet git+https://a.org/book@main")
-    (small_book / "_config.yml").write_text("repository: {url: https://b.org/fork, branch: trunk}", encoding="utf-8")
-    assert "git+https://b.org/fork@trunk" in notebooks.convert("notebooks/02_second", small_book)
+    path.write_text(HEADER + "# Second\n\n" + TIMES + "```{code-cell}\nimport lossbook\n```\n", encoding="utf-8")
+    title, setup, rest = nbformat.reads(notebooks.convert("notebooks/02_second", small_book), as_version=4).cells
+    assert title.source.startswith("# Second") and rest.source == "import lossbook"
+    assert '    %pip install --quiet "lossbook @ git+https://a.org/us/book@v1.2" {kept}\n' in setup.source
+    assert 'names = "torch numpy"' in setup.source and "takes about 9 s on a CPU" in setup.source
+    (small_book / "_config.yml").write_text("repository: {url: https://b.org/me/fork, branch: trunk}", encoding="utf-8")
+    assert "git+https://b.org/me/fork@v1.2" in notebooks.convert("notebooks/02_second", small_book)
+
+
+def test_a_chapter_without_its_times_is_refused(small_book):
+    (small_book / "notebooks/02_second.md").write_text(HEADER + "# Second\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="notebooks/02_second.md has no line"):
+        notebooks.convert("notebooks/02_second", small_book)
+
+
+def test_the_readme_gets_the_chapters_and_their_addresses_in_the_configuration(small_book):
+    begin, *rows, end = readme.updated(small_book).split("\n")[1:-2]
+    assert (begin, end) == (readme.BEGIN, readme.END) and len(rows) == 4
+    assert rows[2].startswith("| 1 | [First](notebooks/01_first.ipynb) | [![Open in Colab](")
+    assert rows[3].endswith("(https://colab.research.google.com/github/us/book/blob/main/notebooks/02_second.ipynb) |")
+    (small_book / "README.md").write_text("# Read\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="README.md has no place"):
+        readme.updated(small_book)

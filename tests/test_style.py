@@ -7,12 +7,12 @@ from collections import defaultdict
 import jupytext
 import pytest
 
-from tools import contents
+from tools import contents, readme
 
 ROOT = contents.ROOT
 MODULES = sorted(ROOT.glob("lossbook/**/*.py")) + sorted(ROOT.glob("tools/*.py"))
 SUFFIXES = {".md", ".py", ".yml", ".toml", ".txt", ".in", ".bib", ".css", ".js", ".html", ".sh", ""}
-FOLDERS = [".ci", ".github", "book", "lossbook", "notebooks", "tests", "tools"]
+FOLDERS = [".ci", ".github", "binder", "book", "lossbook", "notebooks", "tests", "tools"]
 TEXTS = sorted(path for start in [ROOT.glob("*"), *(ROOT.glob(f"{folder}/**/*") for folder in FOLDERS)]
                for path in start if path.is_file() and path.suffix in SUFFIXES)
 
@@ -171,7 +171,9 @@ def strange_words(text):
 
 
 def repository_addresses(text):
-    return re.findall(r"github\.com/loss[b]ook|lossboo[k]\.github\.io", text)
+    """The repository's address, except in the README's table, which make notebooks writes and a test keeps in step."""
+    written = re.sub(f"{readme.BEGIN}.*{readme.END}", "", text, flags=re.S)
+    return re.findall(r"github(?:\.com)?/loss[b]ook/|github\.com/loss[b]ook|lossboo[k]\.github\.io", written)
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -187,6 +189,8 @@ def test_bad_texts_are_caught():
     assert strange_words("load('/home/me/data')") and strange_words("see ../shared") and strange_words("https://py" + "pi.org/x")
     assert repository_addresses("git clone https://github.com/lossbook/lossbook")
     assert strange_words("a/home/b, at home") == repository_addresses("github.com/other/book") == []
+    assert repository_addresses("[Colab](https://colab.example.org/github/lossbook/lossbook/blob/main/a.ipynb)")
+    assert repository_addresses(f"{readme.BEGIN}\ngithub.com/lossbook/lossbook\n{readme.END}") == []
 
 
 def imported(source):

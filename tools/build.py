@@ -18,7 +18,7 @@ from jupyter_book.sphinx import build_sphinx
 from sphinx.util.console import color_terminal, nocolor
 
 from tools import notebooks, playground
-from tools.contents import ROOT, pages
+from tools.contents import ROOT, chapters, pages
 from tools.execute import execute
 
 BUILD = ROOT / "_build"
@@ -41,7 +41,7 @@ def main():
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
     if failed := execute(pages(), CACHE, config["execute"]["timeout"]):
         sys.exit(f"The book was not built: {', '.join(failed)} failed. See above in which cell.")
-    copy_mathjax()
+    copy_mathjax(STATIC / "mathjax")      # where Sphinx picks up static files
     write_html()
     playground.build(HTML / "book/playground")
     print(f"The book is in {(HTML / 'index.html').relative_to(ROOT)}")
@@ -59,13 +59,13 @@ def drop_if_changed(name, stale, files, setting):
         stamp.write_text(digest.hexdigest())
 
 
-def copy_mathjax():
-    """Put the parts of MathJax that the pages load where Sphinx picks up static files."""
+def copy_mathjax(folder):
+    """Put the parts of MathJax that a page loads into ``folder``."""
     package = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent / "static/mathjax"
     for part in MATHJAX:
         for file in [package / part, *(package / part).glob("*")]:
             if file.is_file():
-                target = STATIC / "mathjax" / file.relative_to(package)
+                target = folder / file.relative_to(package)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, target)
 
@@ -83,6 +83,8 @@ def write_html():
     if result != 0:
         shutil.rmtree(DOCTREES, ignore_errors=True)   # else the next build would not read, and not judge, these pages
         sys.exit("The book was not built: Sphinx failed or warned, and a warning is an error here. See above where.")
+    for page in chapters():     # the download button gives what Colab opens, not the theme's notebook full of MyST
+        shutil.copyfile(ROOT / f"{page}.ipynb", HTML / "_sources" / f"{page}.ipynb")
 
 
 if __name__ == "__main__":

@@ -73,6 +73,11 @@ def numbered(text):
             yield ("equation" if match["kind"] == "math" else "figure"), label and label[1]
 
 
+def repository(root=ROOT):
+    """The repository's address and branch, from _config.yml, the one place for them."""
+    return yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))["repository"]
+
+
 @cache
 def bibliography(root=ROOT):
     """The entries of book/references.bib by key."""

@@ -2,7 +2,7 @@
 
 notebooks/NN_slug.md is the source; notebooks/NN_slug.ipynb is what Colab, GitHub and Jupyter
 open. It depends on the sources alone, byte for byte: MyST lowered to plain Markdown, no outputs,
-and cell ids made of the cells' content.
+and cell ids made of the cells' content. The README's table of chapters is written here too.
 """
 
 import hashlib
@@ -11,41 +11,33 @@ from collections import Counter
 
 import jupytext
 import nbformat
-import yaml
 
+from tools import readme, setup_cell
 from tools.contents import ROOT, chapters
 from tools.lowering import Lowering
-
-INSTALL = """#@title Set-up: installs lossbook where it is missing
-import importlib.util
-if importlib.util.find_spec("lossbook") is None:
-    %pip install --quiet git+{url}@{branch}"""
 
 
 def convert(page, root=ROOT):
     """The text of a chapter's .ipynb."""
-    notebook = jupytext.read(root / f"{page}.md", fmt="md:myst")
+    text = (root / f"{page}.md").read_text(encoding="utf-8")
+    notebook = jupytext.reads(text, fmt="md:myst")
     lower, seen = Lowering(page, root), Counter()
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = lower(cell.source)
         seen[cell.cell_type, cell.source] += 1
-        identity = f"{cell.cell_type} {seen[cell.cell_type, cell.source]} {cell.source}"
-        cell.id = hashlib.sha256(identity.encode()).hexdigest()[:12]
+        cell.id = identity(f"{cell.cell_type} {seen[cell.cell_type, cell.source]} {cell.source}")
     first = next((i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code"), len(notebook.cells))
-    notebook.cells.insert(first, install_cell(root))
+    setup = setup_cell.source(page, root)
+    notebook.cells.insert(first, nbformat.v4.new_code_cell(setup, id=identity(setup), metadata={"cellView": "form"}))
     notebook.metadata = {"kernelspec": notebook.metadata["kernelspec"], "language_info": {"name": "python"}}
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     nbformat.validate(notebook)
     return nbformat.writes(notebook) + "\n"
 
 
-def install_cell(root=ROOT):
-    """The cell that makes a notebook run where lossbook is missing, as on Colab; elsewhere it does nothing."""
-    repository = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))["repository"]
-    source = INSTALL.format(**repository)
-    return nbformat.v4.new_code_cell(source, id=hashlib.sha256(source.encode()).hexdigest()[:12],
-                                     metadata={"cellView": "form"})
+def identity(text):
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def main():
@@ -55,12 +47,16 @@ def main():
         print(f"removed {path.relative_to(ROOT)}: it has no chapter in _toc.yml")
     for path, page in wanted.items():
         try:
-            text = convert(page)
+            write(path, convert(page))
         except ValueError as error:
             sys.exit(f"{path.relative_to(ROOT)} was not written: {error}")
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            path.write_text(text, encoding="utf-8")
-            print(f"wrote {path.relative_to(ROOT)}")
+    write(ROOT / "README.md", readme.updated())
+
+
+def write(path, text):
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
+        print(f"wrote {path.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":

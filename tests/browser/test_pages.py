@@ -123,6 +123,10 @@ def test_a_notebook_numbers_its_equations_as_the_page_does(page):
 
 
 @pytest.mark.parametrize("page", contents.chapters())
-def test_a_chapter_opens_in_colab(page):
+def test_a_chapter_opens_in_colab_and_binder_downloads_as_a_notebook_and_can_be_edited(page):
     html = (HTML / f"{page}.html").read_text(encoding="utf-8")
     assert re.search(rf'href="https://colab\.research\.google\.com/github/[^"]*/{page}\.ipynb"', html)
+    assert re.search(rf'href="https://mybinder\.org/v2/gh/[^"]*\?urlpath=lab/tree/{page}\.ipynb"', html)
+    assert re.search(rf'href="https://github\.com/[^"]*/edit/[^"]*/{page}\.md"', html)
+    assert f'href="../_sources/{page}.ipynb"' in html
+    assert (HTML / f"_sources/{page}.ipynb").read_bytes() == (ROOT / f"{page}.ipynb").read_bytes()
