@@ -2,7 +2,7 @@
 
 notebooks/NN_slug.md is the source; notebooks/NN_slug.ipynb is what Colab, GitHub and Jupyter
 open. It depends on the sources alone, byte for byte: MyST lowered to plain Markdown, no outputs,
-and cell ids made of the cells' content.
+solutions out of sight, and cell ids made of the cells' content.
 """
 
 import hashlib
@@ -15,6 +15,7 @@ import yaml
 
 from tools.contents import ROOT, chapters
 from tools.lowering import Lowering
+from tools.solutions import out_of_sight
 
 INSTALL = """#@title Set-up: installs lossbook where it is missing
 import importlib.util
@@ -25,10 +26,8 @@ if importlib.util.find_spec("lossbook") is None:
 def convert(page, root=ROOT):
     """The text of a chapter's .ipynb."""
     notebook = jupytext.read(root / f"{page}.md", fmt="md:myst")
-    lower, seen = Lowering(page, root), Counter()
+    notebook.cells, seen = list(out_of_sight(notebook.cells, Lowering(page, root))), Counter()
     for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            cell.source = lower(cell.source)
         seen[cell.cell_type, cell.source] += 1
         identity = f"{cell.cell_type} {seen[cell.cell_type, cell.source]} {cell.source}"
         cell.id = hashlib.sha256(identity.encode()).hexdigest()[:12]
