@@ -1,0 +1,172 @@
+"""A Verdict on an attempt, and how it is reached: call it, look at what comes back, compare.
+
+Nothing a student's code does gets past :func:`verdict`: a blank, an exception, a value of the
+wrong kind are verdicts as well.
+"""
+
+import linecache
+import numbers
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+__all__ = ["Verdict", "RIGHT", "BLANK", "NOT_FINITE"]
+
+NOT_FINITE = "NaN or infinity"
+LIBRARIES = Path(torch.__file__).parent, Path(np.__file__).parent, Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check found. True only if the attempt is right.
+
+    ``attempted`` is False for a blank; ``message`` says what is wrong; ``mistake`` is its name if
+    it is a known one (:mod:`lossbook.mistakes`), else None.
+    """
+
+    right: bool
+    message: str
+    mistake: str | None = None
+    attempted: bool = True
+
+    def __bool__(self):
+        return self.right
+
+    def __repr__(self):
+        return f"{self._sign} {self.message}"
+
+    def _repr_markdown_(self):
+        return f"**{self._sign}** {self.message}"
+
+    @property
+    def _sign(self):
+        return "✓" if self.right else "✗" if self.attempted else "…"
+
+
+RIGHT = Verdict(True, "Right.")
+BLANK = Verdict(False, "Not attempted yet: put your answer in place of the blank, and run the cell again.", attempted=False)
+
+
+class Found(Exception):
+    """Something to say about an attempt; ends the check."""
+
+    def __init__(self, message, mistake=None):
+        super().__init__(message)
+        self.verdict = Verdict(False, message, mistake)
+
+
+class Blank(Exception):
+    """There is nothing to check yet."""
+
+
+def is_blank(attempt):
+    return attempt is None or attempt is Ellipsis
+
+
+def verdict(attempt, judge):
+    """What ``judge()`` returns or finds out about ``attempt``."""
+    try:
+        return BLANK if is_blank(attempt) else judge()
+    except Found as found:
+        return found.verdict
+    except Blank:
+        return BLANK
+
+
+def call(function, *arguments):
+    """What a student's function returns; an exception in it is found, a blank is a Blank."""
+    if not callable(function):
+        raise Found(f"Wanted is a function; this is {kind(function)}.", "not a function")
+    try:
+        result = function(*arguments)
+    except NotImplementedError:
+        raise Blank from None
+    except (Exception, SystemExit) as error:
+        raise Found(f"Your code stopped{_line(error)} with {type(error).__name__}: {error}", "stopped") from None
+    if is_blank(result):
+        raise Blank
+    return result
+
+
+def _line(error):
+    """Where a student's own code stood when it raised, in words."""
+    frame, own = error.__traceback__.tb_next, None
+    while frame:
+        code = frame.tb_frame.f_code
+        if not any(Path(code.co_filename).is_relative_to(library) for library in LIBRARIES):
+            own = code, frame.tb_lineno
+        frame = frame.tb_next
+    if own is None:
+        return ""
+    code, number = own
+    source = linecache.getline(code.co_filename, number).strip()
+    return f" in `{code.co_name}`, line {number - code.co_firstlineno + 1}" + (f", `{source}`," if source else ",")
+
+
+def kind(thing):
+    """What something is, in words."""
+    if torch.is_tensor(thing) or isinstance(thing, np.ndarray):
+        name = "a tensor" if torch.is_tensor(thing) else "a numpy array"
+        return f"{name} of shape {tuple(thing.shape)} and {thing.dtype}"
+    return "a function" if callable(thing) else f"of type {type(thing).__name__}"
+
+
+def tensor_like(got, right, name, what):
+    """``got`` if it is a tensor of the shape and dtype of ``right``."""
+    if not torch.is_tensor(got):
+        raise Found(f"You return something {kind(got)}; wanted is a tensor, {what}.", "wrong type")
+    if got.shape != right.shape:
+        raise Found(f"The shape of your {name} is {tuple(got.shape)}; wanted is {tuple(right.shape)}, {what}.", "wrong shape")
+    if got.dtype != right.dtype:
+        raise Found(f"Your {name} are {got.dtype} where the input is {right.dtype}: keep the dtype of what you are given.",
+                    "wrong dtype")
+    return got.detach()
+
+
+def compare(got, right, tolerance, question, table, otherwise):
+    """Find which mistake of ``table`` leads to ``got``, if it is not ``right``, as far as it is finite."""
+    finite = got.isfinite()
+
+    def differ(a, b):
+        return ((a - b).abs() > tolerance) & finite
+    if not differ(got, right).any():
+        return
+    for name, says, wrong in table:
+        other = wrong(question)
+        if other.shape == right.shape and differ(other, right).any() and not differ(got, other).any():
+            raise Found(says, name)
+    worst = torch.where(finite, (got - right).abs(), 0).argmax()
+    raise Found(otherwise(worst))
+
+
+def finite(got, cos, begins):
+    """Say where ``got`` is not finite, at which cosines."""
+    bad = ~got.isfinite()
+    if not bad.any():
+        return
+    value = "NaN" if got[bad].isnan().any() else "infinite"
+    where = "at cos θ = ±1" if (cos[bad].abs() > 1 - 1e-9).all() else f"for example at cos θ = {cos[bad][0]:.3f}"
+    raise Found(f"{begins} {value} {where}. The slope of arccos is infinite at ±1, and beyond it has no value: "
+                "guard the slope there.", NOT_FINITE)
+
+
+def slope(function, cos):
+    """dv/d cos of ``v = function(cos)``, both of shape (N,)."""
+    leaf = cos.clone().requires_grad_()
+    value = function(leaf)
+    if not value.requires_grad:
+        raise Found("Your values are right, but cut off from their gradient (by detach, no_grad, item or numpy): nothing "
+                    "can be trained with them.", "gradient cut off")
+    found, = torch.autograd.grad(value.sum(), leaf, allow_unused=True)
+    return torch.zeros_like(cos) if found is None else found
+
+
+def number(thing):
+    """A float, from a number or from an array or tensor that holds one; else None."""
+    if torch.is_tensor(thing):
+        thing = thing.detach().cpu().numpy()
+    if isinstance(thing, (np.ndarray, np.generic)) and np.size(thing) == 1:
+        thing = np.asarray(thing).reshape(()).item()
+    return float(thing) if isinstance(thing, numbers.Real) and not isinstance(thing, bool) else None
