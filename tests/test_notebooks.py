@@ -103,7 +103,7 @@ def small_book(tmp_path):
     ("```{exercise} How *wide*?\n:label: ex-a\n\n*5 minutes · easy*\n\nMind {eq}`eq:a`.\n```",
      "**Exercise 2.1** (How *wide*?)\n\n*5 minutes · easy*\n\nMind (1.1)."),
     ("````{exercise}\n:label: ex-b\n```python\n1\n```\n````", "**Exercise 2.2**\n\n```python\n1\n```"),
-    ("[](ex-b), {ref}`ex-b`, {numref}`ex-b`", "[Exercise 2.2](02_second.ipynb), [Exercise 2.2](02_second.ipynb), Exercise 2.2"),
+    ("[that](ex-b), {ref}`ex-b`, {numref}`ex-b`", "[that](02_second.ipynb), [Exercise 2.2](02_second.ipynb), Exercise 2.2"),
     ("```{solution} ex-b\n:class: dropdown\nSee {eq}`eq:a`.\n```",
      "<details>\n<summary><b>Solution to Exercise 2.2</b></summary>\n\nSee (1.1).\n\n</details>"),
     ("```{code-block} python\nx = '{eq}`a`'\n```", "```python\nx = '{eq}`a`'\n```"),
