@@ -4,7 +4,7 @@ import argparse
 import shlex
 import sys
 
-from . import commands, data, heads, profiles, rows, training
+from . import assign, commands, data, heads, profiles, rows, training
 from .sweep import MARGINS
 
 
@@ -95,6 +95,15 @@ def _parser():
     sub.add_argument("--classes", type=int, default=10, help="C (default 10)")
     sub.add_argument("--embedding-dim", type=int, default=2, help="d (default 2)")
     sub.add_argument("--posterior", type=float, default=0.9, help="P wanted at a class centre (default 0.9)")
+    sub = subparsers.add_parser("assign", help="make an assignment for a class: notebooks and an nbgrader course",
+                                description="Write an assignment on a chapter into a folder: the students' notebook, the "
+                                "solution and a course for nbgrader with hidden tests, points and a README.")
+    sub.set_defaults(command=commands.assign_chapter)
+    sub.add_argument("chapter", metavar="CHAPTER", help="one of: " + ", ".join(assign.chapters()))
+    sub.add_argument("--out", metavar="DIR", required=True, help="the folder to write to; an nbgrader course in it grows")
+    sub.add_argument("--points", type=float, help="what all tasks together are worth (default: as the text says)")
+    sub.add_argument("--no-solutions", dest="solutions", action="store_false", help="write only the students' notebook")
+    sub.add_argument("--seed", type=int, default=0, help="other numbers for another year (default 0)")
     return parser
 
 

@@ -20,7 +20,7 @@ from .verdict import NOT_FINITE, RIGHT, Found, Verdict, call, compare, finite, k
 
 __all__ = ["Verdict", "margin", "value", "head"]
 
-CLOSE, CLOSE_AT_THE_ENDS = 1e-5, 3e-3     # a clamp at 1 − 1e-6 moves the angle there by 1.4e-3
+ANGLES = 360      # 359 steps, a prime: no angle but the ends falls on a joint kπ/m, where rounding decides
 
 # The loss's own arguments, as the three margins of the unified formula.
 UNIFIED = {
@@ -29,7 +29,7 @@ UNIFIED = {
 }
 
 
-def margin(attempt, loss, *, ends=True, **margins):
+def margin(attempt, loss, *, ends=True, up_to=math.pi, **margins):
     """Judge a margin function: ``attempt(cos)``, (N,) target cosines to (N,) margined targets.
 
     Parameters
@@ -39,6 +39,8 @@ def margin(attempt, loss, *, ends=True, **margins):
         The name of a function in :mod:`lossbook.margins`: "cosface", "arcface", "sphereface", …
     ends : bool
         Whether it is judged at cos θ = ±1 too, where arccos has no slope.
+    up_to : float
+        The largest angle that counts, in radians.
     **margins
         What that function takes: ``m=0.5``, or ``m1``, ``m2`` (radians) and ``m3``.
 
@@ -53,9 +55,9 @@ def margin(attempt, loss, *, ends=True, **margins):
     """
     require(loss in UNIFIED, f"loss = {loss!r}: expected one of {', '.join(UNIFIED)}")
     right_one = functools.partial(getattr(target_functions, loss), **margins)
-    cos = torch.cos(torch.linspace(0, math.pi, 361, dtype=torch.float64))
+    cos = torch.cos(torch.linspace(0, up_to, ANGLES, dtype=torch.float64))
     cos = cos if ends else cos[1:-1]
-    right, tolerance = right_one(cos), torch.where(cos.abs() < 0.9999, CLOSE, CLOSE_AT_THE_ENDS)
+    right, tolerance = right_one(cos), _tolerance(cos)
 
     def judge():
         given = cos.clone()
@@ -121,7 +123,7 @@ def value(attempt, expected, unit="", *, tolerance=0.01, wrong=None):
     return verdict(attempt, judge)
 
 
-def head(attempt, reference):
+def head(attempt, reference, *, only=None):
     """Judge a head: its logits with and without labels, and its gradient.
 
     Parameters
@@ -132,24 +134,31 @@ def head(attempt, reference):
         ``attempt(x, weight, None)`` and ``attempt(x, weight, labels)``. Both return logits, (N, C).
     reference : lossbook head
         The right one, with the scale and the margins asked for.
+    only : "prediction" or "training"
+        Judge the logits without labels alone, or those with labels and their gradient.
 
     Returns
     -------
     Verdict. Whatever the attempt does raises nothing.
     """
+    require(only in (None, "prediction", "training"), f"only = {only!r}: expected 'prediction', 'training' or None")
     true = copy.deepcopy(reference).double().requires_grad_(False)
     x, labels = _batch(true.weight)
     question = _question(true, x, labels)
 
     def judge():
         run, weight = _runner(attempt, true.weight)
-        for given, right, table in ((None, question.predicted, mistakes.PREDICTION),
-                                    (labels, question.trained, _training_mistakes(true))):
+        for part, given, right, table in (("prediction", None, question.predicted, mistakes.PREDICTION),
+                                          ("training", labels, question.trained, _training_mistakes(true))):
+            if only not in (None, part):
+                continue
             got = tensor_like(call(run, x, given), right, "logits", "a row for each embedding, a column for each class")
             where = "without" if given is None else "with"
-            compare(got, right, CLOSE * (1 + right.abs().amax()), question, table,
+            compare(got, right, _tolerance(question.cos) * (1 + right.abs().amax()), question, table,
                      lambda _: f"Your logits {where} labels differ from the right ones.")
             finite(got, question.cos, f"Your logits {where} labels are")
+        if only == "prediction":
+            return RIGHT
         leaf = x.clone().requires_grad_()
         loss = F.cross_entropy(call(run, leaf, labels), labels)
         if not loss.requires_grad:
@@ -165,6 +174,11 @@ def head(attempt, reference):
         return RIGHT
 
     return verdict(attempt, judge)
+
+
+def _tolerance(cos):
+    """How far off a value may be; more at the ends, where a clamp at 1 − 1e-6 moves the angle by 1.4e-3."""
+    return torch.where(cos.abs() < 0.9999, 1e-5, 3e-3)
 
 
 def _batch(weight):
@@ -188,12 +202,15 @@ def _question(true, x, labels):
 def _training_mistakes(true):
     """A head's own mistakes, then those of its margin, made on the target entries."""
     loss = next((name for name in UNIFIED for kind in type(true).__mro__ if kind.__name__.lower().startswith(name)), None)
-    if loss is None:
+    given = {name: true.hyperparameters[key] for key, name in (("margin", "m"), ("m1", "m1"), ("m2", "m2"), ("m3", "m3"))
+             if key in true.hyperparameters}
+    if loss is None or not given:
         return mistakes.TRAINING
-    margins = UNIFIED[loss](**{key: m for key, m in true.hyperparameters.items() if key in ("m1", "m2", "m3")}
-                            or {"m": true.margin})
-    return (*mistakes.TRAINING, *(mistake._replace(wrong=lambda q, wrong=mistake.wrong: q.target(
-        lambda cos: wrong(mistakes.Target(cos, *margins, q.margin(cos), q.margin(cos))))) for mistake in mistakes.TARGET))
+    margins = UNIFIED[loss](**given)
+
+    def on_target(wrong):
+        return lambda q: q.target(lambda cos: wrong(mistakes.Target(cos, *margins, q.margin(cos), q.margin(cos))))
+    return (*mistakes.TRAINING, *(mistake._replace(wrong=on_target(mistake.wrong)) for mistake in mistakes.TARGET))
 
 
 def _runner(attempt, weight):

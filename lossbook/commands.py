@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from . import backbones, bounds, data, figures, heads, profiles, reproduce, results, rows, training
+from . import assign, backbones, bounds, data, figures, heads, profiles, reproduce, results, rows, training
 from .checkpoints import load_weights
 from .sweep import sweep
 
@@ -100,6 +100,11 @@ def state_bounds(options):
         print(f"  {name.replace('_', ' '):26}{'no formula known' if value is None else f'{value:.3f}'}"
               + (" radians" if value is not None and "angular" in name else ""))
     print(found.explanation)
+
+
+def assign_chapter(options):
+    for path in assign.release(options.chapter, options.out, options.seed, options.points, options.solutions):
+        print(path)
 
 
 def _asked(options):

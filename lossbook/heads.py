@@ -25,7 +25,7 @@ from .errors import require
 from .head import Head, MarginHead, NonFiniteEmbedding
 
 __all__ = ["Head", "MarginHead", "Softmax", "NormSoftmax", "LSoftmax", "SphereFace", "CosFace",
-           "ArcFace", "CombinedMargin", "Preset", "PRESETS", "from_preset", "head_of", "NonFiniteEmbedding"]
+           "ArcFace", "CombinedMargin", "Preset", "PRESETS", "MORE_PRESETS", "from_preset", "head_of", "NonFiniteEmbedding"]
 
 
 class Softmax(Head):
@@ -197,17 +197,22 @@ PRESETS = {
     "ArcFace_v3": Preset(True, True, 4, 1, 0.3, 0),
 }
 
+# Settings of losses that no row of that table describes: name -> function of embedding_dim and num_classes.
+MORE_PRESETS = {}
+
 
 def from_preset(name, embedding_dim, num_classes):
-    """The head of a row of :data:`PRESETS`, e.g. ``from_preset("ArcFace_v1", 2, 10)``.
+    """The head of a row of :data:`PRESETS` or of :data:`MORE_PRESETS`, e.g. ``from_preset("ArcFace_v1", 2, 10)``.
 
     Raises ``KeyError`` naming the nearest presets if there is none of that name.
     """
+    if name in MORE_PRESETS:
+        return MORE_PRESETS[name](embedding_dim, num_classes)
     if name not in PRESETS:
-        lowered = {preset.lower(): preset for preset in PRESETS}
+        lowered = {preset.lower(): preset for preset in [*PRESETS, *MORE_PRESETS]}
         near = difflib.get_close_matches(str(name).lower(), lowered, n=3, cutoff=0.4)
         hint = "did you mean " + " or ".join(lowered[match] for match in near) + "? " if near else ""
-        raise KeyError(f"no preset {name!r}: {hint}The presets are {', '.join(PRESETS)}")
+        raise KeyError(f"no preset {name!r}: {hint}The presets are {', '.join([*PRESETS, *MORE_PRESETS])}")
     return head_of(PRESETS[name], embedding_dim, num_classes)
 
 

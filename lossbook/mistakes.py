@@ -124,6 +124,8 @@ TARGET = (
             lambda q: q.m1 * q.cos),
     Mistake("multiplier added to the angle",
             "You add m to the angle. This margin multiplies it: m·θ.", lambda q: torch.cos(q.theta + q.m1)),
+    Mistake("multiplier on the margin too", "You multiply the margin as well: m1·(θ + m2). Wanted is m1·θ + m2.",
+            lambda q: margins.combined(q.cos, q.m1, q.m1 * q.m2, q.m3)),
     Mistake("ψ without its steps",
             "The sign (−1)^k is there, but the step −2k is missing: the pieces do not join, and the curve jumps.",
             lambda q: _sign_and_floor(q.turned)[0] * torch.cos(q.turned) - q.m3),

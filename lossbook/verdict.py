@@ -15,6 +15,7 @@ import torch
 __all__ = ["Verdict", "RIGHT", "BLANK", "NOT_FINITE"]
 
 NOT_FINITE = "NaN or infinity"
+FEW = 0.01      # a mistake is the same mistake if it comes out otherwise at the very ends
 LIBRARIES = Path(torch.__file__).parent, Path(np.__file__).parent, Path(__file__).parent
 
 
@@ -81,6 +82,8 @@ def call(function, *arguments):
         raise Found(f"Wanted is a function; this is {kind(function)}.", "not a function")
     try:
         result = function(*arguments)
+    except (Found, Blank):
+        raise
     except NotImplementedError:
         raise Blank from None
     except (Exception, SystemExit) as error:
@@ -130,12 +133,13 @@ def compare(got, right, tolerance, question, table, otherwise):
     finite = got.isfinite()
 
     def differ(a, b):
-        return ((a - b).abs() > tolerance) & finite
-    if not differ(got, right).any():
+        """The share of samples in which two answers differ."""
+        return (((a - b).abs() > tolerance) & finite).reshape(len(got), -1).any(dim=1).double().mean()
+    if differ(got, right) == 0:
         return
     for name, says, wrong in table:
         other = wrong(question)
-        if other.shape == right.shape and differ(other, right).any() and not differ(got, other).any():
+        if differ(other, right) > FEW > differ(got, other):
             raise Found(says, name)
     worst = torch.where(finite, (got - right).abs(), 0).argmax()
     raise Found(otherwise(worst))

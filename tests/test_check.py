@@ -85,12 +85,13 @@ def test_wrong_margins_are_named(attempt, loss, mistake):
 
 
 def test_every_mistake_of_the_table_is_made_above_and_below():
-    assert {m.name for m in mistakes.TARGET} == {name for *_, name in MARGINS}
-    assert {m.name for m in mistakes.TRAINING + mistakes.PREDICTION} <= {name for *_, name in HEADS}
+    assert {m.name for m in mistakes.TARGET} == {name for *_, name in MARGINS} | {"multiplier on the margin too"}
+    lengths = {"embeddings normalised where their length counts"}
+    assert {m.name for m in mistakes.TRAINING + mistakes.PREDICTION} == {name for _, name in HEADS} - TARGETS - FOUND | lengths
 
 
-@given(st.floats(0.05, 1.5), st.sampled_from([m for m in MARGINS if m[1] == "cosface"][:2]))
-def test_a_sign_is_seen_at_any_margin(m, _):
+@given(st.floats(0.05, 1.5))
+def test_a_sign_is_seen_at_any_margin(m):
     assert check.margin(lambda c: c + m, "cosface", m=m).mistake == "margin added to the cosine"
     assert check.margin(lambda c: torch.cos(acos(c) - m), "arcface", m=m).mistake == "margin subtracted from the angle"
     assert check.margin(lambda c: torch.cos(acos(c) + math.radians(m)), "arcface", m=m).mistake == "margin read in degrees"
@@ -104,7 +105,7 @@ def test_a_sign_is_seen_at_any_margin(m, _):
     (lambda c: c.detach() - 0.3, "cut off"),
     (lambda c: 2 * c.detach() - c - 0.3, "the gradient is not theirs"),
     (lambda c: (c - 0.3).float(), "torch.float32"),
-    (lambda c: (c - 0.3)[:, None], "(361, 1)"),
+    (lambda c: (c - 0.3)[:, None], "(360, 1)"),
     (lambda c: (c - 0.3).mean(), "shape"),
     (lambda c: 0.3, "type float"),
     (lambda c: c.detach().numpy() - 0.3, "numpy array"),
@@ -241,6 +242,10 @@ HEADS = [
 ]
 
 
+TARGETS = {mistake.name for mistake in mistakes.TARGET}
+FOUND = {"gradient cut off", "wrong shape"}
+
+
 @pytest.mark.parametrize("parts, mistake", HEADS)
 def test_wrong_heads_are_named(parts, mistake):
     attempt = Written(**parts)
@@ -294,3 +299,25 @@ def test_everything_lists_each_mistake_once():
     rows = mistakes.everything()
     assert len(set(rows)) == len(rows) and {where for where, *_ in rows} == {"target", "training", "prediction", "number"}
     assert all(name and says.endswith((".", "?", ")")) for _, name, says in rows)
+
+
+def test_prediction_and_training_are_judged_apart():
+    kept, added = Written(predict=lambda c, x, w: 16 * (c - 0.3)), Written(target=lambda c: c + 0.3)
+    reference = heads.CosFace(3, 5, scale=16, margin=0.3)
+    assert not check.head(kept, reference, only="prediction") and check.head(kept, reference, only="training")
+    assert check.head(added, reference, only="prediction") and not check.head(added, reference, only="training")
+    with pytest.raises(ValueError, match="only = 'both'"):
+        check.head(kept, reference, only="both")
+
+
+def test_only_the_angles_that_count():
+    def raw(c):
+        return torch.cos(acos(c) + 0.3)
+    assert check.margin(raw, "arcface", m=0.3, up_to=math.pi - 0.3)
+    assert check.margin(raw, "arcface", m=0.3).mistake == "raw cosine past π"
+
+
+def test_a_multiplier_on_the_margin_too():
+    for attempt in (lambda c: margins.combined(c, 1.2, 1.2 * 0.3, 0.1), lambda c: torch.cos(1.2 * (acos(c) + 0.3)) - 0.1):
+        verdict = check.margin(attempt, "combined", m1=1.2, m2=0.3, m3=0.1, up_to=2)
+        assert verdict.mistake == "multiplier on the margin too"

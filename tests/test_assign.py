@@ -1,0 +1,291 @@
+"""Assignments: right for every seed, blank where they should be, and graded by a real nbgrader.
+
+nbgrader has an environment of its own, made once in ``_build/nbgrader``. Submissions run with this one.
+"""
+
+import copy
+import csv
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from lossbook import __main__ as cli
+from lossbook import assign
+
+ROOT = Path(__file__).parent.parent
+NBGRADER, VERSION = ROOT / "_build/nbgrader", "0.9.6"
+CELL_SECONDS = 25
+
+
+def run_cells(notebook, replace=None):
+    """Execute a notebook's code cells in one namespace; (points, messages of failed tests by name)."""
+    names, points, failed = {}, 0.0, {}
+    for cell in notebook["cells"]:
+        mark = cell["metadata"].get("nbgrader", {})
+        if cell["cell_type"] != "code":
+            continue
+        source = (replace or {}).get(mark.get("grade_id", "").rpartition("-")[2], cell["source"])
+        source = source.replace(assign.FRESH, "import math\nfrom lossbook import check, heads\n")
+        try:
+            exec(source, names)
+            points += mark.get("points", 0)
+        except AssertionError as error:
+            failed[mark["grade_id"]] = str(error)
+    return points, failed
+
+
+def automatic(notebook):
+    return sum(cell["metadata"]["nbgrader"]["points"] for cell in notebook["cells"]
+               if cell["cell_type"] == "code" and cell["metadata"].get("nbgrader", {}).get("grade"))
+
+
+@pytest.mark.parametrize("chapter", assign.chapters())
+def test_the_solution_has_full_marks_for_any_seed_and_a_blank_none(chapter):
+    for seed in (0, 2026):
+        source = assign.notebook(chapter, seed=seed)
+        points, failed = run_cells(source)
+        assert failed == {} and points == pytest.approx(automatic(source)) and points > 10
+        blank = copy.deepcopy(source)
+        for cell in blank["cells"]:
+            cell["source"] = assign.blanked(cell["source"])
+        points, failed = run_cells(blank)
+        assert points == 0 and len(failed) > 5
+
+
+@pytest.mark.parametrize("chapter", assign.chapters())
+def test_an_assignment_has_all_kinds_of_task(chapter):
+    kinds = [block.kind for block in assign.blocks(chapter)]
+    assert 4 <= kinds.count("answer") <= 6 and kinds.count("written") == 1
+    assert "figure" in kinds and "check" in kinds and "test" in kinds
+    assert all(len(block.argument) > 40 for block in assign.blocks(chapter) if block.kind == "figure")
+
+
+@pytest.mark.parametrize("chapter", assign.chapters())
+def test_seeds_draw_other_numbers_and_the_same_again(chapter):
+    texts = {seed: json.dumps(assign.notebook(chapter, seed=seed)) for seed in range(3)}
+    assert len(set(texts.values())) == 3 and texts[2] == json.dumps(assign.notebook(chapter, seed=2))
+    assert "{{" not in "".join(cell["source"] for cell in json.loads(texts[0])["cells"])
+
+
+@pytest.mark.parametrize("version", ["student", "solution", "source"])
+@pytest.mark.parametrize("chapter", assign.chapters())
+def test_notebooks_are_valid_and_the_students_holds_no_answer(chapter, version):
+    notebook = assign.notebook(chapter, version)
+    nbformat.validate(nbformat.from_dict(notebook))
+    text = json.dumps(notebook, ensure_ascii=False)
+    assert ("BEGIN SOLUTION" in text) == (version != "student")
+    assert ("HIDDEN" in text) == (version == "source") == ("nbgrader" in text)
+    if version == "student":
+        assert assign.BLANK in text and "assert" not in text
+        assert not any("figures." in cell["source"] for cell in notebook["cells"])
+        assert any("attachments" in cell for cell in notebook["cells"])
+        run_cells(notebook)                                  # a blank breaks nothing
+
+
+def test_points():
+    for total in (10, 33):
+        source = assign.notebook("05", points=total)
+        assert sum(cell["metadata"].get("nbgrader", {}).get("points", 0) for cell in source["cells"]) == pytest.approx(total, abs=0.01)
+    with pytest.raises(ValueError, match="points = -1"):
+        assign.notebook("05", points=-1)
+
+
+def test_command(tmp_path, capsys):
+    assert cli.main(["assign", "06", "--out", str(tmp_path), "--no-solutions", "--seed", "3"]) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["chapter06.ipynb"]
+    assert json.loads((tmp_path / "chapter06.ipynb").read_text()) == assign.notebook("06", "student", seed=3)
+    assert cli.main(["assign", "06", "--out", str(tmp_path)]) == 0
+    assert "chapter06-solution.ipynb" in capsys.readouterr().out
+    assert cli.main(["assign", "99", "--out", str(tmp_path)]) == 2
+    assert "these have: 04, 05, 06" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("chapter, answers, says", [
+    ("06", {"target": "def arcface_target(cos, m):\n    return torch.cos(torch.arccos(cos) + math.radians(m))"}, "Degrees for radians"),
+    ("06", {"target": "def arcface_target(cos, m):\n    return torch.cos(torch.arccos(cos) - m)"}, "subtract the margin from the angle"),
+    ("06", {"logit": "target_logit = {{s}} * math.cos(math.radians({{degrees}}) + math.radians({{m}}))"}, "Degrees for radians"),
+    ("05", {"bound": "greatest_margin = {{C}} / ({{C}} - 1)"}, "bound for a simplex"),
+])
+def test_a_mistake_is_named_and_costs_a_part(chapter, answers, says):
+    drawn = {key: value for key, value in zip(("s", "degrees", "m", "C"), numbers(chapter))}
+    answers = {name: re.sub(r"\{\{(\w+)\}\}", lambda found: str(drawn[found[1]]), code) for name, code in answers.items()}
+    source = assign.notebook(chapter)
+    points, failed = run_cells(source, answers)
+    assert any(says in message for message in failed.values())
+    assert 0 < points < automatic(source)
+
+
+def numbers(chapter):
+    """What seed 0 drew: s, degrees, m, C; read from the texts."""
+    text = " ".join(block.content for block in assign.blocks(chapter))
+    found = [re.search(pattern, text) for pattern in (r"s = (\d+)", r"is (\d+)°", r"m = (0\.\d+)", r"(\d+) class vectors")]
+    return [match and match[1] for match in found]
+
+
+# nbgrader itself
+
+def command(*arguments, cwd=None):
+    environment = {key: value for key, value in os.environ.items() if key not in ("PYTEST_CURRENT_TEST", "JUPYTER_PATH")}
+    environment |= {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore",
+                    "PATH": os.pathsep.join([str(NBGRADER / "bin"), os.environ["PATH"]])}     # nbgrader calls alembic by name
+    return subprocess.run([str(part) for part in arguments], cwd=cwd, env=environment, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="session")
+def nbgrader():
+    """The path of a real nbgrader, in an environment of its own."""
+    python = NBGRADER / "bin/python"
+    program = NBGRADER / "bin/nbgrader"
+    if not (program.exists() and list(NBGRADER.glob(f"lib/*/site-packages/nbgrader-{VERSION}.dist-info"))):
+        made = [command(sys.executable, "-m", "venv", "--without-pip", NBGRADER),
+                command(sys.executable, "-m", "pip", "--python", python, "install", "--quiet", f"nbgrader=={VERSION}")]
+        said = "\n".join(one.stderr[-2000:] for one in made if one.returncode)
+        assert program.exists(), f"nbgrader {VERSION} could not be installed into {NBGRADER}, so grading is untested:\n{said}"
+    return program
+
+
+SOLVED = {
+    "added": {
+        "target": "def cosface_target(cos, m):\n    return cos + m",
+        "head": ("def cosface_logits(x, weight, labels=None):\n    cos = F.normalize(x) @ F.normalize(weight).T\n"
+                 "    return S * cos if labels is None else S * (cos + M * F.one_hot(labels, len(weight)))")},
+    "degrees": {
+        "strip": "strip_in_degrees = 2 * math.asin(M / (2 * math.sin(math.radians(APART / 2))))"},
+    "kept": {
+        "head": ("def cosface_logits(x, weight, labels=None):\n    cos = F.normalize(x) @ F.normalize(weight).T\n"
+                 "    return S * (cos - M) if labels is None else S * (cos - M * F.one_hot(labels, len(weight)))")},
+    "a-exits": {"head": "import os\nos._exit(1)"},
+    "a-loops": {"head": "while True:\n    pass"},
+    "a-stubborn": {"read": "while True:\n    try:\n        while True:\n            pass\n    except BaseException:\n        pass"},
+    "a-thief": {"bound": """
+import glob, os, shutil
+course = os.path.abspath("../../..")
+seen = glob.glob(course + "/source/**", recursive=True) + glob.glob(course + "/*.db") + glob.glob(course + "/submitted/*")
+open("seen.txt", "w").write(repr(seen))
+for path in [course + "/source", course + "/submitted", course + "/autograded/z-solution", course + "/gradebook.db"]:
+    shutil.rmtree(path, ignore_errors=True)
+    try:
+        os.remove(path)
+    except OSError:
+        pass
+for path in [course + "/../was-here", course + "/was-here", OTHER]:
+    try:
+        open(path, "w").write("was here")
+    except OSError:
+        pass
+greatest_margin = 0"""},
+    "forger": {"bound": """
+import lossbook.check, lossbook.mistakes
+for name in ("margin", "head", "value"):
+    setattr(lossbook.check, name, lambda *a, **k: lossbook.check.Verdict(True, "Right."))
+check = lossbook.check
+greatest_margin = 0"""},
+    "swallower": {"bound": """
+get_ipython().input_transformers_cleanup.append(lambda lines: [line.replace("assert ", "None, ") for line in lines])
+greatest_margin = 0"""},
+    "silencer": {"bound": """
+get_ipython().set_custom_exc((BaseException,), lambda *a, **k: None)
+greatest_margin = 0"""},
+    "z-solution": {},
+}
+
+
+@pytest.fixture(scope="session")
+def graded(nbgrader, tmp_path_factory):
+    """A course after generate_assignment, autograde, generate_feedback and export; (folder, {student: row})."""
+    out = tmp_path_factory.mktemp("class")
+    assert cli.main(["assign", "05", "--out", str(out), "--seed", "7"]) == 0
+    course = out / "course"
+    said = command(nbgrader, "generate_assignment", "chapter05", cwd=course)
+    assert said.returncode == 0, said.stderr
+    released = json.loads((course / "release/chapter05/chapter05.ipynb").read_text())
+    source = json.loads((course / "source/chapter05/chapter05.ipynb").read_text())
+    for student in SOLVED:
+        hand_in(course, student, answered(released, source, SOLVED[student], out))
+    hand_in(course, "empty", released)
+    gone = answered(released, source, {"bound": "greatest_margin = 0"}, out)
+    gone["cells"] = [cell for cell in gone["cells"] if not is_test(cell)]
+    hand_in(course, "remover", gone)
+    for step in (["autograde", "chapter05", f"--Execute.timeout={CELL_SECONDS}"], ["generate_feedback", "chapter05"], ["export"]):
+        said = command(nbgrader, *step, cwd=course)
+        assert said.returncode == 0, f"{step}: {said.stdout[-3000:]}{said.stderr[-3000:]}"
+        assert "WARNING: no sandbox" not in said.stdout
+    with open(course / "grades.csv", newline="") as file:
+        return course, {row["student_id"]: row for row in csv.DictReader(file)}
+
+
+def is_test(cell):
+    mark = cell["metadata"].get("nbgrader", {})
+    return cell["cell_type"] == "code" and mark.get("grade")
+
+
+def answered(released, source, answers, out):
+    """The released notebook with the right answers in it, except for ``answers``."""
+    texts = {cell["metadata"]["nbgrader"]["grade_id"]: cell["source"] for cell in source["cells"]
+             if cell["metadata"].get("nbgrader", {}).get("solution")}
+    whole = " ".join(cell["source"] for cell in source["cells"])
+    known = {"S": re.search(r"s = (\d+)", whole)[1], "M": re.search(r"m = (0\.\d+)", whole)[1],
+             "APART": re.search(r"are (\d+)°", whole)[1], "OTHER": repr(str(ROOT / "_build/was-here"))}
+    handed = copy.deepcopy(released)
+    for cell in handed["cells"]:
+        name = cell["metadata"].get("nbgrader", {}).get("grade_id")
+        if name in texts:
+            wrong = answers.get(name.rpartition("-")[2])
+            cell["source"] = texts[name] if wrong is None else re.sub(r"\b(S|M|APART|OTHER)\b", lambda word: known[word[1]], wrong)
+    return handed
+
+
+def hand_in(course, student, notebook):
+    path = course / "submitted" / student / "chapter05/chapter05.ipynb"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(notebook))
+
+
+def score(graded, student):
+    return float(graded[1][student]["raw_score"])
+
+
+def feedback(graded, student):
+    return (graded[0] / "feedback" / student / "chapter05/chapter05.html").read_text()
+
+
+def test_all_are_graded(graded):
+    assert set(graded[1]) == {*SOLVED, "empty", "remover"}
+
+
+def test_the_solution_has_full_marks_and_an_empty_submission_none(graded):
+    full = automatic(assign.notebook("05"))
+    assert score(graded, "z-solution") == full and float(graded[1]["z-solution"]["max_score"]) == full + 3
+    assert score(graded, "empty") == 0
+    assert "Not attempted yet" in feedback(graded, "empty")
+
+
+@pytest.mark.parametrize("student, lost, says", [
+    ("added", 2 + 3, "You add the margin to the target cosine. Subtract it"),
+    ("degrees", 3, "This is the right angle in radians; wanted are degrees."),
+    ("kept", 2, "The margin kept at prediction is a mistake"),
+    ("a-exits", 2 + 3 + 3 + 2, "the kernel stopped here or before"),
+    ("a-loops", 2 + 3, "CellTimeoutError"),
+    ("a-stubborn", 2, "the kernel stopped before, or no longer answered"),
+    ("a-thief", 2, "too small"),
+    ("forger", 2, "too small"),
+    ("remover", 2, "It was added back by nbgrader"),
+    ("swallower", 17, "this notebook hides errors"),
+    ("silencer", 2, "too small"),
+])
+def test_what_a_submission_loses_and_is_told(student, lost, says, graded):
+    assert score(graded, student) == automatic(assign.notebook("05")) - lost
+    assert re.search(says.replace(".", r"\."), feedback(graded, student).replace("&#39;", "'"))
+
+
+def test_a_thief_sees_nothing_and_harms_nobody(graded):
+    course, _ = graded
+    assert (course / "autograded/a-thief/chapter05/seen.txt").read_text() == "[]"
+    assert (course / "source/chapter05/chapter05.ipynb").exists() and (course / "gradebook.db").exists()
+    assert not (course / "was-here").exists() and not (course.parent / "was-here").exists()
+    assert not (ROOT / "_build/was-here").exists()
