@@ -7,7 +7,7 @@ from torch import nn
 
 BUILD = {
     "LeNetPP": backbones.LeNetPP, "LeNetPP.small": backbones.LeNetPP.small,
-    "MiniResNet18": backbones.MiniResNet18, "ConvNet": backbones.ConvNet,
+    "MiniResNet18": backbones.MiniResNet18, "ConvNet": backbones.ConvNet, "Dense": backbones.Dense,
 }
 
 

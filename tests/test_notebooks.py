@@ -78,7 +78,8 @@ def small_book(tmp_path):
                        "book/notation.md": "(sec:n)=\n# Symbols\n\n$$\na\n$$ (eq:n)\n",
                        "notebooks/01_first.md": "(ch:1)=\n# First\n\n$$\na\n$$ (eq:a)\n\n$$b$$\n\n$$\nc\n$$ (eq:c)\n{cite}`one,many`",
                        "notebooks/02_second.md": HEADER + "(ch:2)=\n# Second\n\n```{math}\n:label: eq:d\nd\n```\n"
-                       "```{figure} a.png\n:name: fig:a\nCaption\n```\n"}.items():
+                       "```{figure} a.png\n:name: fig:a\nCaption\n```\n"
+                       "```{exercise} How *wide*?\n:label: ex-a\nx\n```\n```{exercise}\n:label: ex-b\nx\n```\n"}.items():
         (tmp_path / path).write_text(text, encoding="utf-8")
     return tmp_path
 
@@ -107,6 +108,12 @@ def small_book(tmp_path):
     ("::::{tip}\n:::{note}\nin\n:::\n::::", "> **Tip**\n>\n> > **Note**\n> >\n> > in"),
     ("- item\n\n  ```{note}\n  in\n  ```", "- item\n\n  > **Note**\n  >\n  > in"),
     ("```{figure} a.png\n:name: fig:a\n:alt: what it shows\nCaption\n```", "![what it shows](a.png)\n\n*Fig. 2.1. Caption*"),
+    ("```{exercise} How *wide*?\n:label: ex-a\n\n*5 minutes · easy*\n\nMind {eq}`eq:a`.\n```",
+     "**Exercise 2.1** (How *wide*?)\n\n*5 minutes · easy*\n\nMind (1.1)."),
+    ("````{exercise}\n:label: ex-b\n```python\n1\n```\n````", "**Exercise 2.2**\n\n```python\n1\n```"),
+    ("[that](ex-b), {ref}`ex-b`, {numref}`ex-b`", "[that](02_second.ipynb), [Exercise 2.2](02_second.ipynb), Exercise 2.2"),
+    ("```{solution} ex-b\n:class: dropdown\nSee {eq}`eq:a`.\n```",
+     "<details>\n<summary><b>Solution to Exercise 2.2</b></summary>\n\nSee (1.1).\n\n</details>"),
     ("```{code-block} python\nx = '{eq}`a`'\n```", "```python\nx = '{eq}`a`'\n```"),
     ("```python\nx = '{eq}`a`'\n```", "```python\nx = '{eq}`a`'\n```"),
 ])
@@ -117,10 +124,39 @@ def test_lowering(small_book, source, plain):
 
 
 @pytest.mark.parametrize("source", ["{eq}`eq:none`", "[](none)", "{cite}`none`", "{unknown}`x`", "```{unknown}\nx\n```",
-                                    "```{note}\nnever closed", "\\begin{align}\na\n\\end{align}"])
+                                    "```{note}\nnever closed", "```{exercise}\nno label\n```",
+                                    "```{solution} ex-none\nx\n```", "\\begin{align}\na\n\\end{align}"])
 def test_lowering_refuses_what_it_has_no_rule_for(small_book, source):
     with pytest.raises(ValueError, match="notebooks/01_first.md"):
         Lowering("notebooks/01_first", small_book)(source)
+
+
+ASKED = "```{exercise}\n:label: ex-a\nTry.\n```\n"
+START, END = "```{solution-start} ex-a\n:class: dropdown\n```\n", "```{solution-end}\n```\n"
+CELL = "```{code-cell}\n---\nmystnb:\n  image:\n    alt: words\n---\n1 + 1\n```\n"
+
+
+def test_a_solution_is_in_the_notebook_out_of_sight(small_book):
+    path = small_book / "notebooks/02_second.md"
+    source = f"# Second\n\n{CELL}\n{ASKED}\n{START}\nBecause {{eq}}`eq:a`.\n\n{CELL}\nSo *there*.\n{END}\nOn.\n\n{CELL}"
+    path.write_text(HEADER + source, encoding="utf-8")
+    cells = nbformat.reads(notebooks.convert("notebooks/02_second", small_book), as_version=4).cells
+    _, install, before, attempt, why, solution, more, on, after = cells
+    assert [attempt.source, on.source, before.source, after.source] == [
+        "**Exercise 2.1**\n\nTry.", "On.", "1 + 1", "1 + 1"]
+    folded = "<details>\n<summary><b>Solution to Exercise 2.1</b></summary>\n\n{}\n\n</details>"
+    assert [why.source, more.source] == [folded.format("Because (1.1)."), folded.format("So *there*.")]
+    assert solution.source == "#@title Solution to Exercise 2.1\n1 + 1"
+    assert solution.metadata == {**before.metadata, "cellView": "form", "jupyter": {"source_hidden": True}}
+    assert "jupyter" not in before.metadata and before.metadata == after.metadata
+
+
+@pytest.mark.parametrize("source", [START, START + START + END, END, START.replace("ex-a", "ex-none") + END,
+                                    START.replace(" ex-a", "") + END])
+def test_a_solution_that_is_not_well_formed_is_refused(small_book, source):
+    (small_book / "notebooks/02_second.md").write_text(f"{HEADER}# Second\n\n{ASKED}\n{source}\n{CELL}", encoding="utf-8")
+    with pytest.raises(ValueError, match="notebooks/02_second.md"):
+        notebooks.convert("notebooks/02_second", small_book)
 
 
 def test_cell_ids_are_unique_stable_and_survive_edits_elsewhere(small_book):

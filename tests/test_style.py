@@ -17,6 +17,10 @@ TEXTS = sorted(path for start in [ROOT.glob("*"), *(ROOT.glob(f"{folder}/**/*") 
                for path in start if path.is_file() and path.suffix in SUFFIXES)
 
 MAX_CELL, MAX_MODULE, MIN_ALT = 25, 250, 20
+EXERCISE = re.compile(r"^`{3,}\{exercise\} .+\n:label: (ex-[\w-]+)\n", re.M)
+EFFORT = re.compile(r"\n\*\d+ minutes · (?:easy|medium|hard)\*\n")
+SOLUTION = re.compile(r"^`{3,}\{solution\} (?P<prose>\S+)\n:class: dropdown\n"
+                      r"|^```\{solution-start\} (?P<gated>\S+)\n:class: dropdown\n```\n(?P<body>(?s:.*?))^```\{solution-end\}\n```$", re.M)
 DRAWS = re.compile(r"\bfigures\.\w+\(|\bplt\.(?!rc|style)\w+|\bax\w*(?:\[.*\])?\.(?:plot|scatter|imshow|hist|bar)\(")
 
 
@@ -64,7 +68,24 @@ def missing_parts(chapter):
     return [name for name, pattern in parts.items() if not re.search(pattern, prose(chapter) + "\n", re.M)]
 
 
-CHAPTER_CHECKS = [long_cells, figures_without_words, missing_parts]
+def poor_exercises(chapter):
+    """4 to 6 exercises, each with minutes and difficulty, each followed by its folded solution, whose code asserts."""
+    text = "\n\n".join(cell.source for cell in chapter.cells)
+    labels = [match[1] for match in EXERCISE.finditer(text)]
+    found = [] if 4 <= len(labels) <= 6 else [f"{len(labels)} exercises"]
+    pieces = EXERCISE.split(text)
+    for label, piece in zip(labels, pieces[2::2]):
+        solution = SOLUTION.search(piece)
+        if not EFFORT.match(piece):
+            found.append(f"{label}: minutes and difficulty first, as *10 minutes · easy*")
+        if not solution or label not in (solution["prose"], solution["gated"]):
+            found.append(f"{label}: no solution of its own")
+        elif solution["gated"] and not re.search(r"^ *assert |^ *torch\.testing\.assert_close\(", solution["body"], re.M):
+            found.append(f"{label}: the solution asserts nothing")
+    return found
+
+
+CHAPTER_CHECKS = [long_cells, figures_without_words, missing_parts, poor_exercises]
 
 
 @pytest.mark.parametrize("check", CHAPTER_CHECKS)
@@ -77,6 +98,40 @@ HEADER = """---
 jupytext: {text_representation: {extension: .md, format_name: myst}}
 kernelspec: {display_name: Python 3, language: python, name: python3}
 ---
+"""
+EXERCISES = "".join(f"""
+```{{exercise}} How wide is it?
+:label: ex-sample-{n}
+
+*{5 * n} minutes · easy*
+
+Try.
+```
+
+```{{solution-start}} ex-sample-{n}
+:class: dropdown
+```
+
+```{{code-cell}}
+assert 1
+```
+
+```{{solution-end}}
+```
+""" for n in range(1, 4)) + """
+```{exercise} Why?
+:label: ex-sample-4
+
+*30 minutes · hard*
+
+Think.
+```
+
+```{solution} ex-sample-4
+:class: dropdown
+
+Because.
+```
 """
 GOOD = HEADER + """(ch:sample)=
 # A sample
@@ -104,7 +159,7 @@ figures.embeddings(run)
 ## Summary
 
 ## Exercises
-
+""" + EXERCISES + """
 ## References
 """
 
@@ -126,6 +181,15 @@ def test_a_good_chapter_passes(check):
     (missing_parts, "- do a third.", ""),
     (missing_parts, "- do a third.", "- 3\n- 4\n- 5\n- 6"),
     (missing_parts, "## Exercises", ""),
+    (poor_exercises, EXERCISES, ""),
+    (poor_exercises, ":label: ex-sample-1", ""),
+    (poor_exercises, "*10 minutes · easy*", "*easy*"),
+    (poor_exercises, "*10 minutes · easy*", "*10 minutes · nice*"),
+    (poor_exercises, "{solution-start} ex-sample-2", "{solution-start} ex-sample-3"),
+    (poor_exercises, "{solution} ex-sample-4\n:class: dropdown", "{solution} ex-sample-4"),
+    (poor_exercises, "{solution} ex-sample-4", "{note} ex-sample-4"),
+    (poor_exercises, "assert 1", "1"),
+    (poor_exercises, EXERCISES, EXERCISES + EXERCISES.replace("ex-sample", "ex-more")),
     (missing_parts, "## References", ""),
 ])
 def test_a_bad_chapter_is_caught(check, old, new):

@@ -13,7 +13,8 @@ ROOT = Path(__file__).resolve().parent.parent
 TARGET = re.compile(r"^\((?P<label>[\w:.-]+)\)=[ ]*\n+", re.M)
 HEADING = re.compile(r"^#+ +(?P<title>.+?) *$", re.M)
 NUMBERED = re.compile(r"\$\$ *\((?P<dollar>[\w:.-]+)\)[ ]*$"
-                      r"|^[ ]*[`:]{3,}\{(?P<kind>math|figure)\}.*\n(?P<options>(?:[ ]*:[\w-]+:.*\n)*)", re.M)
+                      r"|^[ ]*[`:]{3,}\{(?P<kind>math|figure|exercise)\}.*\n(?P<options>(?:[ ]*:[\w-]+:.*\n)*)", re.M)
+SHOWN = {"equation": "({})", "figure": "Fig. {}", "exercise": "Exercise {}"}
 
 
 def contents(root=ROOT):
@@ -39,9 +40,9 @@ def chapters(root=ROOT):
 
 @cache
 def labels(root=ROOT):
-    """(what a reader sees, page) for each label: "(6.2)" for an equation, "Fig. 6.1", a section's title.
+    """(what a reader sees, page) for each label: "(6.2)" for an equation, "Fig. 6.1", "Exercise 6.3", a section's title.
 
-    Sphinx numbers equations and figures as they come, by chapter; so does this.
+    Sphinx numbers equations, figures and exercises as they come, by chapter; so does this.
     """
     shown, count = {}, Counter()
     for number, page in contents(root):
@@ -52,7 +53,7 @@ def labels(root=ROOT):
             count[kind, number] += 1
             value = f"{prefix}{count[kind, number]}"
             if label:
-                shown[label] = f"({value})" if kind == "equation" else f"Fig. {value}", page
+                shown[label] = SHOWN[kind].format(value), page
         for target in TARGET.finditer(text):
             if heading := HEADING.match(text, target.end()):
                 shown[target["label"]] = heading["title"], page
@@ -62,15 +63,15 @@ def labels(root=ROOT):
 
 
 def numbered(text):
-    """(kind, label) of every numbered equation and figure of a page, in order."""
+    """(kind, label) of every numbered equation, figure and exercise of a page, in order."""
     for match in NUMBERED.finditer(text):
         if match["dollar"]:
             yield "equation", match["dollar"]
             continue
-        key = "label" if match["kind"] == "math" else "name"
-        label = re.search(rf"^ *:{key}: *(\S+)", match["options"], re.M)
-        if match["kind"] == "figure" or label:
-            yield ("equation" if match["kind"] == "math" else "figure"), label and label[1]
+        kind = "equation" if match["kind"] == "math" else match["kind"]
+        label = re.search(rf"^ *:{'name' if kind == 'figure' else 'label'}: *(\S+)", match["options"], re.M)
+        if label or kind != "equation":
+            yield kind, label and label[1]
 
 
 def repository(root=ROOT):

@@ -1,7 +1,7 @@
 """MyST lowered to the plain Markdown that Colab, GitHub and Jupyter show.
 
 An admonition becomes a quotation, a reference the text that it shows in the book, a citation
-author, year and link. What has no rule raises an error, so nothing ever shows raw.
+author, year and link; a solution is folded. What has no rule raises an error, so nothing ever shows raw.
 """
 
 import posixpath
@@ -69,11 +69,21 @@ class Lowering:
             image = f"![{options.get('alt', '')}]({argument})"
             number = self.label(options["name"]) + ". " if "name" in options else ""
             return f"{image}\n\n*{number}{self.prose(text)}*" if text else image
+        if name == "exercise":
+            return f"**{self.label(options.get('label', name))}**" + f" ({self.prose(argument)})" * bool(argument) + f"\n\n{self(text)}"
+        if name == "solution":
+            return self.folded(self.solution(argument), self(text))
         if name == "bibliography":
             return self.bibliography()
         if name == "code-block":
             return f"```{argument}\n{text}\n```"
         raise self.error(f"{{{name}}}", "has no rule in tools/lowering.py")
+
+    def solution(self, label):
+        return f"Solution to {self.label(label)}"
+
+    def folded(self, title, text):
+        return f"<details>\n<summary><b>{title}</b></summary>\n\n{text}\n\n</details>"
 
     def prose(self, text):
         text = COMMENT.sub("", TARGET.sub("", text))
@@ -120,7 +130,7 @@ class Lowering:
 
     def found(self, label):
         if label not in labels(self.root):
-            raise self.error(label, "is no label of an equation, a figure or a section heading")
+            raise self.error(label, "is no label of an equation, a figure, an exercise or a section heading")
         return labels(self.root)[label]
 
     def citation(self, name, keys):

@@ -2,7 +2,8 @@
 
 notebooks/NN_slug.md is the source; notebooks/NN_slug.ipynb is what Colab, GitHub and Jupyter
 open. It depends on the sources alone, byte for byte: MyST lowered to plain Markdown, no outputs,
-and cell ids made of the cells' content. The README's table of chapters is written here too.
+solutions out of sight, and cell ids made of the cells' content. The README's table of chapters is
+written here too.
 """
 
 import hashlib
@@ -15,16 +16,15 @@ import nbformat
 from tools import readme, setup_cell
 from tools.contents import ROOT, chapters
 from tools.lowering import Lowering
+from tools.solutions import out_of_sight
 
 
 def convert(page, root=ROOT):
     """The text of a chapter's .ipynb."""
     text = (root / f"{page}.md").read_text(encoding="utf-8")
     notebook = jupytext.reads(text, fmt="md:myst")
-    lower, seen = Lowering(page, root), Counter()
+    notebook.cells, seen = list(out_of_sight(notebook.cells, Lowering(page, root))), Counter()
     for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            cell.source = lower(cell.source)
         seen[cell.cell_type, cell.source] += 1
         cell.id = identity(f"{cell.cell_type} {seen[cell.cell_type, cell.source]} {cell.source}")
     first = next((i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code"), len(notebook.cells))

@@ -123,6 +123,25 @@ def test_a_notebook_numbers_its_equations_as_the_page_does(page):
 
 
 @pytest.mark.parametrize("page", contents.chapters())
+def test_a_notebook_numbers_its_exercises_as_the_page_does(page):
+    html = (HTML / f"{page}.html").read_text(encoding="utf-8")
+    notebook = (ROOT / f"{page}.ipynb").read_text(encoding="utf-8")
+    numbers = re.findall(r'class="caption-number">Exercise ([\d.]+)', html)
+    assert len(numbers) >= 4 and re.findall(r"\*\*Exercise ([\d.]+)\*\*", notebook) == numbers
+    assert list(dict.fromkeys(re.findall(r"Solution to Exercise ([\d.]+)", notebook))) == numbers
+
+
+@pytest.mark.parametrize("page", contents.chapters())
+def test_a_solution_is_folded_until_the_reader_opens_it(page, visit):
+    with visit(f"{page}.html", **DESKTOP) as seen:
+        solutions = seen.page.locator(".solution")
+        inside = solutions.first.locator("#solution-content")
+        assert solutions.count() >= 4 and not inside.is_visible()
+        solutions.first.locator(".admonition-title").click()
+        inside.wait_for(state="visible")
+
+
+@pytest.mark.parametrize("page", contents.chapters())
 def test_a_chapter_opens_in_colab_and_binder_downloads_as_a_notebook_and_can_be_edited(page):
     html = (HTML / f"{page}.html").read_text(encoding="utf-8")
     assert re.search(rf'href="https://colab\.research\.google\.com/github/[^"]*/{page}\.ipynb"', html)
