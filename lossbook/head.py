@@ -110,7 +110,7 @@ class Head(nn.Module):
         require(chunk is None or (isinstance(chunk, int) and chunk >= 1),
                 f"chunk = {chunk!r}: expected how many classes to hold at a time, a whole number of at least 1")
         asked = chunk is not None or sample is not None
-        if not asked and not (fused.pays(x, labels, self.weight) and self._is_as_written_here()):
+        if not asked and not (fused.pays(self, x, labels) and self._is_as_written_here()):
             return F.cross_entropy(self(x, labels), labels)
         require(self._is_as_written_here(), f"{type(self).__name__} defines logits of its own, or has hooks or parts that learn: chunk and "
                 "sample know only the library's logits; leave them out, or give the subclass a margin_of alone")
@@ -192,16 +192,18 @@ class MarginHead(Head):
         raise NotImplementedError(f"{type(self).__name__} must say what its margin does to the target cosine")
 
     def _with_margin(self, logits, x, labels):
-        target = self._target(polar(x, self._shortest(x)), polar(self.weight[labels], self._shortest(self.weight)))
+        direction, length = polar(x, self._shortest(x))
+        vector, vector_length = polar(self.weight[labels], self._shortest(self.weight))
+        target = self._target((direction * vector).sum(dim=1), length, vector_length)
         return logits.scatter(1, labels[:, None], target[:, None].to(logits.dtype))
 
-    def _target(self, embedding, vector):
-        """The margined target logits, (N,), from (directions, lengths) of embeddings and of their own class vectors."""
-        target = self.margin_of((embedding[0] * vector[0]).sum(dim=1)) * self.scale
+    def _target(self, cos, length, vector_length):
+        """The margined target logits, (N,), from target cosines and lengths of embeddings and of their class vectors."""
+        target = self.margin_of(cos) * self.scale
         if not self.unit_embedding:
-            target = target * embedding[1]
+            target = target * length
         if not self.unit_weight:
-            target = target * vector[1]
+            target = target * vector_length
         return target
 
     def _margin_learns(self):

@@ -2,7 +2,9 @@
 
 import torch
 
-__all__ = ["polar", "widened"]
+__all__ = ["polar", "widened", "moderate"]
+
+MODERATE = 2.0**40
 
 
 def polar(vectors, shortest):
@@ -23,3 +25,8 @@ def polar(vectors, shortest):
 def widened(tensor):
     """At least float32: no length and no angle is computed in half precision's own arithmetic."""
     return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
+
+
+def moderate(length, least=1 / MODERATE):
+    """Whether all lengths can be squared, multiplied and divided by as they stand."""
+    return bool((length >= least).all() and length.amax() < MODERATE)
