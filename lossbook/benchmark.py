@@ -22,7 +22,7 @@ from .errors import require
 from .files import write_atomically
 from .results import FOLDER
 
-__all__ = ["heads", "table", "peak_memory", "machine", "rates", "estimate", "load", "save"]
+__all__ = ["heads", "table", "peak_memory", "resident", "reset_peak", "machine", "rates", "estimate", "load", "save"]
 
 N, D = 256, 512             # embeddings in a batch, numbers in an embedding
 
@@ -103,20 +103,22 @@ def _peak(name, C, device):
         before = torch.cuda.memory_allocated()
         _step(loss, parameter, x, labels)
         return torch.cuda.max_memory_allocated() - before
-    before = _resident("VmRSS")
-    _reset_peak()
+    before = resident("VmRSS")
+    reset_peak()
     _step(loss, parameter, x, labels)
-    return _resident("VmHWM") - before
+    return resident("VmHWM") - before
 
 
-def _resident(field):
+def resident(field):
+    """Bytes of this process in memory: now (``"VmRSS"``) or at most since :func:`reset_peak` (``"VmHWM"``). Linux only."""
     status = Path("/proc/self/status")
     require(status.exists(), f"peak memory on {platform.system()}: it is read from /proc, which only Linux has; "
             "use --without-memory", OSError)
     return next(1024 * int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith(field))
 
 
-def _reset_peak():
+def reset_peak():
+    """Let the peak of :func:`resident` start again from what is held now."""
     Path("/proc/self/clear_refs").write_text("5")
 
 

@@ -21,7 +21,7 @@ class Ends:
     """What has N rows: the features and the margined targets, and the small graph that they come out of."""
 
     def __init__(self, head, x, weight, labels, wanted):
-        margin = hasattr(head, "margin_of")
+        margin = hasattr(head, "_target")
         with torch.set_grad_enabled(any(wanted)):
             self.x = x.detach().requires_grad_(wanted[0])
             direction, length = polar(self.x, head._shortest(x)) if margin or head.unit_embedding else (None, None)
@@ -68,7 +68,7 @@ class UnitEnds:
         self.dtype, self.length, self.scale = x.dtype, length, head.scale
         self.features = x / length[:, None]
         self.scaled, self.target = self.features * head.scale, None
-        if hasattr(head, "margin_of"):
+        if hasattr(head, "_target"):
             self.cos = (vectors.mul_(self.features)).sum(dim=1).div_(vector_length)
             with torch.enable_grad():
                 self.graph_target = head._target(self.cos.requires_grad_(), None, None)

@@ -32,7 +32,7 @@ PANEL = 2048            # classes at a time on a CPU, where a panel and its clas
 
 def pays(head, x, labels):
     """Whether :func:`cross_entropy` is the faster way here, and equal to rounding: large, no half precision."""
-    weight, normalises = head.weight, head.unit_weight or head.unit_embedding or hasattr(head, "margin_of")
+    weight, normalises = head.weight, head.unit_weight or head.unit_embedding or hasattr(head, "_target")
     return (torch.is_tensor(x) and torch.is_tensor(labels) and x.dtype == weight.dtype
             and x.dtype in (torch.float32, torch.float64)
             and x.numel() + weight.numel() + len(x) * len(weight) >= SMALL * (1 if normalises else 8)

@@ -112,8 +112,9 @@ class Head(nn.Module):
         asked = chunk is not None or sample is not None
         if not asked and not (fused.pays(self, x, labels) and self._is_as_written_here()):
             return F.cross_entropy(self(x, labels), labels)
-        require(self._is_as_written_here(), f"{type(self).__name__} defines logits of its own, or has hooks or parts that learn: chunk and "
-                "sample know only the library's logits; leave them out, or give the subclass a margin_of alone")
+        require(self._is_as_written_here(),
+                f"{type(self).__name__} defines logits of its own, or has hooks or parts that learn: chunk and sample "
+                "know only the library's logits; leave them out, or give the subclass a margin_of alone")
         x, weight, bias = self._checked(x, labels), self.weight, self.bias
         if sample is not None:
             classes, labels = sample_classes(labels, self.num_classes, sample, generator)
@@ -123,7 +124,8 @@ class Head(nn.Module):
     def _is_as_written_here(self):
         """Whether this head's logits are the ones of this module, whatever its ``margin_of``."""
         kind = MarginHead if isinstance(self, MarginHead) else Head
-        return (all(getattr(getattr(self, name), "__func__", None) is getattr(kind, name) for name in _DEFINITIONS)
+        return (all(getattr(getattr(self, name, None), "__func__", None) is getattr(kind, name, None)
+                    for name in _DEFINITIONS)
                 and not (self._forward_hooks or self._forward_pre_hooks or self._backward_hooks or self._backward_pre_hooks)
                 and set(self._parameters) == {"weight", "bias"} and not self._modules and not self._margin_learns())
 
@@ -214,4 +216,4 @@ class MarginHead(Head):
 
 
 # What a subclass may define anew; the fused pass computes only what these say.
-_DEFINITIONS = "forward", "_logits", "_with_margin", "_shortest", "_checked"
+_DEFINITIONS = "forward", "_logits", "_with_margin", "_target", "_shortest", "_checked"
