@@ -21,7 +21,7 @@ def main(arguments=None):
     except commands.Disagreement as error:
         print(f"lossbook: {error}", file=sys.stderr)
         return 1
-    except (ValueError, OSError, data.DataError, training.TrainingDiverged, RankLost) as error:
+    except (ValueError, OSError, data.DataError, training.TrainingDiverged, RankLost, ModuleNotFoundError) as error:
         print(f"lossbook: {error}", file=sys.stderr)
         return 2
     return 0
@@ -107,6 +107,19 @@ def _parser():
     sub.add_argument("--points", type=float, help="what all tasks together are worth (default: as the text says)")
     sub.add_argument("--no-solutions", dest="solutions", action="store_false", help="write only the students' notebook")
     sub.add_argument("--seed", type=int, default=0, help="other numbers for another year (default 0)")
+    sub = subparsers.add_parser("benchmark", help="time and memory of the heads beside a plain linear layer and a peer library")
+    kinds = sub.add_subparsers(title="what", required=True, metavar="WHAT")
+    sub = kinds.add_parser("heads", help="a step through the last layer", description="Measure forward and backward of "
+                           "every head, of linear + cross-entropy and of a peer library's heads on the same tensors; "
+                           "save the numbers as JSON, draw and print them.")
+    sub.set_defaults(command=commands.benchmark_heads)
+    sub.add_argument("--classes", type=int, nargs="+", default=[1_000, 10_000, 100_000], metavar="C",
+                     help="numbers of classes (default 1000 10000 100000)")
+    sub.add_argument("--rounds", type=int, default=9, help="how often each is timed (default 9)")
+    sub.add_argument("--device", help="cpu, cuda (default cpu)")
+    sub.add_argument("--without-peers", dest="peers", action="store_false", help="lossbook's own heads only")
+    sub.add_argument("--without-memory", dest="memory", action="store_false", help="times only")
+    sub.add_argument("--out", metavar="FILE", help="default book/results/benchmarks/heads-DEVICE.json")
     return parser
 
 

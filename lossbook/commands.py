@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from . import assign, backbones, bounds, data, figures, heads, profiles, reproduce, results, rows, training
+from . import assign, backbones, benchmark, bounds, data, figures, heads, profiles, reproduce, results, rows, training
 from .checkpoints import load_weights
 from .sweep import sweep
 
@@ -115,6 +115,20 @@ def state_bounds(options):
 def assign_chapter(options):
     for path in assign.release(options.chapter, options.out, options.seed, options.points, options.solutions):
         print(path)
+
+
+def benchmark_heads(options):
+    device = options.device or "cpu"
+    record = benchmark.heads(options.classes, options.rounds, device, peers=options.peers, memory=options.memory,
+                             made_by={"command": options.line})
+    path = Path(options.out or RESULTS / "benchmarks" / f"heads-{device}.json")
+    benchmark.save(record, path)
+    figures.head_costs(record).savefig(path.with_suffix(".png"))
+    print(benchmark.table(record).round(3).to_string(index=False))
+    for C in options.classes:
+        products, moved = benchmark.estimate(record, C)
+        print(f"{C:,} classes: the three products take {1e3 * products:.1f} ms at the measured rate, memory {1e3 * moved:.1f} ms")
+    print(f"wrote {path} and {path.with_suffix('.png')}")
 
 
 def _asked(options):

@@ -6,7 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from . import fused
 from .errors import require
+from .lengths import polar
+from .sampling import sample_classes
 
 __all__ = ["Head", "MarginHead", "NonFiniteEmbedding"]
 
@@ -50,6 +53,7 @@ class Head(nn.Module):
         self.embedding_dim, self.num_classes, self.scale = embedding_dim, num_classes, float(scale)
         self.hyperparameters = {"scale": scale, **hyperparameters} if self.unit_embedding else hyperparameters
         self.weight = nn.Parameter(torch.empty(num_classes, embedding_dim))
+        self.register_parameter("bias", None)
         self.reset_parameters()
 
     def reset_parameters(self):
@@ -88,12 +92,45 @@ class Head(nn.Module):
         logits = self._logits(x)
         return logits if labels is None else self._with_margin(logits, x, labels)
 
-    def loss(self, x, labels):
-        """Mean cross-entropy of ``head(x, labels)``, a scalar.
+    def loss(self, x, labels, chunk=None, sample=None, generator=None):
+        """Mean cross-entropy of ``head(x, labels)``, a scalar; large problems in one fused pass (:mod:`lossbook.fused`).
 
-        ``labels`` as for ``nn.CrossEntropyLoss``: class indices, shape (N,), int64.
+        ``labels`` as for ``nn.CrossEntropyLoss``: class indices, shape (N,), int64. For many classes:
+
+        chunk : int, optional
+            Hold the logits of this many classes at a time and compute them twice: the same loss and
+            gradients without the (N, C) matrix.
+        sample : float, in (0, 1], optional
+            The loss over the batch's own classes and random others, this share of all C in total:
+            Partial FC (An et al., CVPR 2022). It is lower than the full loss; ``generator`` draws the classes.
+
+        Raises ``ValueError`` for a chunk or share outside its domain, and if either is asked of a head that
+        defines logits of its own.
         """
-        return F.cross_entropy(self(x, labels), labels)
+        require(chunk is None or (isinstance(chunk, int) and chunk >= 1),
+                f"chunk = {chunk!r}: expected how many classes to hold at a time, a whole number of at least 1")
+        asked = chunk is not None or sample is not None
+        if not asked and not (fused.pays(self, x, labels) and self._is_as_written_here()):
+            return F.cross_entropy(self(x, labels), labels)
+        require(self._is_as_written_here(),
+                f"{type(self).__name__} defines logits of its own, or has hooks or parts that learn: chunk and sample "
+                "know only the library's logits; leave them out, or give the subclass a margin_of alone")
+        x, weight, bias = self._checked(x, labels), self.weight, self.bias
+        if sample is not None:
+            classes, labels = sample_classes(labels, self.num_classes, sample, generator)
+            weight, bias = weight.index_select(0, classes), None if bias is None else bias.index_select(0, classes)
+        return fused.cross_entropy(self, x, weight, bias, labels, chunk)
+
+    def _is_as_written_here(self):
+        """Whether this head's logits are the ones of this module, whatever its ``margin_of``."""
+        kind = MarginHead if isinstance(self, MarginHead) else Head
+        return (all(getattr(getattr(self, name, None), "__func__", None) is getattr(kind, name, None)
+                    for name in _DEFINITIONS)
+                and not (self._forward_hooks or self._forward_pre_hooks or self._backward_hooks or self._backward_pre_hooks)
+                and set(self._parameters) == {"weight", "bias"} and not self._modules and not self._margin_learns())
+
+    def _margin_learns(self):
+        return False
 
     def _logits(self, x):
         features = polar(x, self._shortest(x))[0] if self.unit_embedding else x
@@ -102,7 +139,8 @@ class Head(nn.Module):
         bounded = self.unit_embedding and self.unit_weight
         with torch.autocast(x.device.type, enabled=bounded and torch.is_autocast_enabled(x.device.type)):
             products = F.linear(features, vectors.to(features.dtype))
-        return products.to(features.dtype) * self.scale
+        logits = products.to(features.dtype) * self.scale
+        return logits if self.bias is None else logits + self.bias
 
     def _with_margin(self, logits, x, labels):
         return logits
@@ -158,24 +196,24 @@ class MarginHead(Head):
     def _with_margin(self, logits, x, labels):
         direction, length = polar(x, self._shortest(x))
         vector, vector_length = polar(self.weight[labels], self._shortest(self.weight))
-        target = self.margin_of((direction * vector).sum(dim=1)) * self.scale
+        target = self._target((direction * vector).sum(dim=1), length, vector_length)
+        return logits.scatter(1, labels[:, None], target[:, None].to(logits.dtype))
+
+    def _target(self, cos, length, vector_length):
+        """The margined target logits, (N,), from target cosines and lengths of embeddings and of their class vectors."""
+        target = self.margin_of(cos) * self.scale
         if not self.unit_embedding:
             target = target * length
         if not self.unit_weight:
             target = target * vector_length
-        return logits.scatter(1, labels[:, None], target[:, None].to(logits.dtype))
+        return target
+
+    def _margin_learns(self):
+        if type(self).margin_of.__module__ == f"{__package__}.heads":
+            return False                                # known: constants only
+        with torch.enable_grad():
+            return self.margin_of(self.weight.detach().new_ones(1)).requires_grad
 
 
-def polar(vectors, shortest):
-    """Directions and lengths of the rows of ``vectors``, in float32 or wider.
-
-    Rows are divided by their largest entry first, so squares neither overflow nor underflow.
-    A row shorter than ``shortest`` gets a direction shorter than 1, and so a bounded gradient;
-    a zero row has no direction: it gets zero, and a zero gradient.
-    """
-    wide = vectors.float() if vectors.dtype in (torch.float16, torch.bfloat16) else vectors
-    largest = wide.detach().abs().amax(dim=1, keepdim=True)
-    unit = largest.clamp_min(shortest)
-    scaled = torch.where(largest > 0, wide / unit, 0.0)
-    length = torch.linalg.vector_norm(scaled, dim=1, keepdim=True)
-    return scaled / length.clamp_min(1.0), (length * unit).squeeze(1)
+# What a subclass may define anew; the fused pass computes only what these say.
+_DEFINITIONS = "forward", "_logits", "_with_margin", "_target", "_shortest", "_checked"

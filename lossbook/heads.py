@@ -43,10 +43,6 @@ class Softmax(Head):
         if getattr(self, "bias", None) is not None:
             nn.init.zeros_(self.bias)
 
-    def _logits(self, x):
-        logits = super()._logits(x)
-        return logits if self.bias is None else logits + self.bias
-
 
 class NormSoftmax(Head):
     """Logits s·cos θ_j: unit class vectors, unit embeddings, one scale for all.

@@ -22,6 +22,7 @@ import math
 import torch
 
 from .errors import require
+from .lengths import widened
 
 __all__ = ["lsoftmax", "sphereface", "cosface", "arcface", "combined"]
 
@@ -164,7 +165,7 @@ class _TurnedCosine(torch.autograd.Function):
     def forward(ctx, cos, m1, m2):
         ctx.save_for_backward(cos)
         ctx.margins = m1, m2
-        u = m1 * torch.arccos(_wide(cos).clamp(-1, 1)) + m2
+        u = m1 * torch.arccos(widened(cos).clamp(-1, 1)) + m2
         k = torch.floor(u / math.pi)
         sign = 1 - 2 * torch.remainder(k, 2)
         return (sign * torch.cos(u) - 2 * k).to(cos.dtype)
@@ -173,14 +174,9 @@ class _TurnedCosine(torch.autograd.Function):
     def backward(ctx, grad):
         (cos,) = ctx.saved_tensors
         m1, m2 = ctx.margins
-        wide = _wide(cos)
+        wide = widened(cos)
         edge = 1 - torch.finfo(wide.dtype).eps          # the last cosine whose angle is not 0 or π
         inside = wide.clamp(-edge, edge)
         theta = torch.arccos(inside)
         slope = m1 * torch.sin(m1 * theta + m2).abs() / torch.sqrt((1 - inside) * (1 + inside))
         return (grad * slope).to(cos.dtype), None, None
-
-
-def _wide(tensor):
-    """At least float32: an angle is never taken from a half-precision cosine's own arithmetic."""
-    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor

@@ -1,0 +1,191 @@
+"""``python -m lossbook benchmark heads``: time and peak memory of a step through the last layer.
+
+Times follow the usual discipline: every contestant on the same tensors, a warm-up, rounds that
+visit all contestants in turn (so a slow spell of the machine meets them all), medians, and ratios
+only within one run. Peak memory is measured in a process of its own for every contestant.
+"""
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from . import contest
+from .errors import require
+from .files import write_atomically
+from .results import FOLDER
+
+__all__ = ["heads", "table", "peak_memory", "resident", "reset_peak", "machine", "rates", "estimate", "load", "save"]
+
+N, D = 256, 512             # embeddings in a batch, numbers in an embedding
+
+
+def heads(classes, rounds=9, device="cpu", peers=True, memory=True, made_by=None, progress=print):
+    """Measure all contestants of :mod:`lossbook.contest` at each number of classes; returns a record for JSON.
+
+    Times are seconds of forward and backward; ``peak`` is bytes beyond embeddings and class vectors,
+    the gradients included.
+    """
+    require(rounds >= 1 and classes, f"rounds = {rounds!r}, classes = {classes!r}: expected at least one of each")
+    names = [name for name in contest.CONTESTANTS if peers or not name.startswith(contest.PEER)]
+    if peers:
+        contest.peer_losses()                           # missing: say so now, not after an hour
+    record = {"format": 1, "benchmark": "heads", "N": N, "d": D, "rounds": rounds, "chunk": contest.CHUNK,
+              "machine": machine(device), "rates": rates(device), "made_by": made_by or {}, "rows": []}
+    for C in classes:
+        seconds = _times(names, C, rounds, device)
+        for name in names:
+            row = {"classes": C, "name": name, "seconds": seconds[name], "median": statistics.median(seconds[name])}
+            record["rows"].append(row)
+            progress(f"{C:>9,} {name:40} {1e3 * row['median']:9.1f} ms")
+    for row in record["rows"] if memory else ():
+        row["peak"] = peak_memory(row["name"], row["classes"], device)
+        progress(f"{row['classes']:>9,} {row['name']:40} {row['peak'] / 2**20:9.1f} MiB")
+    return record
+
+
+def _times(names, C, rounds, device):
+    x, labels, weight = contest.problem(N, D, C, device)
+    steps = {name: contest.contestant(name, weight) for name in names}
+    seconds = {name: [] for name in names}
+    for turn in range(rounds + 1):                      # the first turn warms up
+        for name in names:
+            took = _step(*steps[name], x, labels)
+            if turn:
+                seconds[name].append(took)
+    return seconds
+
+
+def _step(loss, parameter, x, labels):
+    """Seconds of one forward and backward, gradients of embeddings and class vectors included."""
+    x = x.detach().requires_grad_()
+    _wait(x)
+    start = time.perf_counter()
+    loss(x, labels).backward()
+    _wait(x)
+    took = time.perf_counter() - start
+    parameter.grad = None
+    return took
+
+
+def _wait(x):
+    if x.is_cuda:
+        torch.cuda.synchronize()
+
+
+def peak_memory(name, C, device="cpu"):
+    """Bytes that one step of a contestant needs at its peak beyond its inputs, measured in a process of its own."""
+    code = f"from lossbook import benchmark; print(benchmark._peak({name!r}, {C!r}, {str(device)!r}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
+                          env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))})
+    if done.returncode:
+        raise OSError(f"measuring the memory of {name} at {C:,} classes failed: {done.stderr.strip().splitlines()[-1]}")
+    return int(done.stdout)
+
+
+def _peak(name, C, device):
+    x, labels, weight = contest.problem(N, D, C, device)
+    small = contest.contestant(name, weight[:64].clone())
+    _step(*small, x, labels % 64)                       # what a library loads on its first call is not counted
+    if name == contest.IN_CHUNKS:
+        _step(*contest.contestant(name, weight[:2 * contest.CHUNK].clone()), x, labels % contest.CHUNK)
+    loss, parameter = contest.contestant(name, weight)
+    del weight
+    if device != "cpu":
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        _step(loss, parameter, x, labels)
+        return torch.cuda.max_memory_allocated() - before
+    before = resident("VmRSS")
+    reset_peak()
+    _step(loss, parameter, x, labels)
+    return resident("VmHWM") - before
+
+
+def resident(field):
+    """Bytes of this process in memory: now (``"VmRSS"``) or at most since :func:`reset_peak` (``"VmHWM"``). Linux only."""
+    status = Path("/proc/self/status")
+    require(status.exists(), f"peak memory on {platform.system()}: it is read from /proc, which only Linux has; "
+            "use --without-memory", OSError)
+    return next(1024 * int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith(field))
+
+
+def reset_peak():
+    """Let the peak of :func:`resident` start again from what is held now."""
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def machine(device="cpu"):
+    """What the numbers were measured on."""
+    name = torch.cuda.get_device_name(device) if device != "cpu" else _processor()
+    return {"device": name, "kind": device, "threads": torch.get_num_threads(), "torch": torch.__version__,
+            "python": platform.python_version(), "system": platform.system()}
+
+
+def _processor():
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    features = {word for line in lines if line.startswith("flags") for word in line.split()}
+    wide = next((word for word in ("avx512f", "avx2") if word in features), "")
+    return " ".join(filter(None, [names[0] if names else platform.processor() or platform.machine(), wide]))
+
+
+def rates(device="cpu", turns=7):
+    """FLOP/s of the product of a batch with class vectors, and bytes/s of a copy too large for the cache."""
+    x, _, weight = contest.problem(N, D, 16_384, device)
+    large = torch.zeros(2**26, device=device)
+    out = torch.empty_like(large)
+    return {"flops": 2 * N * D * 16_384 / _best(lambda: x @ weight.T, x, turns),
+            "bytes": 2 * 4 * large.numel() / _best(lambda: out.copy_(large), x, turns)}
+
+
+def _best(work, x, turns):
+    seconds = []
+    for _ in range(turns + 1):
+        _wait(x)
+        start = time.perf_counter()
+        work()
+        _wait(x)
+        seconds.append(time.perf_counter() - start)
+    return min(seconds[1:])
+
+
+def estimate(record, C, products=3):
+    """Roofline: the seconds that the products alone take at the measured rate, and those that memory alone takes.
+
+    Bytes: the class vectors are read twice, their gradient is written once, and the (N, C) softmax is
+    written once and read once. Whatever a head takes beyond the larger of the two is overhead.
+    """
+    flops = products * 2 * record["N"] * record["d"] * C
+    moved = 4 * (3 * C * record["d"] + 2 * record["N"] * C)
+    return flops / record["rates"]["flops"], moved / record["rates"]["bytes"]
+
+
+def table(record):
+    """A DataFrame, one row a contestant and number of classes: milliseconds, MiB, ratios to the plain linear layer."""
+    frame = pd.DataFrame([{key: row.get(key) for key in ("classes", "name", "median", "peak")} for row in record["rows"]])
+    plain = frame[frame.name == contest.PLAIN].set_index("classes")
+    frame["time_ratio"] = frame["median"] / frame.classes.map(plain["median"])
+    frame["memory_ratio"] = frame.peak / frame.classes.map(plain.peak)
+    return frame
+
+
+def load(name):
+    """A saved record, by its name: ``"heads-cpu"``. Raises ``FileNotFoundError`` saying how to make it."""
+    path = FOLDER / "benchmarks" / f"{name}.json"
+    require(path.exists(), f"no benchmark in {path}: make it with python -m lossbook benchmark heads", FileNotFoundError)
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def save(record, path):
+    """Write a record to ``path``, whole or not at all. Raises ``OSError``."""
+    text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    write_atomically(path, lambda file: file.write(text.encode()))

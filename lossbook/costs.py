@@ -1,0 +1,39 @@
+"""What the heads cost: time and memory of a step beside a plain linear layer's, from ``benchmark heads``."""
+
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from . import benchmark, contest
+from .palette import CLASS_COLORS, INK, axes, headline, styled
+
+__all__ = ["head_costs"]
+
+MARKERS = "osD^v"
+PANELS = [("time_ratio", "time"), ("memory_ratio", "peak memory")]
+
+
+@styled
+def head_costs(record):
+    """Time and peak memory of every contestant, as multiples of the plain linear layer's, one marker a number of classes.
+
+    ``record`` is what :func:`lossbook.benchmark.heads` returns. Left of the line at 1 is cheaper than plain.
+    """
+    frame = benchmark.table(record)
+    frame = frame[frame.name != contest.PLAIN]
+    names = list(frame.name.unique())[::-1]
+    panels = [(column, title) for column, title in PANELS if frame[column].notna().any()]
+    figure, grid = axes(None, (7.2, 1.9 + 0.31 * len(names)), 1, len(panels), sharey=True)
+    for ax, (column, title) in zip(grid[0], panels):
+        for k, (C, rows) in enumerate(frame.groupby("classes")):
+            ax.scatter(rows[column], [names.index(name) + 0.18 * (1 - k) for name in rows.name], 34, CLASS_COLORS[k],
+                       marker=MARKERS[k], label=f"{C:,} classes", zorder=3)
+        ax.axvline(1, color=INK, linewidth=1)
+        ax.grid(True)
+        ax.set(xscale="log", title=title, xlabel="times the plain linear layer's", yticks=range(len(names)),
+               yticklabels=[name.replace(contest.PEER, "PML") for name in names])
+        ticks = [t for t in (0.25, 0.5, 1, 2, 4, 8, 16, 32) if ax.get_xlim()[0] <= t <= ax.get_xlim()[1]]
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        ax.xaxis.set_minor_formatter(NullFormatter())
+        ax.set_xticks(ticks)
+        ax.tick_params(axis="y", length=0)
+    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, handletextpad=0.1)
+    return headline(figure, f"N = {record['N']}, d = {record['d']}, {record['machine']['threads']} threads")

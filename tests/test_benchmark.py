@@ -1,0 +1,76 @@
+"""The benchmark's bookkeeping: rounds, medians, ratios, files. No test here depends on a duration."""
+
+import json
+import sys
+
+import pytest
+from lossbook import __main__, benchmark, contest, figures
+
+ROW = {"seconds": [1.0]}
+
+
+def record(**more):
+    rows = [{**ROW, "classes": C, "name": name, "median": C * factor, "peak": C * factor * 10}
+            for C in (10, 100) for name, factor in ((contest.PLAIN, 2.0), ("ArcFace", 3.0), (f"{contest.PEER} ArcFace", 8.0))]
+    return {"format": 1, "N": 4, "d": 8, "rounds": 1, "rates": {"flops": 100.0, "bytes": 50.0},
+            "machine": {"threads": 1}, "rows": rows, **more}
+
+
+def test_a_small_run_visits_every_contestant_in_every_round(monkeypatch):
+    visits, step = [], benchmark._step
+    monkeypatch.setattr(benchmark, "N", 4)
+    monkeypatch.setattr(benchmark, "D", 8)
+    monkeypatch.setattr(benchmark, "rates", lambda device: {"flops": 1.0, "bytes": 1.0})
+    monkeypatch.setattr(benchmark, "_step", lambda loss, *rest: visits.append(loss) or step(loss, *rest))
+    found = benchmark.heads([20], rounds=3, memory=False, progress=lambda line: None)
+    names = len(contest.CONTESTANTS)
+    assert [row["name"] for row in found["rows"]] == list(contest.CONTESTANTS)
+    assert all(len(row["seconds"]) == 3 and row["median"] == sorted(row["seconds"])[1] for row in found["rows"])
+    assert len(visits) == 4 * names and len(set(visits[:names])) == names == len(set(visits[-names:]))
+    json.dumps(found, allow_nan=False)
+
+
+def test_ratios_are_to_the_plain_layer_of_the_same_size():
+    frame = benchmark.table(record())
+    assert frame.time_ratio.tolist() == frame.memory_ratio.tolist() == [1.0, 1.5, 4.0] * 2
+
+
+def test_the_estimate_counts_products_and_bytes():
+    products, moved = benchmark.estimate(record(), 10)
+    assert products == 3 * 2 * 4 * 8 * 10 / 100 and moved == 4 * (3 * 10 * 8 + 2 * 4 * 10) / 50
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="peak memory is read from /proc")
+def test_peak_memory_sees_what_a_step_holds():
+    """Logits of 256 × 20,000 and a gradient of 20,000 × 512 are 20 and 39 MiB."""
+    assert 55 < benchmark.peak_memory(contest.PLAIN, 20_000) / 2**20 < 150
+
+
+def test_save_and_load(tmp_path, monkeypatch):
+    monkeypatch.setattr(benchmark, "FOLDER", tmp_path)
+    with pytest.raises(FileNotFoundError, match="python -m lossbook benchmark heads"):
+        benchmark.load("heads-cpu")
+    benchmark.save(record(), tmp_path / "benchmarks" / "heads-cpu.json")
+    assert benchmark.load("heads-cpu") == record()
+
+
+@pytest.mark.parametrize("panels, strip", [(2, ()), (1, ("peak",))])
+def test_the_figure_has_a_panel_for_each_measure(panels, strip):
+    rows = [{key: value for key, value in row.items() if key not in strip} for row in record()["rows"]]
+    figure = figures.head_costs(record(rows=rows))
+    assert len(figure.axes) == panels
+    assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["PML ArcFace", "ArcFace"]
+
+
+def test_the_command_writes_a_record_and_a_picture(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(benchmark, "heads", lambda classes, *_, **__: record())
+    assert __main__.main(["benchmark", "heads", "--classes", "10", "100", "--out", str(tmp_path / "a.json")]) == 0
+    assert json.loads((tmp_path / "a.json").read_text()) == record() and (tmp_path / "a.png").stat().st_size > 1000
+    assert "10 classes: the three products take" in capsys.readouterr().out
+
+
+def test_the_saved_record_is_the_whole_comparison():
+    found = benchmark.load("heads-cpu")
+    assert {row["name"] for row in found["rows"]} == set(contest.CONTESTANTS)
+    assert {row["classes"] for row in found["rows"]} == {1_000, 10_000, 100_000}
+    assert all(len(row["seconds"]) == found["rounds"] and row["peak"] >= 0 for row in found["rows"])
