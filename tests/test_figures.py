@@ -120,7 +120,7 @@ def test_a_figure_is_a_light_card_and_matplotlib_is_as_before(run, name):
 def test_text_is_large_enough_and_inside_the_card(run, name):
     figure = EVERY[name](run)
     figure.draw_without_rendering()
-    small = {"filmstrip", "comparison"}
+    small = {"filmstrip", "comparison", "regions"}
     for text in figure.findobj(matplotlib.text.Text):
         if text.get_text() and text.get_visible():
             assert text.get_fontsize() >= (8 if name in small else 11), text
