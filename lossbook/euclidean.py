@@ -31,7 +31,7 @@ class NearestMean(Head):
 
     Its ``weight`` (C, d) is a buffer, not a parameter: the running mean embedding of every class,
     moved by :func:`lossbook.distances.moved_centers` with rate ``follow`` on every training batch.
-    (Before the first batch it is where :meth:`reset_parameters` drew it.) A subclass says in
+    (Before the first batch it is where ``reset_parameters`` drew it.) A subclass says in
     ``compare`` what it trains with. In evaluation mode a loss moves nothing.
     """
 
