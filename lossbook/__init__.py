@@ -36,5 +36,6 @@ def _declare_torchvision_operators():
 _torchvision_library = _declare_torchvision_operators()
 
 from . import (  # noqa: E402, F401
-    backbones, benchmark, bounds, data, figures, heads, margins, metrics, profiles, reproduce, results, rows, training,
+    backbones, benchmark, bounds, data, distances, euclidean, figures, heads, margins, metrics, profiles, reproduce,
+    results, rows, training,
 )

@@ -17,15 +17,16 @@ import numpy as np
 
 from .animation import Animation, animate
 from .costs import head_costs
-from .curves import angle_histograms, decision_boundaries, target_curves, training_curves
+from .curves import angle_histograms, decision_boundaries, over_epochs, target_curves, training_curves
 from .maps import scale_margin_map
 from .palette import axes, headline, key, styled
+from .regions import regions
 from .sectors import sectors
 from .views import Circle, Plane, side_by_side, snapshot_at, view_named
 
 __all__ = ["embeddings", "circle", "train_test", "filmstrip", "comparison", "animate", "Animation",
-           "target_curves", "decision_boundaries", "sectors", "angle_histograms", "training_curves", "scale_margin_map",
-           "head_costs"]
+           "target_curves", "decision_boundaries", "sectors", "angle_histograms", "training_curves", "over_epochs",
+           "regions", "scale_margin_map", "head_costs"]
 
 
 @styled
