@@ -42,7 +42,7 @@ def images_in(folder, size=28, invert=False):
     """
     require(isinstance(size, int) and size >= 1, f"size = {size!r}: expected a whole number of pixels, at least 1")
     require(Path(folder).is_dir(), f"{folder} is not a folder: expected one folder a class, with images in it", DataError)
-    found = _ImageFolder(folder, loader=lambda path: _grey(path, size))
+    found = _ImageFolder(folder, loader=lambda path: grey(path, size))
     pixels = np.stack([found.loader(path) for path, _ in found.samples])
     images = torch.from_numpy(pixels)[:, None].float() / 255
     labels = torch.tensor([label for _, label in found.samples])
@@ -112,7 +112,8 @@ class _ImageFolder(datasets.ImageFolder):
         return classes, {name: number for number, name in enumerate(classes)}
 
 
-def _grey(path, size):
+def grey(path, size):
+    """One image file as grey pixels, ``(size, size)`` uint8. Raises ``DataError`` if it cannot be read."""
     try:
         with Image.open(path) as image:
             return np.asarray(image.convert("L").resize((size, size), Image.Resampling.BOX), dtype=np.uint8)

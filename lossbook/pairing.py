@@ -80,15 +80,27 @@ def fold_pairs(labels, folds=10, most=300, seed=0):
     return Pairs(*merged), fold
 
 
-def similarity(x, pairs):
-    """Cosine of each pair's embeddings, ``(P,)`` in [−1, 1]; ``x`` is ``(N, d)``, none of its rows zero."""
-    unit = _unit("x", _matrix("x", x))
-    require(max(pairs.first.max(), pairs.second.max()) < len(unit),
-            f"x has {len(unit)} rows, and a pair names row {max(pairs.first.max(), pairs.second.max())}: "
-            "make the pairs from the labels of these embeddings")
-    chunks = range(0, len(pairs.first), 100_000)          # a chunk at a time: all of them may not fit in memory
-    return np.clip(np.concatenate([np.einsum("pd,pd->p", unit[pairs.first[i:i + 100_000]],
-                                             unit[pairs.second[i:i + 100_000]]) for i in chunks]), -1, 1)
+def similarity(x, pairs, kind="cosine"):
+    """How alike each pair's embeddings are, ``(P,)``, higher is more alike; ``x`` is ``(N, d)``.
+
+    ``kind`` is ``"cosine"``, in [−1, 1], for which no row of ``x`` may be zero, or ``"distance"``, the
+    Euclidean one with a minus sign, for losses that compare distances.
+    """
+    require(kind in ("cosine", "distance"), f"kind = {kind!r}: expected 'cosine' or 'distance'")
+    x = _matrix("x", x)
+    largest = max(pairs.first.max(), pairs.second.max())
+    require(largest < len(x), f"x has {len(x)} rows, and a pair names row {largest}: "
+                              "make the pairs from the labels of these embeddings")
+    unit = _unit("x", x) if kind == "cosine" else x
+
+    def alike(one, other):
+        if kind == "cosine":
+            return np.clip(np.einsum("pd,pd->p", unit[one], unit[other]), -1, 1)
+        return -np.linalg.norm(unit[one] - unit[other], axis=1)
+
+    step = 100_000                                        # a chunk at a time: all of them may not fit in memory
+    return np.concatenate([alike(pairs.first[i:i + step], pairs.second[i:i + step])
+                           for i in range(0, len(pairs.first), step)])
 
 
 def _genuine(labels):

@@ -22,7 +22,7 @@ from .protocols import FoldAccuracy, best_threshold, checked, gallery_and_probe,
 
 __all__ = ["Pairs", "pairs", "fold_pairs", "similarity", "Roc", "roc", "Det", "det", "equal_error_rate", "tar_at_far",
            "TooFewImpostors", "FARS", "FoldAccuracy", "ten_fold", "best_threshold", "gallery_and_probe", "ranks",
-           "Interval", "by_identity", "interval_of", "report"]
+           "Interval", "by_identity", "interval_of", "eer_of", "tar_of", "report"]
 
 FARS = (1e-1, 1e-2, 1e-3, 1e-4)
 
@@ -95,15 +95,22 @@ def tar_of(curve, far):
     return float(curve.tar[np.searchsorted(curve.far, far * (1 + 1e-9), side="right") - 1])
 
 
-def report(x, labels, fars=FARS, most=100_000, resamples=200, level=0.95, seed=0):
+def report(x, labels, protocol=None, *, fars=FARS, most=100_000, resamples=200, level=0.95, seed=0):
     """Everything this module measures of one embedding, as a dict that JSON can hold.
 
-    ``x`` ``(N, d)``, ``labels`` ``(N,)`` integers; ``most`` limits the pairs of each kind. What cannot be
-    measured is None, with its reason in ``undefined``. Intervals are by identity, see
-    :func:`by_identity`.
+    Parameters
+    ----------
+    x : (N, d) floats
+    labels : (N,) integers, the identity of each row
+    protocol : (Pairs, fold), optional
+        The pairs and folds to judge by, e.g. LFW's. Default: all pairs (at most ``most`` of each
+        kind), and ten folds from :func:`fold_pairs`.
+
+    Intervals are by identity, see :func:`by_identity`. What cannot be measured is None, with its reason in
+    ``undefined``.
     """
     labels = np.asarray(labels)
-    chosen = pairs(labels, most, seed)
+    chosen = pairs(labels, most, seed) if protocol is None else protocol[0]
     scores = similarity(x, chosen)
     found = {"images": len(labels), "identities": len(np.unique(labels)), "genuine_pairs": int(chosen.same.sum()),
              "impostor_pairs": int((~chosen.same).sum()), "undefined": {}, "level": level}
@@ -113,28 +120,27 @@ def report(x, labels, fars=FARS, most=100_000, resamples=200, level=0.95, seed=0
             found[name] = measured()
         except ValueError as reason:
             found[name], found["undefined"][name] = None, str(reason)
-        return found[name]
 
     attempt("eer", lambda: equal_error_rate(scores, chosen.same))
-    names = {f"tar@{far:g}": far for far in fars}
-    possible = {name: far for name, far in names.items()
-                if attempt(name, lambda far=far: tar_at_far(scores, chosen.same, far)) is not None}
+    for far in fars:
+        attempt(f"tar@{far:g}", lambda: tar_at_far(scores, chosen.same, far))
+    possible = {f"tar@{far:g}": far for far in fars if found[f"tar@{far:g}"] is not None}
 
     def measures(scores, same, weight):
         curve = roc(scores, same, weight)
         return np.array([eer_of(curve), *(tar_of(curve, far) for far in possible.values())])
 
-    interval = attempt("intervals", lambda: by_identity(measures, scores, chosen, labels, resamples, level, seed))
-    if interval is not None:
-        found["intervals"] = {name: [float(low), float(high)] for name, low, high in
-                              zip(["eer", *possible], interval.low, interval.high)}
-    attempt("ten_fold", lambda: _folds(x, labels, seed))
+    def intervals():
+        drawn = by_identity(measures, scores, chosen, labels, resamples, level, seed)
+        return {name: [float(low), float(high)] for name, low, high in zip(["eer", *possible], drawn.low, drawn.high)}
+
+    attempt("intervals", intervals)
+    attempt("ten_fold", lambda: _folds(x, *(protocol or fold_pairs(labels, seed=seed))))
     attempt("rank", lambda: _found_at(x, labels, seed))
     return found
 
 
-def _folds(x, labels, seed):
-    chosen, fold = fold_pairs(labels, seed=seed)
+def _folds(x, chosen, fold):
     found = ten_fold(similarity(x, chosen), chosen.same, fold)
     return {"accuracy": found.mean, "standard_error": found.standard_error, "pairs": len(fold)}
 
