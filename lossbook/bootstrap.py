@@ -48,7 +48,7 @@ def by_identity(measure, scores, pairs, labels, resamples=200, level=0.95, seed=
     """
     labels = _labels(labels, len(labels))
     identities, place = np.unique(labels, return_inverse=True)
-    require(len(identities) >= 3, f"{len(identities)} identities: resampling so few says nothing about others; give more")
+    require(len(identities) >= 3, f"{len(identities)} identities: resampling so few says nothing of others; give more")
     require(isinstance(resamples, int) and resamples >= 20, f"resamples = {resamples!r}: expected 20 or more")
     order = np.argsort(-np.asarray(scores), kind="stable")        # sorted once: a resample only changes the weights
     scores, same = np.asarray(scores)[order], pairs.same[order]

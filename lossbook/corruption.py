@@ -38,5 +38,5 @@ def imbalance(dataset, ratio):
     for j in range(len(train.classes)):
         rows = torch.nonzero(train.labels == j)[:, 0]
         kept[rows[:max(1, round(len(rows) * ratio ** (-j / last)))]] = True
-    return Dataset(f"{dataset.name}, sizes 1 to 1/{ratio:g}", Split(train.images[kept], train.labels[kept], train.classes),
-                   dataset.test)
+    rarer = Split(train.images[kept], train.labels[kept], train.classes)
+    return Dataset(f"{dataset.name}, sizes 1 to 1/{ratio:g}", rarer, dataset.test)

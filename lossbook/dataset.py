@@ -126,8 +126,8 @@ class Dataset:
         """
         held_out = tuple(dict.fromkeys(held_out))
         known = tuple(name for name in self.classes if name not in held_out)
-        require(len(held_out) >= 2 and len(known) >= 2, f"{len(held_out)} of {len(self.classes)} classes held out: keep "
-                "at least 2 to train on, and hold out at least 2, so that there are strangers to tell apart")
+        require(len(held_out) >= 2 and len(known) >= 2, f"{len(held_out)} of {len(self.classes)} classes held out: "
+                "keep at least 2 to train on, and hold out at least 2, so that there are strangers to tell apart")
         strangers = self._only(held_out, f"{len(held_out)} strangers")
         return self._only(known, f"{len(known)} known classes"), strangers
 

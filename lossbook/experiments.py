@@ -40,7 +40,8 @@ def run(cells, measured, folder, about, made_by=None):
     for cell in tqdm([cell for cell in cells if cell.name not in record["cells"]], desc=folder.name, unit="training"):
         record["cells"][cell.name], arrays[cell.name] = measured(cell)
         packed = io.BytesIO()
-        np.savez_compressed(packed, **{f"{name}/{key}": value for name, own in arrays.items() for key, value in own.items()})
+        np.savez_compressed(packed, **{f"{name}/{key}": value
+                                       for name, own in arrays.items() for key, value in own.items()})
         write_atomically(folder / "record.npz", lambda file: file.write(packed.getvalue()))
         results.save(record, folder / "record.json")      # last: what it names is in the other file by now
     return load(folder)

@@ -41,7 +41,7 @@ def images_in(folder, size=28, invert=False):
         If the folder is missing, holds no class folder with images, or an image cannot be read.
     """
     require(isinstance(size, int) and size >= 1, f"size = {size!r}: expected a whole number of pixels, at least 1")
-    require(Path(folder).is_dir(), f"{folder} is not a folder: expected one folder a class, with images in it", DataError)
+    require(Path(folder).is_dir(), f"{folder} is not a folder: expected one folder a class, with images", DataError)
     found = _ImageFolder(folder, loader=lambda path: grey(path, size))
     pixels = np.stack([found.loader(path) for path, _ in found.samples])
     images = torch.from_numpy(pixels)[:, None].float() / 255

@@ -16,7 +16,7 @@ __all__ = ["FacePairs", "lfw_pairs"]
 
 
 class FacePairs(NamedTuple):
-    """Images ``(N, 1, H, W)`` in [0, 1], each file once; their identities ``(N,)`` int64; pairs of them; each pair's fold ``(P,)``."""
+    """Images ``(N, 1, H, W)`` in [0, 1], each once; their identities ``(N,)``; pairs of them; their folds ``(P,)``."""
 
     images: torch.Tensor
     labels: np.ndarray

@@ -4,7 +4,7 @@ import numpy as np
 
 from .palette import CLASS_COLORS, INK, LINE_STYLES, axes, headline, styled
 
-__all__ = ["score_histograms", "roc_curves", "neighbours", "worst_pairs"]
+__all__ = ["score_histograms", "roc_curves", "neighbours", "worst_pairs", "error_ratios"]
 
 GENUINE, IMPOSTOR = CLASS_COLORS[0], CLASS_COLORS[6]
 
@@ -22,7 +22,8 @@ def score_histograms(panels):
     for ax, (title, (edges, counts)) in zip(grid.flat, panels.items()):
         width = np.diff(edges)
         density = counts / counts.sum(axis=1, keepdims=True) / width
-        for values, color, label, hatch in zip(density[::-1], (IMPOSTOR, GENUINE), ("impostor pairs", "genuine pairs"), ("", "//")):
+        for values, color, label, hatch in zip(density[::-1], (IMPOSTOR, GENUINE), ("impostor pairs", "genuine pairs"),
+                                               ("", "//")):
             ax.stairs(values, edges, color=color, fill=True, alpha=0.35, hatch=hatch)
             ax.stairs(values, edges, color=color, linewidth=1.8, label=label)
         rejected, accepted = (np.cumsum(counts[0]) / counts[0].sum(), 1 - np.cumsum(counts[1]) / counts[1].sum())
@@ -64,8 +65,8 @@ def roc_curves(curves, ax=None):
 def neighbours(images, labels, x, queries, count=6, names=None):
     """Each query image, left, with the ``count`` most similar other images; a frame says whose they are.
 
-    ``images`` ``(N, 1, H, W)``, ``labels`` ``(N,)``, ``x`` ``(N, d)``, ``queries`` a list of rows. Under an image stands its
-    cosine to the query; a solid frame is the query's identity, a dashed one with ✖ another's.
+    ``images`` ``(N, 1, H, W)``, ``labels`` ``(N,)``, ``x`` ``(N, d)``, ``queries`` a list of rows. Under an image
+    stands its cosine to the query; a solid frame is the query's identity, a dashed one with ✖ another's.
     """
     labels, unit = np.asarray(labels), np.asarray(x, dtype=float)
     unit = unit / np.linalg.norm(unit, axis=1, keepdims=True)
@@ -112,3 +113,26 @@ def _picture(ax, image, text, color, style):
     ax.set_xlabel(text, fontsize=11, labelpad=2)
     for spine in ax.spines.values():
         spine.set(visible=True, color=color, linewidth=2.2, linestyle=style)
+
+
+@styled
+def error_ratios(frame):
+    """Ratios of error rates with their intervals, a line a setting and a mark a measure; left of 1 the margin helps.
+
+    ``frame`` is what :func:`lossbook.gains.gains` returns: ``setting``, ``measure``, ``ratio``, ``low``, ``high``.
+    """
+    settings, measures = (list(dict.fromkeys(frame[column])) for column in ("setting", "measure"))
+    figure, grid = axes(None, (7.2, 1.3 + 0.2 * len(frame) + 0.25 * len(settings)))
+    ax = grid[0, 0]
+    for k, (measure, marker) in enumerate(zip(measures, "os^D")):
+        own = frame[frame.measure == measure]
+        y = [settings.index(setting) + (k - (len(measures) - 1) / 2) * 0.2 for setting in own.setting]
+        color = [CLASS_COLORS[i] for i in (8, 0, 6, 4)][k]
+        ax.errorbar(own.ratio, y, xerr=[own.ratio - own.low, own.high - own.ratio], fmt=marker, color=color,
+                    label=measure, capsize=3, markersize=7, linewidth=1.6)
+    ax.axvline(1, color=INK, linestyle=LINE_STYLES[1], linewidth=1.3)
+    ax.set(yticks=range(len(settings)), yticklabels=settings, xlabel="error rate with the margin / without it",
+           ylim=(len(settings) - 0.5, -0.5))
+    ax.grid(True, axis="x")
+    figure.legend(loc="outside upper left", ncols=2)
+    return figure

@@ -1,10 +1,10 @@
-"""Noise: train every loss on digits of which a share has a wrong label; the saved experiment of the chapter on strangers."""
+"""Noise: train every loss on digits of which a share has a wrong label, and keep what came out."""
 
 from typing import NamedTuple
 
 import torch
 
-from . import data, experiments, results, rows
+from . import data, experiments, results, rows, strangers
 from .backbones import LeNetPP
 from .corruption import flip_labels
 from .dataset import spread
@@ -17,11 +17,11 @@ __all__ = ["Cell", "PLAN", "run", "load"]
 IMAGES, EMBEDDING_DIM = 1000, 16                  # few images, so that a network can learn wrong labels by heart
 RECIPE = {"epochs": 15, "batch_size": 64, "learning_rate": 5e-3}
 SUB_CENTRES = "SubCenterArcFace_s16_m0.3_K3"
-LOSSES = ("softmax", "norm-softmax_s16", "L-softmax_v1", "A-softmax_v1", "CosFace_s16_m0.2", "ArcFace_s16_m0.3", SUB_CENTRES)
+LOSSES = (*strangers.LOSSES, SUB_CENTRES)
 
 
 class Cell(NamedTuple):
-    """One training: a row of :mod:`lossbook.rows` or ``SUB_CENTRES``, the share of flipped labels, and the seed of both."""
+    """One training: a row of :mod:`lossbook.rows` or ``SUB_CENTRES``, the share of wrong labels, the seed of both."""
 
     row: str
     share: float
@@ -48,7 +48,8 @@ def run(cells, folder, *, dataset=None, backbone=LeNetPP.small, made_by=None, de
         dataset = data.Dataset("mnist5k, 1,000 images", data.Split(digits.train.images[few], digits.train.labels[few],
                                                                    digits.classes), digits.test)
     about = {"dataset": dataset.name, "data_sha256": digests(dataset), "asked": recipe, "embedding_dim": EMBEDDING_DIM}
-    return experiments.run(cells, lambda cell: (_measured(cell, dataset, backbone, device, recipe), {}), folder, about, made_by)
+    return experiments.run(cells, lambda cell: (_measured(cell, dataset, backbone, device, recipe), {}), folder, about,
+                           made_by)
 
 
 def load(folder=None):
@@ -64,7 +65,7 @@ def head_named(row, embedding_dim, num_classes):
 
 
 def _measured(cell, dataset, backbone, device, recipe):
-    """Accuracies without margin: on clean test labels, on the flipped training images by their true and by their wrong label."""
+    """Accuracies without margin: on clean test labels, on flipped training images by wrong and true label."""
     noisy, flipped = flip_labels(dataset, cell.share, cell.seed)
     model, head = backbone(EMBEDDING_DIM), head_named(cell.row, EMBEDDING_DIM, len(dataset.classes))
     run = fit(model, head, noisy, seed=cell.seed, device=device, progress=False, snapshot_size=10, **recipe)
@@ -77,6 +78,7 @@ def _measured(cell, dataset, backbone, device, recipe):
 
     return {**cell._asdict(), "loss": run.name, "test": float(run.history.test_acc.iloc[-1]),
             "best_test": float(run.history.test_acc.max()), "train": float(run.history.train_acc.iloc[-1]),
-            "flipped_as_labelled": share(said == noisy.train.labels), "flipped_as_true": share(said == dataset.train.labels),
+            "flipped_as_labelled": share(said == noisy.train.labels),
+            "flipped_as_true": share(said == dataset.train.labels),
             "device": run.config["device"], "versions": run.config["versions"],
             "seconds": round(float(run.history.seconds.sum()), 1)}

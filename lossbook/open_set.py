@@ -1,4 +1,4 @@
-"""What the commands ``verify``, ``strangers`` and ``noise`` do: score an embedding of one's own, run the saved experiments."""
+"""What the commands ``verify``, ``strangers`` and ``noise`` do: score an embedding, run the saved experiments."""
 
 import importlib
 import json
@@ -64,14 +64,14 @@ def read_embedding(path):
     """
     try:
         with np.load(path) as packed:
-            require({"x", "labels"} <= set(packed.files), f"{path} holds the arrays {', '.join(packed.files) or 'none'}: "
+            require({"x", "labels"} <= set(packed.files), f"{path} holds the arrays {', '.join(packed.files)}: "
                     "expected x, one embedding a row, and labels, one identity a row")
             x, labels = packed["x"], packed["labels"]
     except FileNotFoundError:
         raise FileNotFoundError(f"no file at {path}: give an NPZ file with arrays x and labels, or a module as "
                                 "package.module:function together with --images") from None
     except (zipfile.BadZipFile, EOFError, AttributeError, OSError) as error:
-        raise ValueError(f"{path} is not an NPZ file ({error}): write one with numpy.savez(path, x=x, labels=labels)") from error
+        raise ValueError(f"{path} is not an NPZ file ({error}): numpy.savez(path, x=x, labels=labels) writes one") from None
     require(labels.ndim == 1 and len(labels) == len(x), f"{path}: x has shape {x.shape} and labels {labels.shape}: "
                                                        "expected (N, d) and (N,)")
     return x, np.unique(labels, return_inverse=True)[1]
@@ -99,8 +99,8 @@ def read_module(name):
 
 def in_words(found):
     """The table that ``verify`` prints of a :func:`lossbook.verification.report`."""
-    lines = [f"{found['images']:,} images of {found['identities']:,} identities: {found['genuine_pairs']:,} genuine and "
-             f"{found['impostor_pairs']:,} impostor pairs; intervals ({found['level']:.0%}) are by identity"]
+    lines = [f"{found['images']:,} images of {found['identities']:,} identities: {found['genuine_pairs']:,} genuine "
+             f"and {found['impostor_pairs']:,} impostor pairs; intervals ({found['level']:.0%}) are by identity"]
 
     def line(name, key, value):
         if value is None:

@@ -64,7 +64,7 @@ def fold_pairs(labels, folds=10, most=300, seed=0):
     labels = _labels(labels, len(labels))
     identities = np.random.default_rng(seed).permutation(np.unique(labels))
     require(isinstance(folds, int) and folds >= 2, f"folds = {folds!r}: expected a whole number of at least 2")
-    require(len(identities) >= 2 * folds, f"{len(identities)} identities for {folds} folds: a fold needs two of its own, "
+    require(len(identities) >= 2 * folds, f"{len(identities)} identities for {folds} folds: a fold needs two, "
                                           f"{2 * folds} in all")
     parts = []
     for fold in range(folds):
@@ -116,7 +116,8 @@ def _impostor(labels, possible, most, random):
     if most is None or possible <= 4 * most:              # few enough to list them
         every = np.stack(np.triu_indices(n, k=1), axis=1)
         every = every[labels[every[:, 0]] != labels[every[:, 1]]]
-        return every if most is None or possible <= most else every[np.sort(random.choice(possible, most, replace=False))]
+        few = most is None or possible <= most
+        return every if few else every[np.sort(random.choice(possible, most, replace=False))]
     codes = np.empty(0, dtype=np.int64)
     while len(codes) < most:                              # fewer than one in four is taken: try until there are enough
         one, other = np.sort(random.integers(0, n, (2, 2 * most)), axis=0)

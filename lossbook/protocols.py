@@ -38,8 +38,8 @@ def ten_fold(scores, same, folds):
     scores, same = checked(scores, same)
     folds = _labels(folds, len(scores))
     numbers = np.unique(folds)
-    require(len(numbers) >= 2, f"all {len(folds)} pairs are in fold {numbers[0]}: a threshold is chosen on other folds, "
-                               "so there must be at least 2")
+    require(len(numbers) >= 2, f"all {len(folds)} pairs are in fold {numbers[0]}: a threshold is chosen on other "
+                               "folds, so there must be at least 2")
     thresholds = np.array([best_threshold(scores[folds != k], same[folds != k]) for k in numbers])
     accuracy = np.array([np.mean((scores[folds == k] >= t) == same[folds == k]) for k, t in zip(numbers, thresholds)])
     return FoldAccuracy(accuracy, thresholds, float(accuracy.mean()),
@@ -82,12 +82,12 @@ def ranks(gallery, gallery_labels, probe, probe_labels):
     identity is not in the gallery.
     """
     gallery, probe = _unit("gallery", _matrix("gallery", gallery)), _unit("probe", _matrix("probe", probe))
-    require(gallery.shape[1] == probe.shape[1], f"gallery {gallery.shape} and probe {probe.shape} differ in their second "
-                                                "dimension: embed both with one network")
+    require(gallery.shape[1] == probe.shape[1], f"gallery {gallery.shape} and probe {probe.shape} differ in their "
+                                                "second dimension: embed both with one network")
     gallery_labels, probe_labels = _labels(gallery_labels, len(gallery)), _labels(probe_labels, len(probe))
     identities = np.unique(gallery_labels)
     missing = np.setdiff1d(probe_labels, identities)
-    require(len(missing) == 0, f"identity {missing[:1]} has probes and no image in the gallery: it cannot be found there")
+    require(len(missing) == 0, f"identity {missing[:1]} has probes and no image in the gallery: give it one")
     cosines = probe @ gallery.T
     best = np.stack([cosines[:, gallery_labels == j].max(axis=1) for j in identities], axis=1)
     own = best[np.arange(len(probe)), np.searchsorted(identities, probe_labels)]

@@ -14,8 +14,8 @@ from .errors import require
 from .reproduce import digests
 from .training import embed, fit
 
-__all__ = ["Cell", "PLAN", "RECIPE", "HELD_OUT", "known_and_strangers", "everyone", "fewer_classes", "head_named", "run",
-           "rates", "load"]
+__all__ = ["Cell", "PLAN", "RECIPE", "HELD_OUT", "known_and_strangers", "everyone", "fewer_classes", "head_named",
+           "run", "rates", "load"]
 
 KNOWN = ("Balinese", "Early_Aramaic", "Greek", "Korean", "Latin")
 HELD_OUT = ("Japanese_(katakana)", "Sanskrit", "Tagalog")
@@ -96,8 +96,8 @@ def run(cells, known, strangers, folder, backbone, *, made_by=None, device=None,
     asked = {**RECIPE, **recipe}
     about = {"dataset": known.name, "asked": asked,
              "data_sha256": {"known": digests(known), "strangers": digests(strangers)}}
-    return experiments.run(cells, lambda cell: _measured(cell, known, strangers, backbone, device, asked), folder, about,
-                           made_by)
+    return experiments.run(cells, lambda cell: _measured(cell, known, strangers, backbone, device, asked), folder,
+                           about, made_by)
 
 
 def load(folder=None):
@@ -108,8 +108,8 @@ def load(folder=None):
 def rates(x, labels, kind="cosine"):
     """(found, arrays) of one embedding: EER and TAR at each of ``verification.FARS`` with intervals by identity.
 
-    ``arrays`` holds ``resampled`` (200, 5), in that order, ``band`` (3, 25), the TAR at ``GRID`` with its
-    interval, and ``histogram`` (2, 60), the counts of genuine and impostor cosines in ``BINS``.
+    ``arrays`` holds ``estimate`` (5,) and ``resampled`` (200, 5), in that order, ``band`` (3, 25), the TAR at ``GRID``
+    with its interval, and ``histogram`` (2, 60), the counts of genuine and impostor cosines in ``BINS``.
     """
     chosen = verification.pairs(labels, MOST)
     scores = verification.similarity(x, chosen, kind)
@@ -132,7 +132,7 @@ def rates(x, labels, kind="cosine"):
         place = verification.ranks(x[gallery], labels[gallery], x[probe], labels[probe])
         found["rank_1"] = float(np.mean(place == 1))
     return found, {
-        "resampled": interval.resampled[:, :count].astype(np.float32),
+        "estimate": interval.estimate[:count], "resampled": interval.resampled[:, :count].astype(np.float32),
         "band": np.stack([interval.estimate, interval.low, interval.high])[:, count:].astype(np.float32),
         "histogram": np.stack([np.histogram(cosine[chosen.same == genuine], BINS)[0] for genuine in (True, False)])}
 
@@ -158,4 +158,4 @@ def _measured(cell, known, strangers, backbone, device, recipe):
              "train_accuracy": float(run.history.train_acc.iloc[-1]), "known": on_known, "strangers": on_strangers,
              "seconds": round(float(run.history.seconds.sum()), 1)}
     return found, {"right": (per_class / torch.bincount(chosen.test.labels)).numpy().astype(np.float32),
-                   "known_resampled": known_arrays["resampled"], **stranger_arrays}
+                   **{f"known_{key}": known_arrays[key] for key in ("estimate", "resampled")}, **stranger_arrays}

@@ -32,14 +32,14 @@ class SubCenterArcFace(ArcFace):
     """
 
     def __init__(self, embedding_dim, num_classes, scale=64.0, margin=0.5, centers=3, easy_margin=False):
-        require(isinstance(centers, int) and centers >= 1, f"centers = {centers!r}: expected a whole number of at least 1")
+        require(isinstance(centers, int) and centers >= 1, f"centers = {centers!r}: expected a whole number from 1")
         super().__init__(embedding_dim, num_classes, scale, margin, easy_margin)
         self.centers = self.hyperparameters["centers"] = centers
         self.others = nn.Parameter(torch.empty(centers - 1, num_classes, embedding_dim))
         self.reset_parameters()
 
     def reset_parameters(self):
-        """Draw all sub-centres from torch's global generator, as :class:`~lossbook.heads.Head` does its class vectors."""
+        """Draw all sub-centres from torch's global generator: the first as :class:`~lossbook.heads.Head` does."""
         super().reset_parameters()
         for others in getattr(self, "others", ()):
             nn.init.xavier_uniform_(others)

@@ -85,8 +85,8 @@ def tar_at_far(scores, same, far, weight=None):
     scores, same = checked(scores, same)
     require(0 < far < 1, f"far = {far!r}: expected a fraction above 0 and below 1, e.g. 1e-3")
     impostors = int((~same).sum())
-    require(impostors * far >= 1 - 1e-9, f"a FAR of {far:g} needs at least {np.ceil(1 / far):,.0f} impostor pairs, and there "
-            f"are {impostors:,}: give more, or ask for a higher FAR", TooFewImpostors)
+    require(impostors * far >= 1 - 1e-9, f"a FAR of {far:g} needs at least {np.ceil(1 / far):,.0f} impostor pairs, and "
+            f"there are {impostors:,}: give more, or ask for a higher FAR", TooFewImpostors)
     return tar_of(roc(scores, same, weight), far)
 
 

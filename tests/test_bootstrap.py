@@ -48,7 +48,7 @@ def test_intervals_by_identity_cover_where_intervals_by_pair_do_not():
         genuine = scores[pairs.same] > 0
         naive = np.mean(random.choice(genuine, (100, len(genuine))), axis=1)
         by_pair.append(np.quantile(naive, 0.025) <= 0.5 <= np.quantile(naive, 0.975))
-    assert 0.86 <= np.mean(covered) <= 1                       # 95 % asked for; three deviations of 100 trials are 6.5 %
+    assert 0.86 <= np.mean(covered) <= 1          # 95 % asked for; three deviations of 100 trials are 6.5 %
     assert np.mean(by_pair) < 0.75
 
 

@@ -37,7 +37,8 @@ def test_a_sample_holds_real_pairs_once_each_and_no_more_than_asked(labels, most
 def test_a_sample_of_very_many_pairs_is_drawn_evenly_and_by_seed():
     labels = np.repeat(np.arange(50), 40)                     # 1,960,000 impostor pairs: too many to list
     found, other = (verification.pairs(labels, 5000, seed) for seed in (0, 1))
-    assert len(as_set(found)) == 10_000 and (labels[found.first] == labels[found.second]).tolist() == found.same.tolist()
+    assert len(as_set(found)) == 10_000
+    assert (labels[found.first] == labels[found.second]).tolist() == found.same.tolist()
     assert as_set(found) != as_set(other)
     share = np.bincount(labels[found.first[~found.same]], minlength=50) + np.bincount(labels[found.second[~found.same]])
     assert share.sum() == 10_000 and share.min() > 120 and share.max() < 290      # 200 each, 14 of deviation
@@ -69,7 +70,8 @@ def test_similarity_is_the_cosine_of_the_loop_at_any_length():
     (lambda: verification.pairs(np.arange(4) % 2, most=0), "most = 0"),
     (lambda: verification.fold_pairs(np.arange(12) % 6, folds=10), "6 identities for 10 folds"),
     (lambda: verification.fold_pairs(np.arange(12) % 6, folds=1), "folds = 1"),
-    (lambda: verification.similarity(np.ones((3, 2)), verification.pairs(np.arange(4) % 2)), "x has 3 rows, and a pair names row 3"),
+    (lambda: verification.similarity(np.ones((3, 2)), verification.pairs(np.arange(4) % 2)), "x has 3 rows"),
+    (lambda: verification.similarity(np.ones((4, 2)), verification.pairs(np.arange(4) % 2), "dot"), "kind = 'dot'"),
     (lambda: verification.similarity(np.zeros((4, 2)), verification.pairs(np.arange(4) % 2)), "zero vector"),
 ])
 def test_bad_input_is_named(call, says):

@@ -17,7 +17,8 @@ def characters(alphabets=(*strangers.KNOWN, *strangers.HELD_OUT), each=2, images
     for i, y in enumerate(labels.tolist()):
         pixels[i, 0, 2 + 6 * (y // 4):8 + 6 * (y // 4), 2 + 6 * (y % 4):8 + 6 * (y % 4)] += 0.8
     cut = len(labels) * 6 // 10
-    return data.Dataset("toy", data.Split(pixels[:cut], labels[:cut], names), data.Split(pixels[cut:], labels[cut:], names))
+    return data.Dataset("toy", *(data.Split(pixels[half], labels[half], names)
+                                 for half in (slice(cut), slice(cut, None))))
 
 
 CELLS = [strangers.Cell("softmax", 2, 10), strangers.Cell("ArcFace_s16_m0.3", 2, 5, seed=1)]
@@ -51,7 +52,7 @@ def test_fewer_classes_come_from_everywhere():
 def test_a_cell_is_the_training_it_names(tmp_path):
     record, arrays = run(tmp_path)
     cell = record["cells"]["ArcFace_s16_m0.3-2d-5c-seed1"]
-    assert cell["loss"] == "ArcFace(scale=16, margin=0.3)" and cell["epochs"] == 4        # half the classes, as many steps
+    assert cell["loss"] == "ArcFace(scale=16, margin=0.3)" and cell["epochs"] == 4   # half the classes, as many steps
     known, unseen = strangers.known_and_strangers(characters())
     chosen = strangers.fewer_classes(known, 5)
     model, (head, _) = tiny(), strangers.head_named("ArcFace_s16_m0.3", 2, 5)
