@@ -36,5 +36,5 @@ def _declare_torchvision_operators():
 _torchvision_library = _declare_torchvision_operators()
 
 from . import (  # noqa: E402, F401
-    backbones, bounds, data, figures, heads, margins, metrics, profiles, reproduce, results, rows, training,
+    backbones, bounds, data, figures, heads, margins, metrics, profiles, reproduce, results, rows, training, verification,
 )

@@ -32,7 +32,7 @@ def gain(arrays, without, with_margin, measure, seed=0):
     """(ratio, low, high): an error rate with a margin over the same rate without; below 1 the margin helps.
 
     ``without`` and ``with_margin`` are a :class:`~lossbook.strangers.Cell` each, of any seed; ``measure`` is one of
-    :data:`MEASURES`. The interval (95 %) draws identities anew, the same for both, and training seeds anew, for
+    ``MEASURES``. The interval (95 %) draws identities anew, the same for both, and training seeds anew, for
     each on its own.
     """
     random = np.random.default_rng(seed)

@@ -26,7 +26,7 @@ BINS = np.linspace(-1, 1, 61)                     # of cosines
 
 
 class Cell(NamedTuple):
-    """One training: a row of :mod:`lossbook.rows` (or :data:`OTHERS`), d, how many known classes C, and the seed."""
+    """One training: a row of :mod:`lossbook.rows` (or ``OTHERS``), d, how many known classes C, and the seed."""
 
     row: str
     embedding_dim: int = 64

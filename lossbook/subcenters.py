@@ -28,7 +28,7 @@ class SubCenterArcFace(ArcFace):
     others : Parameter, shape (K − 1, C, d)
         The rest of them.
 
-    Source: Deng et al., "Sub-center ArcFace", ECCV 2020, eq. 2 and section 3.3.
+    Source: Deng et al., "Sub-center ArcFace", ECCV 2020.
     """
 
     def __init__(self, embedding_dim, num_classes, scale=64.0, margin=0.5, centers=3, easy_margin=False):
@@ -69,14 +69,18 @@ class SubCenterArcFace(ArcFace):
         return self._cosines(x, labels).argmax(dim=1)
 
     @torch.no_grad()
+    def dominant_of(self, x, labels):
+        """The number of the sub-centre that most images of a class choose, (C,) int64; 0 for a class without images."""
+        counts = torch.bincount(labels * self.centers + self.nearest(x, labels), minlength=self.num_classes * self.centers)
+        return counts.view(self.num_classes, self.centers).argmax(dim=1)
+
+    @torch.no_grad()
     def dominant(self, x, labels):
         """A plain :class:`~lossbook.heads.ArcFace` that keeps, of each class, the sub-centre most of its images choose.
 
-        ``x`` ``(N, d)`` and ``labels`` ``(N,)`` are those of the training set. A class without images keeps its first.
+        ``x`` ``(N, d)`` and ``labels`` ``(N,)`` are those of the training set.
         """
-        chosen = self.nearest(x, labels)
-        counts = torch.bincount(labels * self.centers + chosen, minlength=self.num_classes * self.centers)
-        most = counts.view(self.num_classes, self.centers).argmax(dim=1)
+        most = self.dominant_of(x, labels)
         every = torch.cat([self.weight[None], self.others])
         kept = ArcFace(self.embedding_dim, self.num_classes, self.scale, self.margin, self.easy_margin).to(every)
         kept.weight.copy_(every[most, torch.arange(self.num_classes, device=most.device)])

@@ -82,9 +82,10 @@ def test_the_dominant_sub_centre_is_the_one_most_images_choose():
     with torch.no_grad():
         head.weight.copy_(torch.eye(C, D, dtype=torch.float64) + 0.1)
         head.others[0] = -head.weight
-    x = torch.cat([head.weight.repeat(1, 1), head.others[0].repeat(2, 1)]).detach()     # one image there, two here
+    x = torch.cat([head.weight, head.others[0].repeat(2, 1)]).detach()     # one image there, two here
     labels = torch.arange(C).repeat(3)
     assert head.nearest(x, labels).tolist() == [0] * C + [1] * 2 * C
+    assert head.dominant_of(x, labels).tolist() == [1] * C and head.dominant_of(x[:C], labels[:C]).tolist() == [0] * C
     kept = head.dominant(x, labels)
     assert type(kept) is heads.ArcFace and torch.equal(kept.weight, head.others[0])
     assert (kept.scale, kept.margin) == (16, 0.3)
