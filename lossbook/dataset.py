@@ -114,7 +114,7 @@ class Dataset:
                 f"{len(self.classes)} classes, keep at least 2 and at most all of them")
         if num_classes == len(self.classes):
             return self
-        return self._only(self.classes[:num_classes], f"first {num_classes} classes")
+        return self.only(self.classes[:num_classes], f"first {num_classes} classes")
 
     def split_classes(self, held_out):
         """(known, strangers): this data set without the classes named in ``held_out``, and with them alone.
@@ -128,11 +128,12 @@ class Dataset:
         known = tuple(name for name in self.classes if name not in held_out)
         require(len(held_out) >= 2 and len(known) >= 2, f"{len(held_out)} of {len(self.classes)} classes held out: "
                 "keep at least 2 to train on, and hold out at least 2, so that there are strangers to tell apart")
-        strangers = self._only(held_out, f"{len(held_out)} strangers")
-        return self._only(known, f"{len(known)} known classes"), strangers
+        return self.only(known, f"{len(known)} known classes"), self.only(held_out, f"{len(held_out)} strangers")
 
-    def _only(self, classes, what):
-        return Dataset(f"{self.name}, {what}", self.train.only(classes), self.test.only(classes))
+    def only(self, classes, what=None):
+        """The images of the named classes alone, see :meth:`Split.only`; ``what``, if given, is added to the name."""
+        name = self.name if what is None else f"{self.name}, {what}"
+        return Dataset(name, self.train.only(classes), self.test.only(classes))
 
 
 def spread(labels, size):

@@ -62,8 +62,9 @@ def known_and_strangers(dataset):
     missing = [name for name in KNOWN + HELD_OUT if name not in alphabets]
     require(not missing, f"{dataset.name} has no alphabet {', '.join(missing)}: the experiment needs Omniglot's "
                          f"{', '.join(KNOWN + HELD_OUT)}")
-    of = [[name for name in dataset.classes if name.split("/")[0] in chosen] for chosen in (KNOWN + HELD_OUT, HELD_OUT)]
-    return type(dataset)(dataset.name, dataset.train.only(of[0]), dataset.test.only(of[0])).split_classes(of[1])
+    used, held_out = ([name for name in dataset.classes if name.split("/")[0] in chosen]
+                      for chosen in (KNOWN + HELD_OUT, HELD_OUT))
+    return dataset.only(used).split_classes(held_out)
 
 
 def everyone(dataset):
@@ -76,7 +77,7 @@ def fewer_classes(dataset, count):
     """``count`` of the classes, spread evenly over the list, so that every alphabet keeps its share."""
     require(2 <= count <= len(dataset.classes), f"count = {count}: {dataset.name} has {len(dataset.classes)} classes")
     kept = [dataset.classes[i] for i in np.linspace(0, len(dataset.classes) - 1, count).round().astype(int)]
-    return type(dataset)(dataset.name, dataset.train.only(kept), dataset.test.only(kept))
+    return dataset.only(kept)
 
 
 def head_named(row, embedding_dim, num_classes):
@@ -109,7 +110,7 @@ def rates(x, labels, kind="cosine"):
     """(found, arrays) of one embedding: EER and TAR at each of ``verification.FARS`` with intervals by identity.
 
     ``arrays`` holds ``estimate`` (5,) and ``resampled`` (200, 5), in that order, ``band`` (3, 25), the TAR at ``GRID``
-    with its interval, and ``histogram`` (2, 60), the counts of genuine and impostor cosines in ``BINS``.
+    with its interval (NaN for a FAR that needs more impostor pairs), and ``histogram`` (2, 60), the counts of genuine and impostor cosines in ``BINS``.
     """
     chosen = verification.pairs(labels, MOST)
     scores = verification.similarity(x, chosen, kind)
@@ -126,6 +127,8 @@ def rates(x, labels, kind="cosine"):
              "impostor_pairs": int((~chosen.same).sum()),
              **{name: [round(float(v), 5) for v in (interval.estimate[i], interval.low[i], interval.high[i])]
                 for i, name in enumerate(names)}}
+    band = np.stack([interval.estimate, interval.low, interval.high])[:, count:]
+    band[:, GRID * found["impostor_pairs"] < 1] = np.nan
     gallery, probe = verification.gallery_and_probe(labels)
     cosine = scores if kind == "cosine" else verification.similarity(x, chosen)
     if kind == "cosine":
@@ -133,7 +136,7 @@ def rates(x, labels, kind="cosine"):
         found["rank_1"] = float(np.mean(place == 1))
     return found, {
         "estimate": interval.estimate[:count], "resampled": interval.resampled[:, :count].astype(np.float32),
-        "band": np.stack([interval.estimate, interval.low, interval.high])[:, count:].astype(np.float32),
+        "band": band.astype(np.float32),
         "histogram": np.stack([np.histogram(cosine[chosen.same == genuine], BINS)[0] for genuine in (True, False)])}
 
 
