@@ -88,7 +88,7 @@ def worst_pairs(images, scores, pairs, count=6):
 
     ``images`` ``(N, 1, H, W)``; ``scores`` ``(P,)`` of ``pairs``. Under a pair stands its cosine.
     """
-    figure, grid = axes(None, (7.2, 3.4), 2, count)
+    figure, grid = axes(None, (7.2, 2.7), 2, count)
     for row, wanted, title, color in ((grid[0], ~pairs.same, "strangers taken for one", IMPOSTOR),
                                       (grid[1], pairs.same, "one taken for two", GENUINE)):
         order = np.flatnonzero(wanted)[np.argsort((scores if wanted is pairs.same else -scores)[wanted], kind="stable")]

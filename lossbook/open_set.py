@@ -64,14 +64,15 @@ def read_embedding(path):
     """
     try:
         with np.load(path) as packed:
-            require({"x", "labels"} <= set(packed.files), f"{path} holds the arrays {', '.join(packed.files)}: "
-                    "expected x, one embedding a row, and labels, one identity a row")
-            x, labels = packed["x"], packed["labels"]
+            arrays = dict(packed)
     except FileNotFoundError:
         raise FileNotFoundError(f"no file at {path}: give an NPZ file with arrays x and labels, or a module as "
                                 "package.module:function together with --images") from None
-    except (zipfile.BadZipFile, EOFError, AttributeError, OSError) as error:
+    except (zipfile.BadZipFile, EOFError, TypeError, ValueError, OSError) as error:
         raise ValueError(f"{path} is not an NPZ file ({error}): numpy.savez(path, x=x, labels=labels) writes one") from None
+    require({"x", "labels"} <= set(arrays), f"{path} holds the arrays {', '.join(arrays)}: "
+            "expected x, one embedding a row, and labels, one identity a row")
+    x, labels = arrays["x"], arrays["labels"]
     require(labels.ndim == 1 and len(labels) == len(x), f"{path}: x has shape {x.shape} and labels {labels.shape}: "
                                                        "expected (N, d) and (N,)")
     return x, np.unique(labels, return_inverse=True)[1]

@@ -39,7 +39,8 @@ def test_loss_equals_the_loops(centers):
 
 def test_agrees_with_pytorch_metric_learning():
     head, (x, labels) = made(), batch(n=64)
-    peer = pml.SubCenterArcFaceLoss(C, D, margin=math.degrees(0.3), scale=16, sub_centers=3).double()
+    peer = pml.SubCenterArcFaceLoss(num_classes=C, embedding_size=D, margin=math.degrees(0.3), scale=16,
+                                    sub_centers=3).double()
     every = torch.cat([head.weight[None], head.others])                # its columns: K sub-centres of a class together
     with torch.no_grad():
         peer.W.copy_(every.transpose(0, 1).reshape(3 * C, D).T)
@@ -71,7 +72,7 @@ def test_half_precision_and_a_zero_embedding_give_finite_gradients():
     for dtype in (torch.float16, torch.bfloat16):
         given = x.to(dtype)
         given[0] = 0
-        given[1] = head.weight[labels[1]].to(dtype)                    # exactly on its centre
+        given[1] = head.weight[labels[1]].detach().to(dtype)            # exactly on its centre
         given.requires_grad_()
         head.loss(given, labels).backward()
         assert given.grad.isfinite().all() and all(p.grad.isfinite().all() for p in head.parameters())
