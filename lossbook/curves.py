@@ -13,7 +13,7 @@ from . import metrics
 from .palette import CLASS_COLORS, GREY, INK, LINE_STYLES, axes, colors_of, headline, styled
 from .views import labels_of, snapshot_at
 
-__all__ = ["target_curves", "decision_boundaries", "angle_histograms", "training_curves"]
+__all__ = ["target_curves", "decision_boundaries", "angle_histograms", "training_curves", "over_epochs"]
 
 BLUE, AMBER, RED = CLASS_COLORS[:3]
 LINE_ORDER = (0, 6, 4, 5, 2, 8, 1, 7, 3, 9)                 # of the class colours: the strongest first
@@ -198,6 +198,22 @@ def training_curves(runs):
     return headline(figure, next(iter(runs.values())).name) if single else figure
 
 
+@styled
+def over_epochs(curves, ylabel):
+    """One line for each of up to ten measures: ``curves`` is a dict: label → values, one an epoch, from epoch 1."""
+    figure, grid = axes(None, (7.2, 3.6))
+    ax = grid[0, 0]
+    for (label, values), color, style in zip(_filled("curves", curves).items(), _line_colors(curves),
+                                             itertools.cycle(LINE_STYLES)):
+        ax.plot(np.arange(1, len(values) + 1), values, color=color, linestyle=style, marker=".", label=label)
+    ax.set(xlabel="epoch", ylabel=ylabel, ylim=(0, None))
+    ax.grid(True)
+    ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    ax.margins(x=0)
+    _label_ends(ax)
+    return figure
+
+
 def _label_ends(ax):
     """Write each line's label at its right end, moved apart where two would touch."""
     lines = sorted((line for line in ax.get_lines() if not line.get_label().startswith("_")),
@@ -223,5 +239,6 @@ def _line_colors(things):
 
 def _filled(name, mapping):
     if not mapping:
-        raise ValueError(f"{name} is empty: give a dict of label -> " + ("Run" if name == "runs" else "function"))
+        kind = {"runs": "Run", "functions": "function"}.get(name, "values")
+        raise ValueError(f"{name} is empty: give a dict of label -> {kind}")
     return mapping

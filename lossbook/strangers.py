@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from . import experiments, results, rows, verification
+from . import euclidean, experiments, results, rows, verification
 from .errors import require
 from .reproduce import digests
 from .training import embed, fit
@@ -39,7 +39,11 @@ class Cell(NamedTuple):
 
 
 # Heads that are no margin on the target cosine, and so no row: name → (make from (d, C), kind of similarity).
-OTHERS = {}
+OTHERS = {
+    "contrastive": (euclidean.Contrastive, "distance"),
+    "triplet": (euclidean.Triplet, "distance"),
+    "center": (euclidean.Center, "cosine"),
+}
 
 LOSSES = ("softmax", "norm-softmax_s16", "L-softmax_v1", "A-softmax_v1", "CosFace_s16_m0.2", "ArcFace_s16_m0.3")
 WITHOUT, WITH = "norm-softmax_s16", "ArcFace_s16_m0.3"        # the pair whose difference is followed over d, C and s
@@ -49,6 +53,7 @@ _SETTINGS = [
     *[Cell(row, embedding_dim=d) for d in (16, 256) for row in (WITHOUT, WITH)],
     *[Cell(row, classes=c) for c in (34, 68) for row in (WITHOUT, WITH)],
     *[Cell(row.replace("s16", f"s{s}")) for s in (8, 64) for row in (WITHOUT, WITH)],
+    *[Cell(row) for row in OTHERS],
 ]
 PLAN = [cell._replace(seed=seed) for cell in _SETTINGS for seed in range(3)]
 

@@ -53,6 +53,12 @@ def run():
     return made
 
 
+def nearest_spoke(x):
+    """Logits for the ten classes of :func:`make_run`: the cosine to each spoke, times the length."""
+    angles = 2 * math.pi * torch.arange(10) / 10
+    return x @ torch.stack([angles.cos(), angles.sin()])
+
+
 def mistakes(run, split, epoch):
     return getattr(run.snapshots[epoch - 1], f"{split}_pred") != getattr(run, f"{split}_labels")
 
@@ -71,6 +77,8 @@ EVERY = {
     "angle_histograms": lambda run: figures.angle_histograms(run),
     "training_curves": lambda run: figures.training_curves(run),
     "training_curves of two": lambda run: figures.training_curves({"one": run, "two": run}),
+    "over_epochs": lambda run: figures.over_epochs({"random": [0.9, 0.3, 0.1], "hard": [1.0, 0.9]}, "useful triplets (%)"),
+    "regions": lambda run: figures.regions({"one": run, "two": run}, {"one": nearest_spoke, "two": nearest_spoke}),
     "target_curves": lambda run: figures.target_curves(FUNCTIONS),
     "decision_boundaries": lambda run: figures.decision_boundaries(FUNCTIONS),
     "sectors": lambda run: figures.sectors(FUNCTIONS),
