@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from lossbook import __main__ as cli
-from lossbook import backbones, folders, noise, strangers, verification
+from lossbook import backbones, data, folders, noise, strangers, verification
 from test_folders import write
 from test_lfw import faces  # noqa: F401  (a fixture)
 from test_strangers import RECIPE, characters
-from test_training import tiny
+from test_training import tiny, toy
 from test_verification import embedding
 
 
@@ -105,5 +105,6 @@ def test_the_experiment_from_the_command_line(monkeypatch, tmp_path, capsys):
 def test_noise_from_the_command_line(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(noise, "PLAN", [noise.Cell("softmax", 0.2, 0)])
     monkeypatch.setattr(noise, "RECIPE", {"epochs": 1, "batch_size": 200})
+    monkeypatch.setattr(data, "load", lambda name: toy())
     assert cli.main(["noise", "--out", str(tmp_path)]) == 0
     assert "softmax-20percent-seed0" in capsys.readouterr().out

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from lossbook import data, results, strangers, training, verification
+from lossbook import data, euclidean, results, strangers, training, verification
 from test_training import tiny
 
 RECIPE = {"epochs": 2, "batch_size": 20, "learning_rate": 3e-3}
@@ -79,6 +79,13 @@ def test_it_goes_on_where_it_was_and_refuses_another_experiment(tmp_path, monkey
     assert np.array_equal(more["softmax-2d-10c-seed0"]["resampled"], arrays["softmax-2d-10c-seed0"]["resampled"])
     with pytest.raises(ValueError, match="whose asked is"):
         run(tmp_path, epochs=3)
+
+
+def test_losses_that_are_no_rows_have_a_name_too():
+    head, kind = strangers.head_named("triplet", 8, 5)
+    assert isinstance(head, euclidean.Triplet) and kind == "distance" and head.embedding_dim == 8
+    with pytest.raises(KeyError, match="did you mean"):
+        strangers.head_named("ArcFac_v1", 8, 5)
 
 
 def test_none_saved_is_a_message(tmp_path):
