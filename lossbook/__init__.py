@@ -37,5 +37,5 @@ _torchvision_library = _declare_torchvision_operators()
 
 from . import (  # noqa: E402, F401
     backbones, benchmark, bounds, data, distances, euclidean, figures, heads, margins, metrics, profiles, reproduce,
-    results, rows, training,
+    results, rows, training, verification,
 )

@@ -4,7 +4,7 @@ import argparse
 import shlex
 import sys
 
-from . import assign, commands, data, heads, profiles, rows, training
+from . import assign, commands, data, heads, open_set, profiles, rows, training
 from .alone import RankLost
 from .sweep import MARGINS
 
@@ -120,6 +120,29 @@ def _parser():
     sub.add_argument("--without-peers", dest="peers", action="store_false", help="lossbook's own heads only")
     sub.add_argument("--without-memory", dest="memory", action="store_false", help="times only")
     sub.add_argument("--out", metavar="FILE", help="default book/results/benchmarks/heads-DEVICE.json")
+    sub = subparsers.add_parser("verify", help="score an embedding of your own on pairs of images",
+                                description="Verify pairs of images by an embedding of your own: equal error rate, TAR "
+                                "at a FAR, accuracy in ten folds, rank in a gallery, with intervals by identity.")
+    sub.set_defaults(command=open_set.verify)
+    sub.add_argument("embedding", metavar="EMBEDDING", help="an NPZ file with arrays x (N, d) and labels (N,); with "
+                     "--images or --lfw, package.module:function that returns a torch module")
+    sub.add_argument("--images", metavar="DIR", help="a folder of class/images to embed")
+    sub.add_argument("--lfw", metavar="DIR", help="a folder that holds lfw-py, as torchvision wants it")
+    sub.add_argument("--size", type=int, default=28, help="pixels of a side that images are resized to (default 28)")
+    sub.add_argument("--invert", action="store_true", help="turn black into white, for dark ink on white paper")
+    sub.add_argument("--seed", type=int, default=0, help="of sampled pairs, folds, gallery and resamples (default 0)")
+    sub.add_argument("--json", metavar="FILE", help="write everything here too")
+    sub = subparsers.add_parser("strangers", help="train every loss on some alphabets of Omniglot, verify on others",
+                                description="Train every loss on five alphabets of Omniglot and verify on three that "
+                                "no training saw. Stopped, the same command goes on with the next training.")
+    sub.set_defaults(command=open_set.train_strangers)
+    sub.add_argument("--folder", metavar="DIR", help="Omniglot's alphabets, extracted (default: download them)")
+    _saved(sub, "strangers")
+    sub = subparsers.add_parser("noise", help="train four losses on digits with wrong labels",
+                                description="Train four losses on digits with 0, 20 and 40 % of the labels wrong. "
+                                "Stopped, the same command goes on with the next training.")
+    sub.set_defaults(command=open_set.train_noise)
+    _saved(sub, "noise")
     return parser
 
 
@@ -130,6 +153,12 @@ def _training(sub, default, said=None):
     sub.add_argument("--dataset", choices=data.NAMES, help="instead of the profile's")
     sub.add_argument("--epochs", type=int, help="instead of the profile's")
     sub.add_argument("--device", help="cpu, cuda, mps (default: the best there is)")
+
+
+def _saved(sub, name):
+    """The options of the commands that make a chapter's saved experiment."""
+    sub.add_argument("--device", help="cpu, cuda, mps (default: the best there is)")
+    sub.add_argument("--out", metavar="DIR", help=f"default book/results/{name}")
 
 
 def _many(sub, default):

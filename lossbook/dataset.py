@@ -54,6 +54,21 @@ class Split:
     def __len__(self):
         return len(self.labels)
 
+    def only(self, classes):
+        """The images of these classes alone, a sequence of names; labels count anew in the order given.
+
+        Raises ``ValueError`` for a name that is not one of ``classes``, or that is given twice.
+        """
+        classes = tuple(classes)
+        unknown = [name for name in classes if name not in self.classes]
+        require(not unknown, f"no class is called {unknown and unknown[0]!r}; there are {', '.join(self.classes[:12])}"
+                             + (", …" if len(self.classes) > 12 else ""))
+        require(0 < len(set(classes)) == len(classes), f"classes = {classes}: name at least one, and each once")
+        place = torch.full((len(self.classes),), -1)
+        place[[self.classes.index(name) for name in classes]] = torch.arange(len(classes))
+        kept = place[self.labels] >= 0
+        return Split(self.images[kept], place[self.labels[kept]], classes)
+
     def __repr__(self):
         shape = "×".join(map(str, self.images.shape[1:]))
         return f"Split({len(self)} images of {shape}, {len(self.classes)} classes)"
@@ -99,9 +114,26 @@ class Dataset:
                 f"{len(self.classes)} classes, keep at least 2 and at most all of them")
         if num_classes == len(self.classes):
             return self
-        halves = [Split(half.images[half.labels < num_classes], half.labels[half.labels < num_classes],
-                        self.classes[:num_classes]) for half in (self.train, self.test)]
-        return Dataset(f"{self.name}, first {num_classes} classes", *halves)
+        return self.only(self.classes[:num_classes], f"first {num_classes} classes")
+
+    def split_classes(self, held_out):
+        """(known, strangers): this data set without the classes named in ``held_out``, and with them alone.
+
+        Train on the first, and ask of the second how it fares with classes that no training saw:
+        ``known, strangers = digits.split_classes(["7", "8", "9"])``. Labels count anew in both.
+
+        Raises ``ValueError`` for an unknown name, and unless 2 classes or more are left on each side.
+        """
+        held_out = tuple(dict.fromkeys(held_out))
+        known = tuple(name for name in self.classes if name not in held_out)
+        require(len(held_out) >= 2 and len(known) >= 2, f"{len(held_out)} of {len(self.classes)} classes held out: "
+                "keep at least 2 to train on, and hold out at least 2, so that there are strangers to tell apart")
+        return self.only(known, f"{len(known)} known classes"), self.only(held_out, f"{len(held_out)} strangers")
+
+    def only(self, classes, what=None):
+        """The images of the named classes alone, see :meth:`Split.only`; ``what``, if given, is added to the name."""
+        name = self.name if what is None else f"{self.name}, {what}"
+        return Dataset(name, self.train.only(classes), self.test.only(classes))
 
 
 def spread(labels, size):

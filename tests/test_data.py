@@ -414,3 +414,24 @@ def test_the_first_classes_alone():
 def test_there_must_be_classes_left(count):
     with pytest.raises(ValueError, match=f"num_classes = {count}"):
         data.load("mnist5k").first(count)
+
+
+def test_split_classes_parts_the_classes_and_keeps_the_images(mnist5k):
+    known, strangers = mnist5k.split_classes("975")
+    assert known.classes == tuple("0123468") and strangers.classes == tuple("975")
+    for part in (known, strangers):
+        for half, whole in ((part.train, mnist5k.train), (part.test, mnist5k.test)):
+            for j, name in enumerate(part.classes):
+                assert torch.equal(half.images[half.labels == j], whole.images[whole.labels == int(name)])
+    assert (known.name, strangers.name) == ("mnist5k, 7 known classes", "mnist5k, 3 strangers")
+    assert mnist5k.only("01").name == "mnist5k" and mnist5k.train.only("10").labels[:2].tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("held_out, says", [
+    ("7", "1 of 10 classes held out"), ("012345678", "9 of 10 classes held out"), ("7x", "no class is called 'x'"),
+])
+def test_split_classes_refuses_what_cannot_be_split(mnist5k, held_out, says):
+    with pytest.raises(ValueError, match=says):
+        mnist5k.split_classes(held_out)
+    with pytest.raises(ValueError, match="each once"):
+        mnist5k.train.only("00")

@@ -1,0 +1,65 @@
+"""Experiments of many trainings: each one done once, kept in one JSON and one NPZ file, gone on with after a stop."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from . import results
+from .errors import require
+from .files import write_atomically
+
+__all__ = ["run", "load"]
+
+
+def run(cells, measured, folder, about, made_by=None):
+    """Measure every cell that ``folder`` does not hold yet; (record, arrays), as :func:`load` gives them.
+
+    Parameters
+    ----------
+    cells : list of named tuples, each with a ``name`` that no other has
+    measured : callable, cell → (dict that JSON can hold, dict of arrays)
+    folder : path
+        ``record.json`` and ``record.npz`` in it are written anew, whole, after every cell.
+    about : dict that JSON can hold
+        What the cells have in common: data, recipe.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds an experiment about something else.
+    """
+    folder, about = Path(folder), {"format": results.FORMAT, **about}
+    record, arrays = {**about, "made_by": made_by or {}, "cells": {}}, {}
+    if (folder / "record.json").exists():
+        record, arrays = load(folder)
+        for key, value in about.items():
+            require(record[key] == value, f"{folder} holds an experiment whose {key} is {record[key]!r}, this one's is "
+                    f"{value!r}: give another folder, or delete that one to start afresh")
+    for cell in tqdm([cell for cell in cells if cell.name not in record["cells"]], desc=folder.name, unit="training"):
+        record["cells"][cell.name], arrays[cell.name] = measured(cell)
+        packed = io.BytesIO()
+        np.savez_compressed(packed, **{f"{name}/{key}": value
+                                       for name, own in arrays.items() for key, value in own.items()})
+        write_atomically(folder / "record.npz", lambda file: file.write(packed.getvalue()))
+        results.save(record, folder / "record.json")      # last: what it names is in the other file by now
+    return load(folder)
+
+
+def load(folder):
+    """(record, arrays) of a saved experiment: ``record["cells"][name]`` and ``arrays[name]`` are dicts.
+
+    Raises ``FileNotFoundError`` if there is none, :class:`lossbook.results.ResultError` if it is damaged.
+    """
+    folder = Path(folder)
+    if not (folder / "record.json").exists():
+        raise FileNotFoundError(f"no experiment in {folder}: make it with python -m lossbook {folder.name}")
+    record = results.read(folder / "record.json")
+    arrays = {name: {} for name in record["cells"]}
+    with np.load(folder / "record.npz") as packed:
+        for key in packed.files:
+            name, _, what = key.rpartition("/")
+            if name in arrays:
+                arrays[name][what] = packed[key]
+    return record, arrays

@@ -1,0 +1,63 @@
+"""Experiments: a cell is measured once, whatever stops it, and arrays come back as they were."""
+
+import json
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from lossbook import experiments, results
+
+
+class Cell(NamedTuple):
+    number: int
+
+    @property
+    def name(self):
+        return f"cell {self.number}/of many"
+
+
+CELLS = [Cell(number) for number in range(3)]
+
+
+def measured(cell):
+    return {"twice": 2 * cell.number}, {"range": np.arange(cell.number), "two/words": np.eye(2)}
+
+
+def test_cells_and_arrays_come_back(tmp_path):
+    record, arrays = experiments.run(CELLS, measured, tmp_path, {"what": [1, 2.5]}, made_by={"command": "x"})
+    assert record["cells"] == {cell.name: {"twice": 2 * cell.number} for cell in CELLS}
+    assert (record["what"], record["made_by"], record["format"]) == ([1, 2.5], {"command": "x"}, results.FORMAT)
+    assert arrays[CELLS[2].name]["range"].tolist() == [0, 1] and set(arrays) == set(record["cells"])
+
+
+def test_stopped_it_goes_on_and_never_measures_twice(tmp_path):
+    done = []
+
+    def stopping(cell):
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(cell.number)
+        return measured(cell)
+
+    with pytest.raises(KeyboardInterrupt):
+        experiments.run(CELLS, stopping, tmp_path, {})
+    record, arrays = experiments.run(CELLS, measured, tmp_path, {})
+    assert done == [0, 1] and len(record["cells"]) == 3 and arrays[CELLS[1].name]["range"].tolist() == [0]
+    again = experiments.run(CELLS, lambda cell: pytest.fail("measured again"), tmp_path, {})
+    assert again[0] == record
+
+
+def test_arrays_of_a_cell_that_the_record_lacks_are_left_out(tmp_path):
+    """Killed between the two files: the arrays are there, the record does not name them, the cell is done again."""
+    experiments.run(CELLS, measured, tmp_path, {})
+    record = json.loads((tmp_path / "record.json").read_text())
+    del record["cells"][CELLS[1].name]
+    results.save(record, tmp_path / "record.json")
+    assert set(experiments.load(tmp_path)[1]) == {CELLS[0].name, CELLS[2].name}
+    assert experiments.run(CELLS, measured, tmp_path, {})[0]["cells"][CELLS[1].name] == {"twice": 2}
+
+
+def test_another_experiment_is_refused(tmp_path):
+    experiments.run(CELLS[:1], measured, tmp_path, {"epochs": 3})
+    with pytest.raises(ValueError, match="whose epochs is 3, this one's is 4: give another folder"):
+        experiments.run(CELLS, measured, tmp_path, {"epochs": 4})
