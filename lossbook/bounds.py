@@ -138,7 +138,7 @@ def best_spacing(num_classes, embedding_dim, starts=20, seed=0):
         length = np.linalg.norm(vectors, axis=1, keepdims=True)
         unit = vectors / length
         cos = unit @ unit.T
-        weight = np.where(pairs, np.exp(beta * (cos - cos[pairs].max())), 0)
+        weight = np.exp(np.where(pairs, beta * (cos - cos[pairs].max()), -np.inf))
         pull = 2 * (weight / weight.sum()) @ unit
         pull -= (pull * unit).sum(axis=1, keepdims=True) * unit
         return cos[pairs].max() + math.log(weight.sum()) / beta, (pull / length).ravel()

@@ -20,11 +20,11 @@ from .curves import angle_histograms, decision_boundaries, target_curves, traini
 from .maps import scale_margin_map
 from .palette import axes, headline, key, styled
 from .sectors import sectors
-from .sphere import sphere
+from .sphere import caps, sphere
 from .views import Circle, Plane, side_by_side, snapshot_at, view_named
 
 __all__ = ["embeddings", "circle", "train_test", "filmstrip", "comparison", "animate", "Animation",
-           "target_curves", "decision_boundaries", "sectors", "sphere", "angle_histograms", "training_curves", "scale_margin_map"]
+           "target_curves", "decision_boundaries", "sectors", "sphere", "caps", "angle_histograms", "training_curves", "scale_margin_map"]
 
 
 @styled

@@ -15,10 +15,11 @@ from .palette import GREY, INK, axes, badge_texts, colors_of, headline, key, on,
 from .runs import Run
 from .views import labels_of, snapshot_at
 
-__all__ = ["sphere", "gathered", "unit", "HOME", "REACH", "EDGE"]
+__all__ = ["sphere", "caps", "gathered", "unit", "HOME", "REACH", "EDGE"]
 
 HOME = (30.0, 20.0)         # degrees the sphere is turned eastwards and tilted towards you, at first
 REACH, EDGE = 1.13, 1.23    # where a class vector's badge stands, and half the picture's width; the radius is 1
+AROUND = 180                # points on a cap's rim: its corners are sharp
 
 
 @styled
@@ -48,20 +49,43 @@ def sphere(runs, split="test", epoch=-1, heads=None, caps=True, turned=HOME):
     if len(panels) == 1:
         (title, *rest, _), east = panels[0], turned[0]
         panels = [("from the front", *rest, turned), ("from behind", *rest, (east + 180, turned[1]))]
-    columns = 2 if len(panels) in (2, 4) else 3
-    rows = math.ceil(len(panels) / columns)
-    figure, grid = axes(None, (7.2, 0.4 + rows * (7.2 / columns + 0.45)), rows, columns)
-    for ax, (title, run, head, seen_from) in zip(grid.flat, panels):
+    figure, places = _grid(len(panels))
+    for ax, (title, run, head, seen_from) in zip(places, panels):
         _draw(ax, title, run, split, snapshot_at(run, epoch), head, seen_from)
     first = next(iter(gathering.values()))[0]
     return key(headline(figure, f"{split} embeddings" if len(gathering) > 1 else f"{first.name}, {split}"), first.classes)
+
+
+@styled
+def caps(heads, vectors, turned=HOME):
+    """The regions of the sphere that classes win, with the margins of several heads; uncoloured is the margin.
+
+    ``heads`` is a dict: title → head for 3-D embeddings, up to four; ``vectors`` (C, 3) class vectors,
+    at most ten. :func:`lossbook.figures.sectors` on the sphere, but for any class vectors.
+    Raises ``ValueError`` for too many heads or classes.
+    """
+    figure, places = _grid(len(heads))
+    classes = tuple(map(str, range(len(vectors))))
+    for ax, (title, head) in zip(places, heads.items()):
+        found = won(head, vectors, AROUND)
+        _globe(ax, title, f"{found.share.sum():.0%} of the sphere is won", vectors, found.rims, classes, turned)
+    return figure
+
+
+def _grid(count):
+    """(figure, axes) for one to four spheres."""
+    require(1 <= count <= 4, f"{count} spheres to draw, expected 1 to 4: a picture holds four at most")
+    columns = 2 if count in (2, 4) else min(count, 3)
+    rows, width = math.ceil(count / columns), 7.2 / max(columns, 2)
+    figure, grid = axes(None, (columns * width, 0.3 + rows * (width + 0.35)), rows, columns)
+    return figure, grid.flat
 
 
 def gathered(runs, heads=None, caps=True):
     """dict: title → (run, function from epoch to head, or None without caps), turned to match the first."""
     runs = {runs.name: runs} if isinstance(runs, Run) else dict(runs)
     heads = heads if isinstance(heads, dict) else {} if heads is None else {next(iter(runs), ""): heads}
-    require(1 <= len(runs) <= 4, f"{len(runs)} runs were given, expected 1 to 4: a page shows four spheres at most")
+    require(1 <= len(runs) <= 4, f"{len(runs)} runs were given, expected 1 to 4: a picture holds four spheres at most")
     strangers = ", ".join(map(repr, set(heads) - set(runs)))
     require(not strangers, f"heads are given for {strangers}, but the runs are {', '.join(map(repr, runs))}")
     require(len({tuple(run.classes) for run in runs.values()}) == 1,
@@ -111,37 +135,44 @@ def _seen(vectors, turned):
 def _draw(ax, title, run, split, snapshot, head, turned):
     labels, palette = labels_of(run, split), np.array(colors_of(run.classes))
     wrong = getattr(snapshot, f"{split}_pred") != labels
-    points, pins = _seen(unit(getattr(snapshot, split)), turned), _seen(unit(snapshot.weight), turned)
-    rims = _seen(won(head(snapshot.epoch), snapshot.weight).rims, turned) if head else []
+    points = _seen(unit(getattr(snapshot, split)), turned)
     order = np.random.default_rng(0).permutation(len(labels))
+    size = np.clip(3000 / max(1, wrong.sum()), 6, 22)
+    rims = won(head(snapshot.epoch), snapshot.weight, AROUND).rims if head else None
+    _globe(ax, title, f"{100 * (1 - wrong.mean()):.1f} % right, ✖ {wrong.sum():,} of {len(wrong):,}", snapshot.weight, rims,
+           run.classes, turned)
+    for front in (False, True):
+        here = (points[:, 2] >= 0) == front
+        shown, missed = order[here[order]], np.flatnonzero(wrong & here)
+        ax.scatter(*points[shown, :2].T, c=palette[labels[shown]], s=5, linewidths=0, alpha=0.9 if front else 0.25,
+                   zorder=10 * front + 2)
+        ax.scatter(*points[missed, :2].T, marker="X", c=palette[labels[missed]], edgecolors="black", s=size,
+                   linewidths=0.13 * math.sqrt(size), alpha=1 if front else 0.3, zorder=10 * front + 5)
+
+
+def _globe(ax, title, note, weight, rims, classes, turned):
+    """The sphere, class vectors as pins, and the caps inside ``rims`` if any; what is behind lies under a veil."""
+    pins, palette, texts = _seen(unit(weight), turned), colors_of(classes), badge_texts(classes)
+    rims = [] if rims is None else _seen(rims, turned)
     ax.set(xlim=(-EDGE, EDGE), ylim=(-EDGE, EDGE), aspect="equal")
     ax.axis("off")
+    ax.add_patch(Disc((0, 0), 1, facecolor="white", alpha=0.45, edgecolor="none", zorder=9))
+    ax.add_patch(Disc((0, 0), 1, fill=False, edgecolor=GREY, linewidth=0.8, zorder=9))
     for front in (False, True):
-        level, side = 10 * front, (lambda xyz: (xyz[..., 2] >= 0) == front)      # noqa: B023 (used at once)
+        level, strength = 10 * front, 1 if front else 0.3
         for rim, color in zip(rims, palette):
             for patch in _visible(rim if front else rim * [1, 1, -1]):
                 ax.add_patch(Polygon(patch, facecolor=color, alpha=0.22 if front else 0.08, linewidth=0, zorder=level))
             ax.add_collection(LineCollection(_arcs(rim, front), colors=color, linewidths=1.4, zorder=level + 1,
-                                             alpha=1 if front else 0.25))
-        shown = order[side(points)[order]]
-        ax.scatter(*points[shown, :2].T, c=palette[labels[shown]], s=5, linewidths=0, alpha=0.9 if front else 0.25,
-                   zorder=level + 2)
-        if front:
-            ax.add_patch(Disc((0, 0), 1, facecolor="white", alpha=0.45, edgecolor="none", zorder=9))
-            ax.add_patch(Disc((0, 0), 1, fill=False, edgecolor=GREY, linewidth=0.8, zorder=9))
-        for j in np.flatnonzero(side(pins)):
-            ax.plot(*np.outer([1, REACH], pins[j, :2]).T, color=INK, linewidth=1, zorder=level + 3, alpha=1 if front else 0.3)
-            ax.text(*(REACH * pins[j, :2]), badge_texts(run.classes)[j], color=on(palette[j]), fontsize=9, weight="bold",
-                    ha="center", va="center_baseline", zorder=level + 4, alpha=1 if front else 0.35,
+                                             alpha=strength, capstyle="round"))
+        for j in np.flatnonzero((pins[:, 2] >= 0) == front):
+            ax.plot(*np.outer([1, REACH], pins[j, :2]).T, color=INK, linewidth=1, zorder=level + 3, alpha=strength)
+            ax.text(*(REACH * pins[j, :2]), texts[j], color=on(palette[j]), fontsize=9, weight="bold", ha="center",
+                    va="center_baseline", zorder=level + 4, alpha=strength,
                     bbox=dict(boxstyle="circle,pad=0.2", facecolor=palette[j], edgecolor="white", linewidth=0.8,
-                              alpha=1 if front else 0.35))
-        chosen = np.flatnonzero(wrong & side(points))
-        size = np.clip(3000 / max(1, wrong.sum()), 6, 22)
-        ax.scatter(*points[chosen, :2].T, marker="X", c=palette[labels[chosen]], edgecolors="black", s=size,
-                   linewidths=0.13 * math.sqrt(size), alpha=1 if front else 0.3, zorder=level + 5)
+                              alpha=strength))
     ax.set_title(title, pad=21)
-    ax.text(0, 1.015, f"{100 * (1 - wrong.mean()):.1f} % right, ✖ {wrong.sum():,} of {len(wrong):,}",
-            transform=ax.transAxes, va="bottom", color=GREY, fontsize=11)
+    ax.text(0, 1.015, note, transform=ax.transAxes, va="bottom", color=GREY, fontsize=11)
 
 
 def _arcs(rim, front):
