@@ -12,6 +12,18 @@ function approach(value, goal, seconds) {
   return still.matches || Math.abs(goal - moved) < 0.004 ? goal : moved;
 }
 
+// A function that asks for one frame, however often it is called: ``frame`` then gets the seconds since the one before.
+function ticker(frame) {
+  let asked = 0, before = 0;
+  return () => {
+    asked ||= requestAnimationFrame(now => {
+      const step = Math.min(now - before, 100) / 1000;
+      [asked, before] = [0, now];
+      frame(step);
+    });
+  };
+}
+
 // The order to draw samples in: mixed, else the last class would hide the others; 40503 / 65536 is near the golden ratio.
 function mixedOrder(n) {
   const mixed = Uint16Array.from({length: n}, (_, i) => i * 40503 % 65536);

@@ -17,12 +17,8 @@ function start(root, data) {
   });
 
   // One frame: move time and view towards where they should be, draw, and ask for the next if needed.
-  let asked = 0, before = 0;
-  const wake = () => { asked ||= requestAnimationFrame(frame); };
-  function frame(now) {
-    asked = 0;
-    const step = Math.min(now - before, 100) / 1000;
-    before = now;
+  const wake = ticker(frame);
+  function frame(step) {
     if (state.playing) {
       state.time = Math.min(last, state.time + step / SECONDS);
       slider.value = Math.floor(state.time);

@@ -15,12 +15,8 @@ function start(root, data) {
   part(root, "views").style.setProperty("--lb-columns", [1, 2, 3, 2][globes.length - 1]);
   fillKey(part(root, "key"), data);
 
-  let asked = 0, before = 0;
-  const wake = () => { asked ||= requestAnimationFrame(frame); };
-  function frame(now) {
-    asked = 0;
-    const step = Math.min(now - before, 100) / 1000;
-    before = now;
+  const wake = ticker(frame);
+  function frame(step) {
     if (state.turning) goal.east = camera.east += PACE * step;
     for (const axis of ["east", "down"]) camera[axis] = approach(camera[axis], goal[axis], step);
     state.time = approach(state.time, +slider.value, step);
