@@ -23,11 +23,12 @@ from .maps import scale_margin_map
 from .palette import axes, headline, key, styled
 from .regions import regions
 from .sectors import sectors
+from .sphere import caps, sphere
 from .views import Circle, Plane, side_by_side, snapshot_at, view_named
 
 __all__ = ["embeddings", "circle", "train_test", "filmstrip", "comparison", "animate", "Animation",
-           "target_curves", "decision_boundaries", "sectors", "angle_histograms", "training_curves", "over_epochs",
-           "regions", "scale_margin_map", "head_costs",
+           "target_curves", "decision_boundaries", "sectors", "sphere", "caps", "angle_histograms", "training_curves",
+           "over_epochs", "regions", "scale_margin_map", "head_costs",
            "score_histograms", "roc_curves", "neighbours", "worst_pairs", "error_ratios"]
 
 

@@ -1,6 +1,6 @@
 """Figures that a reader can move: the same in a notebook, in Colab and on a page without a kernel.
 
-Each function returns one object that shows itself as the last expression of a cell. The first two
+Each function returns one object that shows itself as the last expression of a cell. All but the last
 are self-contained HTML and train nothing; :func:`train_panel` needs a running kernel.
 """
 
@@ -9,12 +9,14 @@ from .errors import require
 from .palette import CLASS_COLORS
 from .panel import train_panel
 from .scrubbing import packed, sheet, thin
+from .sphere import gathered
+from .turning import turnable
 from .views import view_named
 from .widget import Widget
 
-__all__ = ["scrub", "margin_explorer", "train_panel", "Widget"]
+__all__ = ["scrub", "sphere", "margin_explorer", "train_panel", "Widget"]
 
-MOST_EPOCHS = 40
+MOST_EPOCHS, MOST_ON_SPHERES = 40, 8
 
 
 def scrub(run, dataset=None, view="plane", points=500):
@@ -49,8 +51,8 @@ def scrub(run, dataset=None, view="plane", points=500):
     require(isinstance(points, int) and points >= 1, f"points = {points!r}: expected a whole number of at least 1")
     require(run.snapshots, f"{run.name} has no snapshot: train at least one epoch")
     dim = run.snapshots[0].weight.shape[1]
-    require(dim == 2, f"{run.name} has {dim}-D embeddings: this picture needs 2-D ones; train with embedding_dim=2, "
-                      "or look at figures.angle_histograms, which works in any dimension")
+    require(dim == 2, f"{run.name} has {dim}-D embeddings: this picture needs 2-D ones; train with embedding_dim=2, or look at "
+                      + ("interactive.sphere" if dim == 3 else "figures.angle_histograms, which works in any dimension"))
     view_named(view)
     shown, chosen = thin(run, points, MOST_EPOCHS)
     data = {**packed(shown), "view": view}
@@ -61,7 +63,49 @@ def scrub(run, dataset=None, view="plane", points=500):
                   f"{run.name}: train and test embeddings {'in the plane' if view == 'plane' else 'on the unit circle'} after epoch {last.epoch}, coloured by class, "
                   f"with the class vectors; {(last.train_pred != shown.train_labels).mean():.1%} of the train and "
                   f"{(last.test_pred != shown.test_labels).mean():.1%} of the test points shown are mistakes",
-                  scripts=("points.js",))
+                  scripts=("canvas.js", "points.js"))
+
+
+def sphere(runs, split="test", heads=None, caps=True, points=400):
+    """3-D embeddings on the unit sphere, one sphere a run, all turned together; with a slider over the epochs.
+
+    Drag with the mouse, a finger (sideways) or the arrow keys. Point at an image, or tap it: where it
+    lies on every sphere, what each head says without margin, and its angle to its class vector.
+    Coloured regions, the caps, are the directions that a class wins with its margin, as it was at
+    the end of the epoch (:mod:`lossbook.caps`). Each run is turned once, so that its last class
+    vectors lie as near to the first run's as a rotation brings them. Between two epochs the
+    points move in straight lines, drawn back onto the sphere.
+
+    Parameters
+    ----------
+    runs : Run, or dict: title → Run
+        One to four, with 3-D embeddings, the same classes (at most ten) and the same epochs.
+    split : "train" or "test"
+        The one shown first, and in the still picture; a switch leads to the other.
+    heads, caps
+        As in :func:`lossbook.figures.sphere`.
+    points : int, at least 1
+        At most this many samples a split are shown, spread evenly over the classes.
+
+    Returns
+    -------
+    Widget
+        At most 500 kB of HTML. Of runs of more than eight epochs, eight are shown, spread evenly.
+
+    Raises
+    ------
+    ValueError
+        As :func:`lossbook.figures.sphere`, and if the runs have other epochs or the figure grows too heavy.
+    """
+    require(isinstance(points, int) and points >= 1, f"points = {points!r}: expected a whole number of at least 1")
+    still = figures.sphere(runs, split, heads=heads, caps=caps)
+    gathering = gathered(runs, heads, caps)
+    data = turnable(gathering, split, points, MOST_ON_SPHERES)
+    names = " and ".join(gathering)
+    return Widget("sphere", data, still,
+                  f"{split} embeddings of {names} on the unit sphere after epoch {data['epochs'][-1]}, coloured by class, "
+                  "with the class vectors as pins" + (" and the region that each class wins with its margin" if caps else ""),
+                  scripts=("canvas.js", "globe.js"))
 
 
 def margin_explorer(preset="ArcFace_v3", num_classes=10, embedding_dim=2):

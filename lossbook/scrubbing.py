@@ -14,7 +14,7 @@ from .dataset import spread
 from .palette import badge_texts, colors_of, on
 from .views import Circle
 
-__all__ = ["thin", "packed", "sheet", "TURN"]
+__all__ = ["thin", "packed", "sheet", "base64_of", "TURN"]
 
 TURN = 65536            # steps of a full turn: an angle is kept to 0.003°
 COLUMNS, SIDE = 32, 28  # pictures in a row of the sheet; the longest side of one, in pixels
@@ -45,14 +45,14 @@ def packed(run):
             "colors": list(colors_of(run.classes)), "inks": [on(color) for color in colors_of(run.classes)],
             "circle": {name: getattr(Circle, name) for name in ("reach", "bins", "tallest", "rim", "edge")},
             "epochs": [s.epoch for s in run.snapshots], "radius": radius,
-            "vectors": _base64(_direction(np.stack([s.weight for s in run.snapshots])))}
+            "vectors": base64_of(_direction(np.stack([s.weight for s in run.snapshots])))}
     for split in ("train", "test"):
         x = np.stack([getattr(s, split) for s in run.snapshots]).astype(float)
         data[split] = {
-            "labels": _base64(getattr(run, f"{split}_labels").astype(np.uint8)),
-            "predicted": _base64(np.stack([getattr(s, f"{split}_pred") for s in run.snapshots]).astype(np.uint8)),
-            "directions": _base64(_direction(x)),
-            "lengths": _base64((np.linalg.norm(x, axis=2) / radius * 65535).round().astype("<u2"))}
+            "labels": base64_of(getattr(run, f"{split}_labels").astype(np.uint8)),
+            "predicted": base64_of(np.stack([getattr(s, f"{split}_pred") for s in run.snapshots]).astype(np.uint8)),
+            "directions": base64_of(_direction(x)),
+            "lengths": base64_of((np.linalg.norm(x, axis=2) / radius * 65535).round().astype("<u2"))}
     return data
 
 
@@ -60,7 +60,8 @@ def _direction(x):
     return (np.arctan2(x[..., 1], x[..., 0]) / (2 * math.pi) * TURN).round().astype(int).astype("<u2")
 
 
-def _base64(array):
+def base64_of(array):
+    """The bytes of an array, as text."""
     return base64.b64encode(array.tobytes()).decode()
 
 

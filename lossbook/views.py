@@ -46,8 +46,9 @@ class _View:
     def __init__(self, ax, run, split, snapshots, small=False):
         dim = snapshots[0].weight.shape[1]
         if dim != 2:
-            raise ValueError(f"{run.name} has {dim}-D embeddings: this picture needs 2-D ones; train with "
-                             "embedding_dim=2, or look at angle_histograms, which works in any dimension")
+            raise ValueError(f"{run.name} has {dim}-D embeddings: this picture needs 2-D ones; train with embedding_dim=2, "
+                             + ("or look at figures.sphere" if dim == 3 else
+                                "or look at figures.angle_histograms, which works in any dimension"))
         self.ax, self.small, self.split, self.labels = ax, small, split, labels_of(run, split)
         self.palette = to_rgba_array(colors_of(run.classes))
         # Drawn in a shuffled order, the same every time: else the last class would hide the others.

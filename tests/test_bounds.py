@@ -97,3 +97,45 @@ def test_limits_say_where_no_formula_is_known():
 def test_limits_refuse_what_makes_no_sense(arguments, says):
     with pytest.raises(ValueError, match=says):
         bounds.limits(*arguments)
+
+
+# Arrangements
+
+@pytest.mark.parametrize("classes, dim, degrees", [
+    (4, 3, 109.4712), (6, 3, 90), (8, 3, 74.8585), (10, 3, 66.1468), (12, 3, 63.4349),      # Tammes' problem, proven
+    (10, 2, 36), (10, 6, 90), (5, 4, 104.4775), (2, 2, 180)])
+def test_the_search_finds_the_best_spacing_known(classes, dim, degrees):
+    found = bounds.best_spacing(classes, dim, starts=8)
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1)
+    closest = max(found[i] @ found[j] for i, j in itertools.combinations(range(classes), 2))
+    assert math.degrees(math.acos(max(-1, closest))) == pytest.approx(degrees, abs=0.02)
+
+
+@pytest.mark.parametrize("classes, dim", [(10, 2), (3, 2), (6, 5), (10, 9)])
+def test_limits_of_the_best_spacing_are_the_formulas(classes, dim):
+    found, formula = bounds.limits_of(bounds.best_spacing(classes, dim, starts=8)), bounds.limits(classes, dim)
+    assert found[:4] == pytest.approx(formula[:4], abs=1e-3)
+
+
+@given(st.integers(2, 8), st.integers(2, 5), st.integers(0, 10 ** 6), st.floats(0.05, 0.95))
+def test_limits_of_any_arrangement_by_a_loop(classes, dim, seed, share):
+    """At the least scale the worst class has the posterior; the margins are met at the centres, and no larger one."""
+    vectors, posterior = np.random.default_rng(seed).normal(size=(classes, dim)), 1 / classes + share * (1 - 1 / classes)
+    unit = [w / math.sqrt(w @ w) for w in vectors]
+    others = [max(unit[j] @ unit[k] for k in range(classes) if k != j) for j in range(classes)]
+    if max(others) > 0.999:
+        return
+    found = bounds.limits_of(vectors, posterior)
+    sure = [1 / sum(math.exp(found.least_scale * (unit[j] @ unit[k] - 1)) for k in range(classes)) for j in range(classes)]
+    assert min(sure) == pytest.approx(posterior, rel=1e-6)
+    assert found.greatest_cosine_margin == pytest.approx(1 - max(others))
+    assert found.greatest_angular_margin == pytest.approx(math.acos(max(others)))
+
+
+@pytest.mark.parametrize("call, says", [
+    (lambda: bounds.best_spacing(1, 3), "num_classes = 1"), (lambda: bounds.best_spacing(10, 1), "embedding_dim = 1"),
+    (lambda: bounds.limits_of(np.eye(3)[[0, 0, 1]]), "point the same way"), (lambda: bounds.limits_of(np.zeros((2, 3))), "zero"),
+    (lambda: bounds.limits_of(np.eye(3), 0.2), "posterior = 0.2")])
+def test_arrangements_that_make_no_sense(call, says):
+    with pytest.raises(ValueError, match=says):
+        call()

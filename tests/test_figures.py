@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from lossbook import figures, margins, metrics
+from lossbook import figures, heads, margins, metrics
 from lossbook.palette import CLASS_COLORS, Card
 from lossbook.training import Run, Snapshot
 from lossbook.views import Circle
@@ -67,6 +67,8 @@ FUNCTIONS = {"norm-softmax": lambda cos: cos, "CosFace": lambda cos: margins.cos
              "ArcFace": lambda cos: margins.arcface(cos, 0.5), "SphereFace": lambda cos: margins.sphereface(cos, 3)}
 SWEPT = {"loss": "CosFace", "dataset": "digits", "classes": 10, "cells": [
     {"scale": s, "margin": m, "accuracy": 0.9 + s / 1000 - m, "gap_median": m} for s in (1, 4, 16) for m in (0, 0.1, 0.3)]}
+SPHERE = make_run(dim=3)
+MARGINS = {"ArcFace": heads.ArcFace(3, 10, margin=0.1), "CosFace": heads.CosFace(3, 10, margin=0.1)}
 EVERY = {
     "embeddings": lambda run: figures.embeddings(run),
     "circle": lambda run: figures.circle(run),
@@ -82,6 +84,9 @@ EVERY = {
     "target_curves": lambda run: figures.target_curves(FUNCTIONS),
     "decision_boundaries": lambda run: figures.decision_boundaries(FUNCTIONS),
     "sectors": lambda run: figures.sectors(FUNCTIONS),
+    "sphere": lambda run: figures.sphere(SPHERE, heads=MARGINS["ArcFace"]),
+    "sphere of four": lambda run: figures.sphere({f"loss {j}": SPHERE for j in range(4)}, caps=False),
+    "caps": lambda run: figures.caps(MARGINS, SPHERE.snapshots[0].weight),
     "scale_margin_map": lambda run: figures.scale_margin_map(SWEPT),
 }
 PARTS = {"points": 0, "rays": 1, "mistakes": 2, "bars": 3}         # the order in which a view adds its collections
@@ -120,7 +125,7 @@ def test_a_figure_is_a_light_card_and_matplotlib_is_as_before(run, name):
 def test_text_is_large_enough_and_inside_the_card(run, name):
     figure = EVERY[name](run)
     figure.draw_without_rendering()
-    small = {"filmstrip", "comparison", "regions"}
+    small = {"filmstrip", "comparison", "regions", "sphere", "sphere of four", "caps"}
     for text in figure.findobj(matplotlib.text.Text):
         if text.get_text() and text.get_visible():
             assert text.get_fontsize() >= (8 if name in small else 11), text

@@ -10,7 +10,7 @@ import nbformat
 import numpy as np
 import pytest
 import torch
-from lossbook import data, heads, interactive, panel, scrubbing
+from lossbook import caps, data, heads, interactive, panel, scrubbing
 from lossbook.dataset import spread
 from PIL import Image
 from test_figures import make_run
@@ -45,11 +45,21 @@ def numbers(text, dtype):
     return np.frombuffer(base64.b64decode(text), dtype).astype(int)
 
 
-# Both widgets
+def spatial(seed=0, epochs=3, **kwargs):
+    """A synthetic run in 3-D that tells its margin."""
+    run = make_run(dim=3, seed=seed, epochs=epochs, **kwargs)
+    run.config = {"head": {"embedding_dim": 3, "num_classes": 10, "scale": 16.0, "margin": 0.1}, "recipe": {"epochs": epochs}}
+    return run
+
+
+SPACE = spatial()
+
+
+# All widgets
 
 @pytest.fixture(scope="module")
 def widgets(run, digits):
-    return [interactive.scrub(run, digits), interactive.margin_explorer()]
+    return [interactive.scrub(run, digits), interactive.margin_explorer(), interactive.sphere(SPACE)]
 
 
 def test_html_needs_nothing_from_elsewhere(widgets):
@@ -72,8 +82,9 @@ def test_a_described_picture_stands_in_for_the_widget(widgets):
 def test_the_same_input_gives_the_same_html_and_another_its_own_key(run, digits, widgets):
     assert interactive.scrub(run, digits).html == widgets[0].html
     assert interactive.margin_explorer().html == widgets[1].html
+    assert interactive.sphere(SPACE).html == widgets[2].html
     keys = [re.findall(r'data-lossbook="([\w-]+)"', w.html) for w in [*widgets, interactive.scrub(run)]]
-    assert [len(set(key)) for key in keys] == [1, 1, 1] and len({key[0] for key in keys}) == 3
+    assert [len(set(key)) for key in keys] == [1, 1, 1, 1] and len({key[0] for key in keys}) == 4
 
 
 # scrub
@@ -152,7 +163,12 @@ def test_names_are_never_read_as_html():
 
 
 @pytest.mark.parametrize("call, message", [
-    (lambda run, digits: interactive.scrub(make_run(dim=3)), "3-D embeddings: this picture needs 2-D ones"),
+    (lambda run, digits: interactive.scrub(make_run(dim=3)), "3-D embeddings: this picture needs 2-D ones.*interactive.sphere"),
+    (lambda run, digits: interactive.sphere(run), "2-D embeddings: a sphere needs 3-D ones"),
+    (lambda run, digits: interactive.sphere(SPACE, points=0), "points = 0"),
+    (lambda run, digits: interactive.sphere(SPACE, split="all"), "split = 'all'"),
+    (lambda run, digits: interactive.sphere({"a": SPACE, "b": spatial(epochs=2)}), "'b' has snapshots of the epochs"),
+    (lambda run, digits: interactive.sphere({str(j): spatial(j, m=9000) for j in range(4)}, points=9000), "fewer points"),
     (lambda run, digits: interactive.scrub(make_run(classes=tuple("abcdefghijk"))), "11 things to colour"),
     (lambda run, digits: interactive.scrub(replace(run, snapshots=[])), "no snapshot"),
     (lambda run, digits: interactive.scrub(run, points=0), "points = 0"),
@@ -164,6 +180,53 @@ def test_names_are_never_read_as_html():
 def test_refusals_say_why(run, digits, call, message):
     with pytest.raises(ValueError, match=message):
         call(run, digits)
+
+
+# sphere
+
+def vectors_of(text, epochs):
+    polar, azimuth = numbers(text, "<u2").reshape(2, epochs, -1)
+    polar, azimuth = polar * np.pi / 65535, azimuth * 2 * np.pi / 65536
+    return np.stack([np.cos(polar), np.sin(polar) * np.cos(azimuth), np.sin(polar) * np.sin(azimuth)], axis=-1)
+
+
+def apart(a, b):
+    """Degrees between the directions of two arrays (…, 3)."""
+    a, b = (x / np.linalg.norm(x, axis=-1, keepdims=True) for x in (a, b))
+    return np.degrees(2 * np.arcsin(np.linalg.norm(a - b, axis=-1) / 2))
+
+
+def test_directions_on_the_sphere_come_back_within_a_hundredth_of_a_degree():
+    packed, shown = data_of(interactive.sphere(SPACE)), scrubbing.thin(SPACE, 400, 8)[0]
+    (view,) = packed["views"]
+    assert packed["epochs"] == [1, 2, 3] and view["title"] == SPACE.name and packed["split"] == "test"
+    assert apart(vectors_of(view["vectors"], 3), np.stack([s.weight for s in shown.snapshots])).max() < 0.01
+    for split in ("train", "test"):
+        assert apart(vectors_of(view[split]["directions"], 3), np.stack([getattr(s, split) for s in shown.snapshots])).max() < 0.01
+        assert np.array_equal(numbers(view[split]["labels"], np.uint8), getattr(shown, f"{split}_labels"))
+        said = numbers(view[split]["predicted"], np.uint8).reshape(3, -1)
+        assert all(np.array_equal(row, getattr(s, f"{split}_pred")) for row, s in zip(said, shown.snapshots))
+
+
+def test_the_caps_are_those_of_every_epoch_or_left_out():
+    (view,) = data_of(interactive.sphere(SPACE))["views"]
+    rims = vectors_of(view["rims"], 3).reshape(3, 10, view["around"], 3)
+    for k, snapshot in enumerate(SPACE.snapshots):
+        found = caps.won(heads.ArcFace(3, 10, scale=16, margin=0.1), snapshot.weight)
+        assert view["share"][k] == pytest.approx(found.share.sum(), abs=0.01)
+        for mine, theirs in zip(rims[k], found.rims):
+            if np.ptp(theirs, axis=0).max() > 0:           # from another first point, but the same curve
+                assert max(apart(mine, point).min() for point in theirs) < 8
+    (bare,) = data_of(interactive.sphere(make_run(dim=3), caps=False))["views"]
+    assert "rims" not in bare
+
+
+def test_long_runs_side_by_side_fit_the_limit():
+    runs = {f"loss {j}": spatial(j, epochs=20, n=1000, m=1000) for j in range(4)}
+    widget = interactive.sphere(runs)
+    packed = data_of(widget)
+    assert len(widget.html.encode()) <= 500_000 and [view["title"] for view in packed["views"]] == list(runs)
+    assert len(packed["epochs"]) == 8 and packed["epochs"][0] == 1 and packed["epochs"][-1] == 20
 
 
 # margin_explorer

@@ -1,17 +1,9 @@
 // One split of a run: its samples at any moment between two epochs, and how they are drawn.
 
-const bytes = text => Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
-const words = text => new Uint16Array(bytes(text).buffer);
-const blend = (a, b, t) => a + (b - a) * t;
-const angleOf = k => k * 2 * Math.PI / 65536;
-
 function makePanel(box, name, data, first) {
   const split = data[name], labels = bytes(split.labels), n = labels.length, epochs = data.epochs.length;
-  const predicted = bytes(split.predicted), wrong = new Uint16Array(epochs);
-  predicted.forEach((said, k) => { wrong[Math.floor(k / n)] += said !== labels[k % n]; });
-  // Drawn in a mixed order, else the last class would hide the others; 40503 / 65536 is near the golden ratio.
-  const mixed = Uint16Array.from(labels, (_, i) => i * 40503 % 65536);
-  const order = Array.from(labels, (_, i) => i).sort((a, b) => mixed[a] - mixed[b]);
+  const predicted = bytes(split.predicted), wrong = mistakes(predicted, labels, epochs);
+  const {mixed, order} = mixedOrder(n);
   return {name, labels, predicted, wrong, n, first, order,
           canvas: box.querySelector("canvas"), score: part(box, "score"),
           track: track(words(split.directions), words(split.lengths), epochs, n),
@@ -39,34 +31,14 @@ function move({x, y, n, at}, epoch, next, t) {
   return at;
 }
 
-function colorsOf(root, data) {
-  const probe = root.appendChild(document.createElement("span")), found = {};
-  for (const name of ["ink", "grey", "line", "surface"]) {
-    probe.style.color = `var(--lb-${name})`;
-    found[name] = getComputedStyle(probe).color;
-  }
-  probe.remove();
-  const dark = +found.surface.match(/\d+/)[0] < 128;
-  found.classes = data.colors.map(hex => "rgb(" + [1, 3, 5].map(at => {
-    const value = parseInt(hex.slice(at, at + 2), 16);
-    return dark ? Math.round(blend(value, 255, 0.25)) : value;
-  }).join() + ")");
-  return found;
-}
-
 function draw(panel, arrows, {circle, chosen, colors}, data, title) {
-  const {canvas, at, labels, predicted, epoch, n, px, py} = panel, pen = canvas.getContext("2d");
-  const size = canvas.clientWidth, sharp = window.devicePixelRatio || 1, half = size / 2;
-  if (canvas.width !== Math.round(size * sharp)) canvas.width = canvas.height = Math.round(size * sharp);
-  pen.setTransform(sharp, 0, 0, sharp, 0, 0);
-  pen.clearRect(0, 0, size, size);
+  const {canvas, at, labels, predicted, epoch, n, px, py} = panel;
+  const {pen, size} = cleared(canvas), half = size / 2;
   const plane = half / 1.27, unit = half / data.circle.edge, small = size < 240;
   for (let i = 0; i < n; i++) {
     px[i] = half + blend(plane * at.x[i], unit * panel.ring[i] * at.ux[i], circle);
     py[i] = half - blend(plane * at.y[i], unit * panel.ring[i] * at.uy[i], circle);
   }
-  pen.lineWidth = 1;
-  pen.lineCap = "round";
   pen.strokeStyle = colors.line;
   pen.globalAlpha = 1 - circle;
   line(pen, 0, half, size, half);
@@ -85,42 +57,16 @@ function draw(panel, arrows, {circle, chosen, colors}, data, title) {
     pen.fill();
   }
   pen.globalAlpha = 1;
-  const reach = blend(1.12 * plane, data.circle.reach * unit, circle), badge = small ? 8 : 11;
-  pen.font = `bold ${small ? 10 : 13}px system-ui, "DejaVu Sans", sans-serif`;
-  pen.textAlign = "center";
-  pen.textBaseline = "middle";
+  const reach = blend(1.12 * plane, data.circle.reach * unit, circle);
   pen.strokeStyle = colors.ink;
   for (let j = 0; j < arrows.ux.length; j++)
     line(pen, half, half, half + reach * arrows.ux[j], half - reach * arrows.uy[j]);
-  for (let j = 0; j < arrows.ux.length; j++) {
-    const x = half + reach * arrows.ux[j], y = half - reach * arrows.uy[j];
-    pen.fillStyle = data.colors[j];
-    pen.strokeStyle = colors.surface;
-    disc(pen, x, y, badge);
-    pen.fill();
-    pen.stroke();
-    pen.fillStyle = data.inks[j];
-    pen.fillText(data.badges[j], x, y + 0.5);
-  }
-  const crowd = Math.max(1, panel.wrong[epoch] / 60);      // many crosses: smaller ones
-  const arm = (small ? 2.2 : 3.6) / Math.sqrt(crowd);
-  for (const [width, color] of [[3.4, () => colors.ink], [1.6, i => colors.classes[labels[i]]]]) {
-    pen.lineWidth = small ? 0.8 * width : width;
-    for (let i = 0; i < n; i++) {
-      if (predicted[epoch * n + i] === labels[i]) continue;
-      pen.strokeStyle = color(i);
-      line(pen, px[i] - arm, py[i] - arm, px[i] + arm, py[i] + arm);
-      line(pen, px[i] - arm, py[i] + arm, px[i] + arm, py[i] - arm);
-    }
-  }
-  if (chosen?.panel === panel) {
-    pen.lineWidth = 2.5;
-    pen.strokeStyle = colors.ink;
-    disc(pen, px[chosen.i], py[chosen.i], small ? 6 : 8);
-    pen.stroke();
-  }
-  const wrong = panel.wrong[epoch], right = (100 * (1 - wrong / n)).toFixed(1);
-  const score = `${right} % right, ✖ ${wrong} of ${n}`;
+  for (let j = 0; j < arrows.ux.length; j++)
+    label(pen, half + reach * arrows.ux[j], half - reach * arrows.uy[j], j, data, colors, small);
+  const missed = [...labels.keys()].filter(i => predicted[epoch * n + i] !== labels[i]);
+  crosses(pen, missed, px, py, labels, missed.length, colors, small);
+  if (chosen?.panel === panel) ring(pen, px[chosen.i], py[chosen.i], colors, small);
+  const score = scoreOf(panel.wrong[epoch], n);
   if (panel.score.textContent !== score) {
     panel.score.textContent = score;
     canvas.setAttribute("aria-label", `${panel.name} embeddings, ${title}: ${score} wrong. Left and right arrows step `
@@ -148,16 +94,4 @@ function histogram({at, labels, n}, pen, half, unit, colors, {bins, tallest, rim
       inner = outer;
     });
   });
-}
-
-function disc(pen, x, y, radius) {
-  pen.beginPath();
-  pen.arc(x, y, radius, 0, 2 * Math.PI);
-}
-
-function line(pen, x1, y1, x2, y2) {
-  pen.beginPath();
-  pen.moveTo(x1, y1);
-  pen.lineTo(x2, y2);
-  pen.stroke();
 }

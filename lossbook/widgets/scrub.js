@@ -1,7 +1,6 @@
 // Embeddings over the epochs: two canvases that share one moment of training and one view.
 
 const SECONDS = 0.6;        // an epoch takes while playing
-const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 function start(root, data) {
   const last = data.epochs.length - 1, C = data.classes.length;
@@ -18,12 +17,8 @@ function start(root, data) {
   });
 
   // One frame: move time and view towards where they should be, draw, and ask for the next if needed.
-  let asked = 0, before = 0;
-  const wake = () => { asked ||= requestAnimationFrame(frame); };
-  function frame(now) {
-    asked = 0;
-    const step = Math.min(now - before, 100) / 1000;
-    before = now;
+  const wake = ticker(frame);
+  function frame(step) {
     if (state.playing) {
       state.time = Math.min(last, state.time + step / SECONDS);
       slider.value = Math.floor(state.time);
@@ -63,9 +58,8 @@ function start(root, data) {
     const cos = panel.at.ux[i] * arrows.ux[y] + panel.at.uy[i] * arrows.uy[y];
     const sin = panel.at.ux[i] * arrows.uy[y] - panel.at.uy[i] * arrows.ux[y];
     const degrees = Math.abs(Math.atan2(sin, cos)) * 180 / Math.PI;
-    const mistake = Object.assign(document.createElement("span"), {className: "lb-wrong", textContent: " ✖ mistake"});
-    about.replaceChildren(`A ${panel.name} image of `, badge(y), said === y ? ", predicted " : ", taken for ",
-      badge(said), said === y ? " ✓" : mistake, document.createElement("br"), `${degrees.toFixed(1)}° from its class vector`);
+    about.replaceChildren(`A ${panel.name} image of `, badge(y, data), said === y ? ", predicted " : ", taken for ",
+      badge(said, data), said === y ? " ✓" : crossMark(), document.createElement("br"), `${degrees.toFixed(1)}° from its class vector`);
     if (data.sheet) {
       const {columns, rows, width, height, src} = data.sheet, k = panel.first + i, zoom = 64 / Math.max(width, height);
       Object.assign(picture.style, {
@@ -75,14 +69,6 @@ function start(root, data) {
       if (!picture.style.backgroundImage) picture.style.backgroundImage = `url(${src})`;
       picture.setAttribute("aria-label", `The chosen image, of class ${data.classes[y]}`);
     }
-  }
-
-  function badge(j) {
-    const made = document.createElement("span");
-    made.className = "lb-badge";
-    made.textContent = data.classes[j];
-    Object.assign(made.style, {background: data.colors[j], color: data.inks[j]});
-    return made;
   }
 
   function setPlaying(playing) {
@@ -97,13 +83,7 @@ function start(root, data) {
   }
 
   part(root, "name").textContent = data.name;
-  if (data.badges.some((text, j) => text !== data.classes[j]))
-    data.classes.forEach((name, j) => {
-      const item = document.createElement("span"), mark = badge(j);
-      mark.textContent = data.badges[j];
-      item.append(mark, ` ${name}`);
-      part(root, "key").append(item);
-    });
+  fillKey(part(root, "key"), data);
   slider.max = slider.value = last;
   slider.addEventListener("input", () => { setPlaying(false); wake(); });
   play.disabled = last === 0;
@@ -124,12 +104,6 @@ function start(root, data) {
   const sizes = new ResizeObserver(() => { state.colors = colorsOf(root, data); wake(); });
   for (const panel of panels) sizes.observe(panel.canvas);
   setPlaying(false);
-}
-
-// Nearer to the goal by this much time, and there in the end; at once for readers who want no motion.
-function approach(value, goal, seconds) {
-  const moved = blend(value, goal, 1 - Math.exp(-seconds / 0.09));
-  return still.matches || Math.abs(goal - moved) < 0.004 ? goal : moved;
 }
 
 // Mouse, finger and keys on a panel's canvas.

@@ -43,9 +43,10 @@ def open_page(chromium, folder):
     """``open_page(name, **context)``: a page; when the test is over, nothing has gone wrong on it."""
     visits = []
 
-    def opened(name, **context):
+    def opened(name, still=True, **context):
         visits.append(Visit(chromium, folder, f"{name}.html", **context).__enter__())
-        settle(visits[-1].page)
+        if still:
+            settle(visits[-1].page)
         return visits[-1].page
 
     yield opened

@@ -1,0 +1,172 @@
+// Spheres side by side, one a run, turned by one camera.
+
+const PACE = 10 * Math.PI / 180;        // a second, while they turn by themselves
+const NUDGE = 10 * Math.PI / 180;       // a press of an arrow key
+const HINT = "Drag a sphere, or use the arrow keys: all turn together. Point at an image, or tap it, to find it everywhere.";
+
+function start(root, data) {
+  const last = data.epochs.length - 1, slider = part(root, "slider"), turn = part(root, "turn"), grid = gridLines();
+  const [east, down] = data.home, camera = {east, down}, goal = {east, down};
+  const state = {time: last, epoch: last, split: data.split, caps: data.views.some(view => view.rims),
+                 turning: !still.matches, inSight: false, chosen: null, colors: colorsOf(root, data)};
+  const globes = data.views.map(view => makeGlobe(view, data));
+  root.spheres = {camera, state, globes};           // what is shown, for whoever wants to measure it
+  part(root, "views").append(...globes.map(globe => globe.panel));
+  part(root, "views").style.setProperty("--lb-columns", [1, 2, 3, 2][globes.length - 1]);
+  fillKey(part(root, "key"), data);
+
+  const wake = ticker(frame);
+  function frame(step) {
+    if (state.turning) goal.east = camera.east += PACE * step;
+    for (const axis of ["east", "down"]) camera[axis] = approach(camera[axis], goal[axis], step);
+    state.time = approach(state.time, +slider.value, step);
+    show();
+    const settled = camera.east === goal.east && camera.down === goal.down && state.time === +slider.value;
+    if (state.inSight && (state.turning || !settled)) wake();
+  }
+
+  function show() {
+    const epoch = state.epoch = Math.floor(state.time), t = state.time - epoch, next = Math.min(epoch + 1, last);
+    const title = `epoch ${data.epochs[epoch]}` + (t ? ` → ${data.epochs[next]}` : "");
+    part(root, "epoch").textContent = title;
+    slider.setAttribute("aria-valuetext", title);
+    look(grid, camera);
+    for (const globe of globes) {
+      for (const path of [globe.vectors, globe[state.split].points, state.caps && globe.rims])
+        if (path) look(path, camera, epoch, next, t);
+      const small = drawGlobe(globe, grid, state, data), {px, py, wrong, n} = globe[state.split];
+      if (marks(globe)) ring(globe.canvas.getContext("2d"), px[state.chosen.i], py[state.chosen.i], state.colors, small);
+      tell(globe, title, scoreOf(wrong[epoch], n), state.caps && globe.share
+        ? `${(100 * globe.share[epoch]).toFixed(0)} % of the sphere won` : "");
+    }
+    describe();
+  }
+
+  function tell({canvas, scoreLine, shareLine, title}, when, score, share) {
+    if (scoreLine.textContent === score && shareLine.textContent === share) return;
+    scoreLine.textContent = score;
+    shareLine.textContent = share;
+    canvas.setAttribute("aria-label", `${title}: ${state.split} embeddings on the sphere, ${when}: ${score} wrong. ${share}. `
+      + "The arrow keys turn all spheres, Home turns them back.");
+  }
+
+  // A chosen image is shown on every sphere whose samples are the same ones.
+  function marks(globe) {
+    const {chosen, split} = state;
+    return chosen && (globe === chosen.globe || globe[split].labels.every((y, i) => y === chosen.globe[split].labels[i]));
+  }
+
+  function describe() {
+    const about = part(root, "about"), {chosen, split, epoch} = state, key = chosen ? `${split} ${epoch} ${chosen.i}` : HINT;
+    if (about.dataset.shown === key) return;
+    about.dataset.shown = key;
+    if (!chosen) return about.replaceChildren(HINT);
+    const y = chosen.globe[split].labels[chosen.i];
+    about.replaceChildren(`A ${split} image of `, badge(y, data), " and its angle to its class vector");
+    for (const globe of globes.filter(marks)) {
+      const {points, predicted, n} = globe[split], said = predicted[epoch * n + chosen.i];
+      const cos = ["x", "y", "z"].reduce((sum, axis) => sum + points.seen[axis][chosen.i] * globe.vectors.seen[axis][y], 0);
+      const degrees = Math.acos(Math.max(-1, Math.min(1, cos))) * 180 / Math.PI;
+      about.append(document.createElement("br"), `${globe.title}: ${degrees.toFixed(1)}°`,
+        ...(said === y ? [" ✓"] : [", taken for ", badge(said, data), crossMark()]));
+    }
+  }
+
+  function setTurning(turning) {
+    state.turning = turning;
+    turn.textContent = turning ? "❚❚ stop" : "▶ turn";
+    turn.setAttribute("aria-label", turning ? "Stop turning" : "Turn slowly");
+    wake();
+  }
+
+  // Turn by these angles: at once under a finger or a mouse, else softly.
+  function rotate(byEast, byDown, atOnce) {
+    if (state.turning) setTurning(false);
+    goal.east += byEast;
+    goal.down = Math.max(-Math.PI / 2, Math.min(Math.PI / 2, goal.down + byDown));
+    if (atOnce) Object.assign(camera, goal);
+    wake();
+  }
+
+  function reset() {
+    setTurning(false);
+    camera.east -= 2 * Math.PI * Math.round((camera.east - east) / (2 * Math.PI));
+    Object.assign(goal, {east, down});
+    wake();
+  }
+
+  function choose(globe, i, held) {
+    state.chosen = i < 0 ? null : {globe, i, held};
+    wake();
+  }
+
+  const halves = [...root.querySelectorAll("[data-half]")], caps = part(root, "caps");
+  const setSplit = split => {
+    state.split = split;
+    state.chosen = null;
+    press(halves, each => each.dataset.half === split);
+    wake();
+  };
+  for (const button of halves) button.addEventListener("click", () => setSplit(button.dataset.half));
+  caps.hidden = !state.caps;
+  caps.addEventListener("click", () => {
+    state.caps = !state.caps;
+    press([caps], () => state.caps);
+    wake();
+  });
+  turn.addEventListener("click", () => setTurning(!state.turning));
+  part(root, "reset").addEventListener("click", reset);
+  slider.max = slider.value = last;
+  slider.disabled = last === 0;
+  slider.addEventListener("input", wake);
+  for (const globe of globes) listen(globe, data, state, rotate, reset, choose);
+  setSplit(data.split);
+  setTurning(state.turning);
+  onTheme(root, () => { state.colors = colorsOf(root, data); wake(); });
+  new ResizeObserver(() => { state.colors = colorsOf(root, data); wake(); }).observe(part(root, "views"));
+  new IntersectionObserver(([seen]) => { state.inSight = seen.isIntersecting; wake(); }).observe(root);
+}
+
+// Mouse, finger and keys on a sphere.
+function listen(globe, data, state, rotate, reset, choose) {
+  const {canvas} = globe;
+  const nearest = (event, within) => {
+    const {points, px, py, n} = globe[state.split];
+    let best = -1, least = within;
+    for (let i = 0; i < n; i++) {
+      const distance = Math.hypot(px[i] - event.offsetX, py[i] - event.offsetY);
+      if (points.seen.z[i] >= 0 && distance < least) [best, least] = [i, distance];
+    }
+    return best;
+  };
+  let drag = null;
+  canvas.addEventListener("pointerdown", event => {
+    drag = {x: event.offsetX, y: event.offsetY, moved: false};
+    canvas.setPointerCapture(event.pointerId);
+  });
+  canvas.addEventListener("pointermove", event => {
+    const mouse = event.pointerType === "mouse";
+    if (drag) {
+      const [dx, dy] = [event.offsetX - drag.x, event.offsetY - drag.y];
+      // A finger may be about to scroll the page: only a sideways way is one to turn the sphere.
+      if (!drag.moved && (mouse ? Math.hypot(dx, dy) : Math.abs(dx)) < 5) return;
+      const radius = canvas.clientWidth / 2 / data.edge;
+      drag = {x: event.offsetX, y: event.offsetY, moved: true};
+      rotate(dx / radius, dy / radius, true);
+    } else if (mouse && !state.chosen?.held) {
+      choose(globe, nearest(event, 14), false);
+    }
+  });
+  canvas.addEventListener("pointerup", event => {
+    if (drag && !drag.moved) choose(globe, nearest(event, event.pointerType === "mouse" ? 14 : 30), true);
+    drag = null;
+  });
+  canvas.addEventListener("pointercancel", () => { drag = null; });
+  canvas.addEventListener("keydown", event => {
+    const way = {ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1]}[event.key];
+    if (event.key === "Escape") choose(globe, -1);
+    if (event.key === "Home") reset();
+    if (way) rotate(NUDGE * way[0], NUDGE * way[1]);
+    if (way || event.key === "Home") event.preventDefault();
+  });
+}
