@@ -17,7 +17,7 @@ from tools.contents import ROOT
 SOURCE, WIDGETS = ROOT / "book/front", ROOT / "lossbook/widgets"
 
 # What the picture is about: the one line of code that differs. It is shown as it stands here, and run.
-LINES = {"softmax": "heads.Softmax(2, 10)", "SphereFace, m = 4": "heads.SphereFace(2, 10, margin=4)"}
+LINES = {"softmax": "heads.Softmax(2, 10)", "SphereFace, m = 4": "heads.SphereFace(2, 10)"}
 TRAINED_ON, SHOWN = 12_000, 500
 RECIPE = {"epochs": 15, "batch_size": 64, "learning_rate": 5e-3}
 
@@ -38,7 +38,7 @@ def train(line, digits):
 
 def moving(line, run):
     """What the moving picture needs to know of a run: its test half."""
-    return {"code": f"head = {line}", **{key: value for key, value in packed(run).items() if key != "train"}}
+    return {"code": line, **{key: value for key, value in packed(run).items() if key != "train"}}
 
 
 def build(folder):

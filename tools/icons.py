@@ -5,6 +5,7 @@ a script of 1.5 MB on every page, which draws them again as SVG. Without the scr
 and of the fonts and the style sheet only what the pages name is kept.
 """
 
+import logging
 import re
 
 from fontTools import subset
@@ -15,6 +16,9 @@ ICON = re.compile(r"""(?P<selectors>\.fa-[\w-]+:before(?:,\.fa-[\w-]+:before)*)\
 FONT = re.compile(r"""url\([^)]*/(?P<name>fa-\w+-\d+)\.woff2\) format\("woff2"\),url\([^)]*\.ttf\) format\("truetype"\)""")
 
 
+logging.getLogger("fontTools").setLevel(logging.WARNING)     # else each table of a font is a line of the build
+
+
 def keep_used(book):
     """Rewrite the built pages in the folder ``book``, and the theme's style sheet and fonts in it.
 
@@ -22,20 +26,21 @@ def keep_used(book):
     """
     styles, scripts = book / "_static/styles/pydata-sphinx-theme.css", book / "_static/scripts"
     fonts = book / "_static/vendor/fontawesome/webfonts"
-    used = set()
+    used, pages = set(), 0
     for page in book.glob("**/*.html"):
         text, found = SCRIPT.subn("", page.read_text(encoding="utf-8"))
         if found:
             page.write_text(text, encoding="utf-8")
             used |= names(text)
+            pages += 1
     for script in book.glob("_static/**/*.js"):
         if script.name != "fontawesome.js":
             used |= names(script.read_text(encoding="utf-8"))
     css, characters = only(used, styles.read_text(encoding="utf-8"))
     css, found = FONT.subn(r'url(../vendor/fontawesome/webfonts/\g<name>.woff) format("woff")', css)
-    if not (used and characters and found == 3):
-        raise ValueError(f"{len(used)} icons in use, {len(characters)} in the theme's style sheet, {found} fonts: "
-                         "expected some, some and 3; the theme has changed, see tools/icons.py")
+    if not (pages and characters and found == 3):
+        raise ValueError(f"{pages} pages load the script, the style sheet has {len(characters)} of their icons and {found} "
+                         "fonts: expected some, some and 3; the theme has changed, see tools/icons.py")
     styles.write_text(css, encoding="utf-8")
     for font in fonts.glob("*.ttf"):
         thin(font, characters | literal(book))

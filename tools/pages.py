@@ -1,10 +1,11 @@
-"""What Sphinx adds to the pages: how links to them look elsewhere, and the list of them on the front page.
+"""What Sphinx adds to the pages: how links to them look elsewhere, the list on the front page, mended markup.
 
 An extension, listed in _config.yml. What a page is about stands in its own front matter
 (:func:`tools.contents.description`); its picture is the first on it, or else the front page's.
 """
 
 import html
+import re
 from urllib.parse import urlsplit
 
 from docutils import nodes
@@ -41,8 +42,8 @@ def address_of_pages(repository):
 
 def set_address(app, config):
     """Previews need whole addresses: html.baseurl of _config.yml if it is set, else that of the repository's Pages."""
-    if not config.html_baseurl:
-        config.html_baseurl = address_of_pages(config.html_theme_options["repository_url"])
+    given = config.html_baseurl or address_of_pages(config.html_theme_options["repository_url"])
+    config.html_baseurl = given.rstrip("/") + "/"
 
 
 def add_tags(app, page, template, context, doctree):
@@ -63,13 +64,26 @@ def add_tags(app, page, template, context, doctree):
 def first_picture(app, doctree):
     """(path, alt text) of the first picture that the page shows from a file, or of the front page's."""
     for image in doctree.findall(nodes.image):
-        if image["uri"] in app.builder.images:
-            return f"_images/{app.builder.images[image['uri']]}", image.get("alt", "")
+        if image["uri"].startswith(app.builder.imgpath):       # written by now, the page names the book's own copy
+            return "_images/" + image["uri"].rpartition("/")[2], image.get("alt", "")
     return PICTURE, "Handwritten digits as points in a plane, under two losses"
+
+
+def mend(app, page, template, context, doctree):
+    """Write as plain boxes what Sphinx marks as lists that are none: a signature's lines, entries of a list of works."""
+    if "body" in context:
+        body = re.sub(r' role="doc-biblioentry"|(?<=<div) role="list"(?= class="citation-list")', "", context["body"])
+        context["body"] = re.sub(r"<dl>\n((?:<dd>.*</dd>\n)+)</dl>", as_lines, body)
+
+
+def as_lines(signature):
+    lines = signature[1].replace("<dd>", "<span>").replace("</dd>", "</span>")
+    return f'<span class="sig-lines">{lines}</span>'
 
 
 def setup(app):
     app.add_directive("road", Road)
     app.connect("config-inited", set_address)
     app.connect("html-page-context", add_tags)
+    app.connect("html-page-context", mend)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
