@@ -154,9 +154,21 @@ def test_the_theme_switch_turns_a_page_dark(visit):
                 break
             seen.page.locator("button.theme-switch-button").first.click()
         assert seen.page.locator("html").get_attribute("data-theme") == "dark"
-        red, green, blue = seen.page.evaluate(
-            "() => getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number)")
-        assert max(red, green, blue) < 64
+        assert brightness(seen.page, "backgroundColor") < 64
+
+
+def test_a_dark_page_is_printed_dark_on_white(visit):
+    with visit("notebooks/01_softmax.html", color_scheme="dark", **DESKTOP) as seen:
+        assert brightness(seen.page, "backgroundColor") < 64 < 128 < brightness(seen.page, "color")
+        seen.page.emulate_media(media="print")
+        seen.page.wait_for_function("() => document.documentElement.dataset.theme === 'light'")
+        assert brightness(seen.page, "color") < 96
+        seen.page.emulate_media(media="screen")
+        seen.page.wait_for_function("() => document.documentElement.dataset.theme === 'dark'")
+
+
+def brightness(page, color):
+    return max(page.evaluate("color => getComputedStyle(document.body)[color].match(/\\d+/g).slice(0, 3).map(Number)", color))
 
 
 def test_the_root_leads_to_the_front_page(visit):
