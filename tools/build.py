@@ -17,7 +17,7 @@ import yaml
 from jupyter_book.sphinx import build_sphinx
 from sphinx.util.console import color_terminal, nocolor
 
-from tools import notebooks, playground
+from tools import hero, icons, notebooks, playground
 from tools.contents import ROOT, chapters, pages
 from tools.execute import execute
 
@@ -43,7 +43,9 @@ def main():
         sys.exit(f"The book was not built: {', '.join(failed)} failed. See above in which cell.")
     copy_mathjax(STATIC / "mathjax")      # where Sphinx picks up static files
     write_html()
+    icons.keep_used(HTML)
     playground.build(HTML / "book/playground")
+    hero.build(HTML / "book/front")
     print(f"The book is in {(HTML / 'index.html').relative_to(ROOT)}")
 
 

@@ -11,6 +11,7 @@ from pybtex.database import parse_file
 ROOT = Path(__file__).resolve().parent.parent
 
 TARGET = re.compile(r"^\((?P<label>[\w:.-]+)\)=[ ]*\n+", re.M)
+FRONT_MATTER = re.compile(r"\A---\n(?P<yaml>.*?\n)---\n", re.S)
 HEADING = re.compile(r"^#+ +(?P<title>.+?) *$", re.M)
 NUMBERED = re.compile(r"\$\$ *\((?P<dollar>[\w:.-]+)\)[ ]*$"
                       r"|^[ ]*[`:]{3,}\{(?P<kind>math|figure|exercise)\}.*\n(?P<options>(?:[ ]*:[\w-]+:.*\n)*)", re.M)
@@ -36,6 +37,26 @@ def pages(root=ROOT):
 def chapters(root=ROOT):
     """The pages that are notebooks too."""
     return [page for page in pages(root) if page.startswith("notebooks/")]
+
+
+def parts(root=ROOT):
+    """(caption, pages) of every part of _toc.yml."""
+    toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
+    return [(part["caption"], [chapter["file"] for chapter in part["chapters"]]) for part in toc["parts"]]
+
+
+def description(page, root=ROOT):
+    """What a page is about, in a sentence: ``description`` in its front matter, the only place for it.
+
+    The front page lists it, and search engines and previews of a link show it. Raises
+    ``ValueError`` if there is none, or it is no sentence that fits there.
+    """
+    front = FRONT_MATTER.match((root / f"{page}.md").read_text(encoding="utf-8"))
+    given = yaml.safe_load(front["yaml"]).get("description") if front else None
+    if not given or not 50 <= len(given) <= 160 or given[-1] not in ".?!":
+        raise ValueError(f"{page}.md: description is {given!r}; expected, in the front matter, a sentence of 50 to 160 "
+                         "characters that says what the page is about")
+    return given
 
 
 @cache

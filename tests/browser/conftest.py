@@ -6,6 +6,7 @@ fail and say so. Nothing is fetched from the network: every other address is ref
 
 import contextlib
 import functools
+import gzip
 import http.server
 import shutil
 import threading
@@ -60,7 +61,7 @@ class Visit:
 
     def __init__(self, browser, site, path, **context):
         self.site, self.path = site, path
-        self.outside, self.failures, self.console = [], [], []
+        self.outside, self.failures, self.console, self.responses = [], [], [], []
         self.context = browser.new_context(**context)
         self.context.route("**/*", self.guard)
         self.page = self.context.new_page()
@@ -85,7 +86,14 @@ class Visit:
             self.outside.append(route.request.url)
             route.abort()
 
+    def weight(self):
+        """What the page has loaded by now, in bytes, compressed as a server would."""
+        bodies = [response.body() for response in self.responses]
+        return sum(min(len(body), len(gzip.compress(body, 6))) for body in bodies)
+
     def note_response(self, response):
+        if not response.url.startswith(("data:", "blob:")):
+            self.responses.append(response)
         if response.status >= 400:
             self.failures.append(f"{response.status} {response.url}")
 

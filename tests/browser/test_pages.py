@@ -7,6 +7,7 @@ Screenshots of all of them go to _build/screenshots, for a person to look at.
 import re
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from conftest import HTML, ROOT
 
 from tools import contents
@@ -14,6 +15,7 @@ from tools import contents
 PAGES = contents.pages()
 DESKTOP = {"viewport": {"width": 1280, "height": 900}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
+PLAIN, MOVING = 1_000_000, 2_500_000          # bytes a page may weigh, compressed
 SCREENSHOTS = ROOT / "_build" / "screenshots"
 
 
@@ -34,6 +36,56 @@ def test_a_page_loads_whole_and_from_the_book_alone(desktop):
     assert desktop.failures == []
     assert desktop.outside == [], "the page asks the network for these"
     assert desktop.console == []
+
+
+def test_a_page_is_light(desktop):
+    moves = desktop.page.locator("article").locator(".lossbook-widget, canvas, img[src$='.gif']").count()
+    assert desktop.weight() <= (MOVING if moves else PLAIN)
+
+
+def test_a_page_says_what_it_is_about(desktop):
+    said = dict(desktop.page.locator("meta[content]").evaluate_all(
+        "tags => tags.map(tag => [tag.name || tag.getAttribute('property'), tag.content])"))
+    about = contents.description(desktop.path.removesuffix(".html"))
+    assert said["description"] == said["og:description"] == about
+    assert said["og:title"] in desktop.page.title()
+    address = desktop.page.locator("link[rel=canonical]").get_attribute("href")
+    assert said["og:url"] == address and address.startswith("https://") and address.endswith(f"/{desktop.path}")
+    picture = said["og:image"].removeprefix(address.removesuffix(desktop.path))
+    assert (HTML / picture).is_file() and described(said["og:image:alt"])
+
+
+def test_no_two_pages_are_about_the_same():
+    assert len({contents.description(page) for page in PAGES}) == len(PAGES)
+
+
+def test_every_link_and_button_of_a_page_has_a_name(desktop):
+    assert desktop.page.locator("html").get_attribute("lang") == "en"
+    nameless = desktop.page.locator("a[href]:visible, button:visible").evaluate_all("""all => all.filter(e =>
+        !(e.innerText.trim() || e.ariaLabel || e.title || e.querySelector('img[alt]:not([alt=""])'))).map(e => e.outerHTML)""")
+    assert nameless == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_desktop_page_is_accessible(desktop, scheme):
+    assert serious(desktop, scheme) == []
+
+
+def test_a_phone_page_is_accessible(phone):
+    assert serious(phone, "light") == []
+
+
+def serious(seen, scheme):
+    """What axe finds wrong on a page and calls serious or critical: (rule, element, what to do)."""
+    turn(seen.page, scheme)
+    return [(broken["id"], node["html"], node["failureSummary"]) for broken in Axe().run(seen.page).response["violations"]
+            if broken["impact"] in ("serious", "critical") for node in broken["nodes"]]
+
+
+def test_serious_sees_a_nameless_button(visit):
+    with visit("book/references.html", **DESKTOP) as seen:
+        seen.page.evaluate("document.querySelector('article').append(document.createElement('button'))")
+        assert [rule for rule, *_ in serious(seen, "light")] == ["button-name"]
 
 
 def test_formulas_are_set_without_errors(desktop):
@@ -84,10 +136,15 @@ def test_a_phone_page_follows_the_reader_into_the_dark(phone):
 def photograph(seen, window):
     name = seen.path.removesuffix(".html").replace("/", "-")
     for scheme in ("light", "dark"):
-        seen.page.emulate_media(color_scheme=scheme)
-        seen.page.wait_for_function("scheme => document.documentElement.dataset.theme === scheme", arg=scheme)
-        seen.page.wait_for_function("() => document.getAnimations().every(one => one.playState !== 'running')")
+        turn(seen.page, scheme)
         seen.page.screenshot(path=SCREENSHOTS / f"{name}-{window}-{scheme}.png", full_page=True)
+
+
+def turn(page, scheme):
+    """Let the reader's system turn light or dark, and wait until the page has followed."""
+    page.emulate_media(color_scheme=scheme)
+    page.wait_for_function("scheme => document.documentElement.dataset.theme === scheme", arg=scheme)
+    page.wait_for_function("() => document.getAnimations().every(one => one.playState !== 'running')")
 
 
 def test_the_theme_switch_turns_a_page_dark(visit):
@@ -97,9 +154,21 @@ def test_the_theme_switch_turns_a_page_dark(visit):
                 break
             seen.page.locator("button.theme-switch-button").first.click()
         assert seen.page.locator("html").get_attribute("data-theme") == "dark"
-        red, green, blue = seen.page.evaluate(
-            "() => getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number)")
-        assert max(red, green, blue) < 64
+        assert brightness(seen.page, "backgroundColor") < 64
+
+
+def test_a_dark_page_is_printed_dark_on_white(visit):
+    with visit("notebooks/01_softmax.html", color_scheme="dark", **DESKTOP) as seen:
+        assert brightness(seen.page, "backgroundColor") < 64 < 128 < brightness(seen.page, "color")
+        seen.page.emulate_media(media="print")
+        seen.page.wait_for_function("() => document.documentElement.dataset.theme === 'light'")
+        assert brightness(seen.page, "color") < 96
+        seen.page.emulate_media(media="screen")
+        seen.page.wait_for_function("() => document.documentElement.dataset.theme === 'dark'")
+
+
+def brightness(page, color):
+    return max(page.evaluate("color => getComputedStyle(document.body)[color].match(/\\d+/g).slice(0, 3).map(Number)", color))
 
 
 def test_the_root_leads_to_the_front_page(visit):
