@@ -148,7 +148,8 @@ def packed(points):
 def html(slides, title):
     """The deck: nbconvert's, of a notebook with one Markdown cell a slide."""
     made = [nbformat.v4.new_markdown_cell(slide, metadata={"slideshow": {"slide_type": "slide"}}) for slide in slides]
-    exporter = SlidesExporter(extra_template_basedirs=[str(ROOT / "tools")], template_name="deck", reveal_url_prefix="reveal")
+    exporter = SlidesExporter(extra_template_basedirs=[str(ROOT / "tools")], template_name="deck",
+                              reveal_url_prefix="reveal", reveal_theme="white", exclude_anchor_links=True)
     return exporter.from_notebook_node(nbformat.v4.new_notebook(cells=made, metadata={"title": title}))[0]
 
 
