@@ -1,6 +1,8 @@
 # make book        the whole book, every chapter executed, in _build/html
 # make test        everything that must hold
-# make notebooks   notebooks/*.ipynb from notebooks/*.md
+# make notebooks   notebooks/*.ipynb from notebooks/*.md, and the README's table of them
+# make slides      a deck of slides per chapter, in _build/slides (no network needed to show them)
+# make handouts    a chapter as a PDF to print, in _build/handouts (needs Chromium)
 # make lock        requirements.txt from pyproject.toml and requirements.in
 # make clean       remove what was built
 #
@@ -13,7 +15,7 @@ PYTHON ?= $(shell $(FIND))
 VENV   := .venv/bin/python
 READY  := .venv/.lock-installed
 
-.PHONY: book test notebooks lock clean
+.PHONY: book test notebooks slides handouts lock clean
 .DELETE_ON_ERROR:
 
 book: $(READY)
@@ -26,6 +28,9 @@ test: $(READY)
 
 notebooks: $(READY)
 	$(VENV) -m tools.notebooks
+
+slides handouts: book
+	$(VENV) -m tools.$@
 
 # --without-pip and then pip from outside: Debian's Python has no ensurepip.
 $(READY): requirements.txt

@@ -64,6 +64,30 @@ def test_raw_myst_sees(text):
     assert raw_myst(text)
 
 
+FORMULA = re.compile(r"\$\$(.+?)\$\$|(?<![\\$])\$([^$\n]+)\$", re.S)
+FOREIGN = re.compile(r"\\(?:label|eqref|ref|require|def|newcommand|renewcommand|DeclareMathOperator|usepackage|bm|begin\{"
+                     r"(?!(?:aligned|cases|p?matrix|array|split)\})\w*\*?\})|\n\s*\n|<(?=[A-Za-z/!])")
+
+
+def foreign_to_mathjax(text):
+    """What Colab's MathJax (version 2, no packages, in a cell of its own) does not set, or its Markdown reads first."""
+    return [found for formula in FORMULA.findall(text) for found in FOREIGN.findall("".join(formula))]
+
+
+@pytest.mark.parametrize("page", contents.chapters())
+def test_formulas_are_what_colab_sets(page):
+    text = "\n\n".join(cell.source for cell in nbformat.read(contents.ROOT / f"{page}.ipynb", as_version=4).cells
+                       if cell.cell_type == "markdown")
+    assert FORMULA.search(text) and foreign_to_mathjax(text) == []
+
+
+@pytest.mark.parametrize("text", ["$$\na \\label{x}\n$$", "see $\\eqref{x}$", "$$\n\\begin{align}a\\end{align}\n$$", "$$\na\n\nb\n$$",
+                                  "$a<b$", "$\\bm{x}$"])
+def test_foreign_to_mathjax_sees(text):
+    assert foreign_to_mathjax(text)
+    assert foreign_to_mathjax("$$\n\\begin{cases}a < b\\end{cases}\n\\tag{1}\n$$ and $x_1$") == []
+
+
 # The rules, on a small book
 
 @pytest.fixture

@@ -2,10 +2,9 @@
 
 A deck is the chapter once more, read from the back of a room: its headings, the first sentence of each
 paragraph, its equations, and its figures and tables as the book's build left them in its cache. The
-exercises and the code stay in the book; the paragraphs themselves are the speaker's notes (key S).
+exercises and the code stay in the book.
 """
 
-import base64
 import importlib.util
 import re
 import shutil
@@ -22,7 +21,7 @@ from tools.contents import ROOT, chapters, labels
 from tools.execute import source
 
 SLIDES = BUILD / "slides"
-REVEAL = "dist/reset.css", "dist/reveal.css", "dist/reveal.js", "dist/theme/white.css", "plugin/notes/notes.js"
+REVEAL = "dist/reset.css", "dist/reveal.css", "dist/reveal.js", "dist/theme/white.css"
 ROOM = 330                       # characters on a slide, with an equation as many as EQUATION
 EQUATION = 130
 
@@ -39,12 +38,10 @@ def main():
         (SLIDES / "reveal" / part).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(package / part, SLIDES / "reveal" / part)
     copy_mathjax(SLIDES / "mathjax")
-    exporter = SlidesExporter(extra_template_basedirs=[str(ROOT / "tools")], template_name="deck", reveal_url_prefix="reveal")
     for page in chapters():
         slides = compose(cells(page))
-        html, _ = exporter.from_notebook_node(notebook(slides, labels()[page][0]))
         path = SLIDES / f"{page.rpartition('/')[2]}.html"
-        path.write_text(html, encoding="utf-8")
+        path.write_text(html(slides, labels()[page][0]), encoding="utf-8")
         print(f"{path.relative_to(ROOT)}: {len(slides)} slides")
 
 
@@ -65,20 +62,20 @@ def cells(page):
         if cell.cell_type == "markdown":
             yield cell.source, []
         elif cell is not setup:
-            yield "", [] if "remove-cell" in cell.metadata.get("tags", []) else list(pictures(next(executed), cell))
+            run = next(executed)
+            assert run.source == cell.source, f"{page}: the outputs are of other cells"
+            yield "", [] if "remove-cell" in cell.metadata.get("tags", []) else list(pictures(run.outputs, cell))
 
 
-def pictures(executed, cell):
+def pictures(outputs, cell):
     """Figures, animations and tables among a cell's outputs, as HTML."""
     alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "").replace('"', "&quot;")
-    for data in (output.get("data", {}) for output in executed.outputs):
+    for data in (output.get("data", {}) for output in outputs):
         kind = next((kind for kind in ("image/png", "image/gif") if kind in data), None)
         if kind:
-            content = "".join(data[kind].split())
-            assert base64.b64decode(content, validate=True)
-            yield f'<img alt="{alt}" src="data:{kind};base64,{content}">'
-        elif "<table" in (html := data.get("text/html", "")) and "<script" not in html:
-            yield re.sub(r"\n\s*\n", "\n", html)
+            yield f'<img alt="{alt}" src="data:{kind};base64,{"".join(data[kind].split())}">'
+        elif "<table" in (table := data.get("text/html", "")) and "<script" not in table:
+            yield re.sub(r"\n\s*\n", "\n", table)
 
 
 def compose(cells):
@@ -87,13 +84,13 @@ def compose(cells):
 
     def close():
         for part in packed(points):
-            slides.append({"text": f"## {heading}\n\n" + "\n\n".join(part), "notes": []})
+            slides.append(f"## {heading}\n\n" + "\n\n".join(part))
         points.clear()
 
     for text, seen in cells:
         for block in map(str.strip, BLOCK.findall(LINK.sub(r"\1", text))):
             if block.startswith("# "):
-                slides.append({"text": block, "notes": []})
+                slides.append(block)
                 heading = block[2:]
             elif block.startswith("#"):
                 close()
@@ -104,13 +101,13 @@ def compose(cells):
             elif not block or block.startswith(("*Reading", "**Prerequisites", "```", ">", "|", "![")):
                 continue
             elif caption:
-                slides[-1]["text"] += f"\n\n{first_sentence(block)}"
+                slides[-1] += f"\n\n{first_sentence(block)}"
                 caption = False
             else:
                 points += block_points(block)
         for picture in seen:
             close()
-            slides.append({"text": f"## {heading}\n\n{picture}", "notes": []})
+            slides.append(f"## {heading}\n\n{picture}")
             caption = True
     close()
     return slides
@@ -127,7 +124,7 @@ def block_points(block):
 
 def first_sentence(text):
     """Up to the first full stop outside formulas and code."""
-    text, start = " ".join(text.split()), 0
+    text = " ".join(text.split())
     for end in SENTENCE.finditer(text):
         sentence = text[:end.start()]
         if sentence.count("$") % 2 == 0 and sentence.count("`") % 2 == 0:
@@ -148,10 +145,12 @@ def packed(points):
     return groups
 
 
-def notebook(slides, title):
-    """A notebook of Markdown cells that nbconvert makes a deck of."""
-    made = [nbformat.v4.new_markdown_cell(slide["text"], metadata={"slideshow": {"slide_type": "slide"}}) for slide in slides]
-    return nbformat.v4.new_notebook(cells=made, metadata={"title": title})
+def html(slides, title):
+    """The deck: nbconvert's, of a notebook with one Markdown cell a slide."""
+    made = [nbformat.v4.new_markdown_cell(slide, metadata={"slideshow": {"slide_type": "slide"}}) for slide in slides]
+    exporter = SlidesExporter(extra_template_basedirs=[str(ROOT / "tools")], template_name="deck",
+                              reveal_url_prefix="reveal", reveal_theme="white", exclude_anchor_links=True)
+    return exporter.from_notebook_node(nbformat.v4.new_notebook(cells=made, metadata={"title": title}))[0]
 
 
 if __name__ == "__main__":
