@@ -108,7 +108,7 @@ def _judge(head, weight):
     def wins(directions):
         flat = directions.reshape(-1, 3)
         labels = torch.arange(len(weight)).repeat_interleave(directions.shape[1])
-        state = {name: torch.zeros_like(value, dtype=torch.float64) for name, value in head.named_parameters()}
+        state = {name: torch.zeros(value.shape, dtype=torch.float64) for name, value in head.named_parameters()}
         logits = torch.func.functional_call(head, {**state, "weight": weight}, (flat, labels))
         own = logits.gather(1, labels[:, None])
         best_other = logits.scatter(1, labels[:, None], -torch.inf).amax(dim=1, keepdim=True)
