@@ -6,11 +6,9 @@ only within one run. Peak memory is measured in a process of its own for every c
 """
 
 import json
-import os
+import multiprocessing
 import platform
 import statistics
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -82,12 +80,10 @@ def _wait(x):
 
 def peak_memory(name, C, device="cpu"):
     """Bytes that one step of a contestant needs at its peak beyond its inputs, measured in a process of its own."""
-    code = f"from lossbook import benchmark; print(benchmark._peak({name!r}, {C!r}, {str(device)!r}))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
-                          env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))})
-    if done.returncode:
-        raise OSError(f"measuring the memory of {name} at {C:,} classes failed: {done.stderr.strip().splitlines()[-1]}")
-    return int(done.stdout)
+    context = multiprocessing.get_context("forkserver")     # each time a fresh process, its imports already done
+    context.set_forkserver_preload([__name__])
+    with context.Pool(1, maxtasksperchild=1) as pool:
+        return pool.apply(_peak, (name, C, device))
 
 
 def _peak(name, C, device):
