@@ -163,7 +163,7 @@ CELL = "```{code-cell}\n---\nmystnb:\n  image:\n    alt: words\n---\n1 + 1\n```\
 def test_a_solution_is_in_the_notebook_out_of_sight(small_book):
     path = small_book / "notebooks/02_second.md"
     source = f"# Second\n\n{CELL}\n{ASKED}\n{START}\nBecause {{eq}}`eq:a`.\n\n{CELL}\nSo *there*.\n{END}\nOn.\n\n{CELL}"
-    path.write_text(HEADER + source, encoding="utf-8")
+    path.write_text(HEADER + TIMES + source, encoding="utf-8")
     cells = nbformat.reads(notebooks.convert("notebooks/02_second", small_book), as_version=4).cells
     _, install, before, attempt, why, solution, more, on, after = cells
     assert [attempt.source, on.source, before.source, after.source] == [
