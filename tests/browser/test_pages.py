@@ -44,6 +44,7 @@ def test_a_page_is_light(desktop):
 
 
 def test_a_page_says_what_it_is_about(desktop):
+    assert desktop.page.locator("html").get_attribute("lang") == "en"
     said = dict(desktop.page.locator("meta[content]").evaluate_all(
         "tags => tags.map(tag => [tag.name || tag.getAttribute('property'), tag.content])"))
     about = contents.description(desktop.path.removesuffix(".html"))
@@ -57,13 +58,6 @@ def test_a_page_says_what_it_is_about(desktop):
 
 def test_no_two_pages_are_about_the_same():
     assert len({contents.description(page) for page in PAGES}) == len(PAGES)
-
-
-def test_every_link_and_button_of_a_page_has_a_name(desktop):
-    assert desktop.page.locator("html").get_attribute("lang") == "en"
-    nameless = desktop.page.locator("a[href]:visible, button:visible").evaluate_all("""all => all.filter(e =>
-        !(e.innerText.trim() || e.ariaLabel || e.title || e.querySelector('img[alt]:not([alt=""])'))).map(e => e.outerHTML)""")
-    assert nameless == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
