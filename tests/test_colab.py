@@ -3,7 +3,7 @@
 Two environments stand in for Colab, both on the Python that runs the tests:
 
 * the lock, the newest versions of everything;
-* the lock with Colab's own releases before it, older ones, of all that the notebooks and their kernel meet.
+* the lock with older releases before it, Colab's or of their age, of all that the notebooks and their kernel meet.
 
 Not tested here are Python 3.13, torch 2.11 (older ones than the lock's come only with CUDA, in gigabytes) and what
 Colab itself adds to IPython. git is told to find the repository's address in a repository made from this working
@@ -30,7 +30,8 @@ from nbclient.exceptions import CellExecutionError
 from tools import contents, setup_cell
 
 CHAPTER = "notebooks/12_nan"                   # the quickest
-COLAB = {                                      # Colab's releases, from its published list; mlxtend is left to the cell
+# numpy, plotly, ipywidgets, ipython and traitlets as Colab has them, the others about as old; mlxtend is missing.
+COLAB = {
     "numpy": "2.1.3", "pandas": "2.2.3", "matplotlib": "3.10.0", "scipy": "1.16.3", "scikit-learn": "1.6.1",
     "pillow": "11.3.0", "tqdm": "4.67.1", "ipywidgets": "7.7.1", "widgetsnbextension": "3.6.10",
     "ipython": "7.34.0", "ipykernel": "6.17.1", "jupyter-client": "7.4.9", "traitlets": "5.7.1", "tornado": "6.5.1",
@@ -119,7 +120,8 @@ def environment(folder, packages=(), without="lossbook"):
                           capture_output=True, text=True).stdout.strip()
     (Path(site) / "layer.pth").write_text(f"{folder / 'layer'}\n")
     if packages:
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", *packages], check=True, env=outside(folder))
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", *packages], check=True,
+                       env=outside(folder))
     return python
 
 
@@ -127,7 +129,8 @@ def outside(folder, **more):
     """Environment variables with nothing of the repository's own: no paths to modules, no profile, no data."""
     kept = {name: value for name, value in os.environ.items()
             if not name.startswith(("LOSSBOOK_", "PYTHON", "PYTEST", "VIRTUAL_ENV", "JUPYTER", "IPYTHON"))}
-    return kept | {"IPYTHONDIR": str(folder / "ipython"), "PYTHONNOUSERSITE": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"} | more
+    own = {"IPYTHONDIR": str(folder / "ipython"), "PYTHONNOUSERSITE": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    return kept | own | more
 
 
 def of_the_lock(folder):
@@ -147,7 +150,8 @@ def execute(python, folder, repository, cells=None):
     (folder / "empty").mkdir(exist_ok=True)
     notebook = nbformat.read(contents.ROOT / f"{CHAPTER}.ipynb", as_version=4)
     notebook.cells = notebook.cells[:cells]
-    manager = AsyncKernelManager(kernel_name="far", kernel_spec_manager=KernelSpecManager(kernel_dirs=[str(folder / "kernels")]))
+    specs = KernelSpecManager(kernel_dirs=[str(folder / "kernels")])
+    manager = AsyncKernelManager(kernel_name="far", kernel_spec_manager=specs)
     client = NotebookClient(notebook, km=manager, timeout=600, resources={"metadata": {"path": str(folder / "empty")}})
     client.execute(env=outside(folder, GIT_CONFIG_COUNT="1", GIT_CONFIG_KEY_0=f"url.{repository.as_uri()}.insteadOf",
                                GIT_CONFIG_VALUE_0=ADDRESS))

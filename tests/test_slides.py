@@ -24,22 +24,23 @@ def test_first_sentence(text, sentence):
 
 def test_a_chapter_becomes_slides():
     made = slides.compose([
-        ("# Title\n\n*Reading 1 min · CPU 9 s · GPU 9 s*\n\n**Prerequisites:** none.\n\nA [link](x.ipynb). More.", []),
+        ("# Title\n\n*Reading 1 min · CPU 9 s*\n\n**Prerequisites:** none.\n\nA [link](x.ipynb). More.", []),
         ("**Objectives.** After it you can\n\n1. do one;\n2. do two.", []),
-        ("## Part\n\nThe loss is this. It is old.\n\n$$\na\n\\tag{1.1}\n$$\n\n> **Note**\n>\n> aside", []),
+        ("## Part\n\nThe loss is this. It is old.\n\n$$\na\n\\tag{1.1}\n$$\n\nwhere a is b. So.\n\n> **Note**\n>\n> aside", []),
         ("", [FIGURE]),
         ("It shows a line. A long one.\n\nAnd more.", []),
     ])
     assert made == ["# Title", "## Title\n\n- A link.", "## Objectives\n\n- do one;\n\n- do two.",
-                    "## Part\n\n- The loss is this.\n\n$$\na\n$$", f"## Part\n\n{FIGURE}\n\nIt shows a line.",
+                    "## Part\n\n- The loss is this.\n\n$$\na\n$$\n\nwhere a is b.", f"## Part\n\n{FIGURE}\n\nIt shows a line.",
                     "## Part\n\n- And more."]
 
 
 def test_no_slide_holds_more_than_its_room_unless_one_point_does():
-    points = ["- " + "x" * size for size in (10, 200, 200, 400, 10, 100)] + ["$$\na\n$$"] * 4
+    points = ["- " + "x" * size for size in (10, 200, 200, 500, 10, 100)] + ["$$\na\n$$"] * 4
     groups = slides.packed(points)
     assert sum(groups, []) == points
-    assert all(len(group) == 1 or sum(130 if "$$" in point else len(point) for point in group) <= 330 for group in groups)
+    sizes = [[slides.EQUATION if "$$" in point else -(len(point) // -slides.WIDTH) for point in group] for group in groups]
+    assert all(len(size) == 1 or sum(size) <= slides.ROOM for size in sizes)
 
 
 def test_pictures_are_figures_and_tables_and_nothing_that_needs_a_script():
@@ -54,5 +55,5 @@ def test_a_deck_shows_every_slide_and_loads_nothing_from_afar():
     assert html.count("<section") == 2 * 2              # reveal's stacks of one slide
     assert "$a_1 + b_1$" in html and FIGURE.removesuffix(">") in html and "<title>Title slides</title>" in html
     assert re.findall(r"""(?:src|href)=["'](?!data:)([^"']+)""", html) == [
-        "reveal/dist/reveal.css", "reveal/dist/theme/white.css", "reveal/dist/reveal.js", "mathjax/tex-mml-chtml.js"]
+        "reveal/dist/reveal.css", "reveal/dist/theme/deck.css", "reveal/dist/reveal.js", "mathjax/tex-mml-chtml.js"]
     assert "http" not in re.sub(r"http-equiv", "", html)

@@ -34,7 +34,7 @@ def source(page, root=ROOT):
     """The set-up cell of a chapter; raises ``ValueError`` if its header does not say how long it takes."""
     times = TIMES.search((root / f"{page}.md").read_text(encoding="utf-8"))
     if not times:
-        raise ValueError(f"{page}.md has no line *Reading … min · CPU … · GPU …*: the notebook's switch says these times.")
+        raise ValueError(f"{page}.md has no line *Reading … min · CPU … · GPU …*, whose times the notebook's switch says.")
     return SOURCE.format(**times.groupdict(), url=repository(root)["url"], tag=tag(root), kept=" ".join(kept(root)))
 
 

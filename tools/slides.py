@@ -6,6 +6,7 @@ exercises and the code stay in the book.
 """
 
 import importlib.util
+import math
 import re
 import shutil
 import sys
@@ -21,9 +22,8 @@ from tools.contents import ROOT, chapters, labels
 from tools.execute import source
 
 SLIDES = BUILD / "slides"
-REVEAL = "dist/reset.css", "dist/reveal.css", "dist/reveal.js", "dist/theme/white.css"
-ROOM = 330                       # characters on a slide, with an equation as many as EQUATION
-EQUATION = 130
+REVEAL = "dist/reveal.css", "dist/reveal.js"
+ROOM, EQUATION, WIDTH = 8, 3, 52        # lines on a slide and of an equation, characters in a line
 
 SENTENCE = re.compile(r"(?<!e\.g\.)(?<!i\.e\.)(?<!et al\.)(?<!Fig\.)(?<=[.?!])[*_)”]*\s+(?=[A-Z0-9`*$\[“(])")
 LINK = re.compile(r"(?<!!)\[([^\]]*)\]\([^)]*\)")
@@ -37,6 +37,8 @@ def main():
     for part in REVEAL:
         (SLIDES / "reveal" / part).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(package / part, SLIDES / "reveal" / part)
+    (SLIDES / "reveal/dist/theme").mkdir()
+    shutil.copyfile(ROOT / "tools/deck/deck.css", SLIDES / "reveal/dist/theme/deck.css")
     copy_mathjax(SLIDES / "mathjax")
     for page in chapters():
         slides = compose(cells(page))
@@ -119,7 +121,7 @@ def block_points(block):
         return [re.sub(r"\n\\tag\{.*\}", "", block)]
     if ITEM.match(block):
         return ["- " + first_sentence(item) for item in ITEM.split(block)[1:]]
-    return ["- " + first_sentence(block)]
+    return ["- " * (not block[0].islower()) + first_sentence(block)]      # else it goes on from the equation above
 
 
 def first_sentence(text):
@@ -136,7 +138,7 @@ def packed(points):
     """The points in groups that fit on a slide."""
     groups, room = [], 0
     for point in points:
-        size = EQUATION if point.startswith("$$") else len(point)
+        size = EQUATION if point.startswith("$$") else math.ceil(len(point) / WIDTH)
         if size > room:
             groups.append([])
             room = ROOM
@@ -149,7 +151,7 @@ def html(slides, title):
     """The deck: nbconvert's, of a notebook with one Markdown cell a slide."""
     made = [nbformat.v4.new_markdown_cell(slide, metadata={"slideshow": {"slide_type": "slide"}}) for slide in slides]
     exporter = SlidesExporter(extra_template_basedirs=[str(ROOT / "tools")], template_name="deck",
-                              reveal_url_prefix="reveal", reveal_theme="white", exclude_anchor_links=True)
+                              reveal_url_prefix="reveal", reveal_theme="deck", exclude_anchor_links=True)
     return exporter.from_notebook_node(nbformat.v4.new_notebook(cells=made, metadata={"title": title}))[0]
 
 
