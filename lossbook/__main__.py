@@ -139,7 +139,7 @@ def _parser():
     sub.add_argument("--folder", metavar="DIR", help="Omniglot's alphabets, extracted (default: download them)")
     _saved(sub, "strangers")
     sub = subparsers.add_parser("noise", help="train four losses on digits with wrong labels",
-                                description="Train four losses on digits with 0, 20 and 40 % of the labels wrong. "
+                                description="Train four losses on digits with none and with 40 % of the labels wrong. "
                                 "Stopped, the same command goes on with the next training.")
     sub.set_defaults(command=open_set.train_noise)
     _saved(sub, "noise")
