@@ -22,9 +22,9 @@ def regions(runs, heads, split="test", epoch=-1, centers=None, points=300):
     of its class, ✖ marks a mistake. ``centers``, a dict: title → array ``(K, 2)``, adds white diamonds.
     Each panel has its own scale.
 
-    Raises ``ValueError`` if titles differ, an embedding is not 2-D, or the split or epoch is not in a run.
+    Raises ``ValueError`` if a run has no head, an embedding is not 2-D, or the split or epoch is not in a run.
     """
-    if not runs or set(runs) != set(heads):
+    if not runs or not set(runs) <= set(heads):
         raise ValueError(f"runs have the titles {', '.join(runs) or '(none)'}, heads {', '.join(heads) or '(none)'}: "
                          "give at least one run, and one head under the same title for each")
     columns = min(len(runs), 3)
