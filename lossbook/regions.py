@@ -70,7 +70,7 @@ def _ground(ax, head, box, classes, points):
     """Tint the square with the class that ``head`` says at each point of it."""
     across, up = np.linspace(*box[:2], points), np.linspace(*box[2:], points)
     places = torch.from_numpy(np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)).float()
-    device = next((tensor.device for tensor in head.state_dict().values()), None) if hasattr(head, "state_dict") else None
+    device = head.weight.device if hasattr(head, "weight") else "cpu"
     with torch.no_grad():
         winner = head(places.to(device)).argmax(dim=1).cpu().numpy().reshape(points, points)
     tints = 0.28 * np.array([to_rgb(color) for color in colors_of(classes)]) + 0.72
