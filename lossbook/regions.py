@@ -22,9 +22,9 @@ def regions(runs, heads, split="test", epoch=-1, centers=None, points=300):
     of its class, ✖ marks a mistake. ``centers``, a dict: title → array ``(K, 2)``, adds white diamonds.
     Each panel has its own scale.
 
-    Raises ``ValueError`` if titles differ, an embedding is not 2-D, or the split or epoch is not in a run.
+    Raises ``ValueError`` if a run has no head, an embedding is not 2-D, or the split or epoch is not in a run.
     """
-    if not runs or set(runs) != set(heads):
+    if not runs or not set(runs) <= set(heads):
         raise ValueError(f"runs have the titles {', '.join(runs) or '(none)'}, heads {', '.join(heads) or '(none)'}: "
                          "give at least one run, and one head under the same title for each")
     columns = min(len(runs), 3)
@@ -70,7 +70,7 @@ def _ground(ax, head, box, classes, points):
     """Tint the square with the class that ``head`` says at each point of it."""
     across, up = np.linspace(*box[:2], points), np.linspace(*box[2:], points)
     places = torch.from_numpy(np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)).float()
-    device = next((tensor.device for tensor in head.state_dict().values()), None) if hasattr(head, "state_dict") else None
+    device = head.weight.device if hasattr(head, "weight") else "cpu"
     with torch.no_grad():
         winner = head(places.to(device)).argmax(dim=1).cpu().numpy().reshape(points, points)
     tints = 0.28 * np.array([to_rgb(color) for color in colors_of(classes)]) + 0.72
