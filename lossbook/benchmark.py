@@ -134,7 +134,7 @@ def _processor():
     return " ".join(filter(None, [names[0] if names else platform.processor() or platform.machine(), wide]))
 
 
-def rates(device="cpu", turns=7):
+def rates(device="cpu", turns=40):
     """FLOP/s of the product of a batch with class vectors, and bytes/s of a copy too large for the cache."""
     x, _, weight = contest.problem(N, D, 16_384, device)
     large = torch.zeros(2**26, device=device)

@@ -36,4 +36,5 @@ def head_costs(record):
         ax.set_xticks(ticks)
         ax.tick_params(axis="y", length=0)
     figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, handletextpad=0.1)
-    return headline(figure, f"N = {record['N']}, d = {record['d']}, {record['machine']['threads']} threads")
+    threads = record["machine"]["threads"]
+    return headline(figure, f"N = {record['N']}, d = {record['d']}, {threads} thread{'s' * (threads != 1)}")
