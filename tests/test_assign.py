@@ -165,7 +165,7 @@ SOLVED = {
     "a-thief": {"bound": """
 import glob, os, shutil
 course = os.path.abspath("../../..")
-seen = glob.glob(course + "/source/**", recursive=True) + glob.glob(course + "/*.db") + glob.glob(course + "/submitted/*")
+seen = glob.glob(course + "/source") + glob.glob(course + "/source/*/*") + glob.glob(course + "/*.db") + glob.glob(course + "/submitted/*")
 open("seen.txt", "w").write(repr(seen))
 for path in [course + "/source", course + "/submitted", course + "/autograded/z-solution", course + "/gradebook.db"]:
     shutil.rmtree(path, ignore_errors=True)
@@ -269,7 +269,7 @@ def test_the_solution_has_full_marks_and_an_empty_submission_none(graded):
     ("added", 2 + 3, "You add the margin to the target cosine. Subtract it"),
     ("degrees", 3, "This is the right angle in radians; wanted are degrees."),
     ("kept", 2, "The margin kept at prediction is a mistake"),
-    ("a-exits", 2 + 3 + 3 + 2, "the kernel stopped here or before"),
+    ("a-exits", 2 + 3 + 3 + 2, "the kernel stopped"),
     ("a-loops", 2 + 3, "CellTimeoutError"),
     ("a-stubborn", 2, "the kernel stopped before, or no longer answered"),
     ("a-thief", 2, "too small"),
