@@ -23,7 +23,7 @@ TEMPLATE = """<div class="lossbook-widget lossbook-{kind}" data-lossbook="{key}"
 {style}</style>
 <div class="lb-live">
 {controls}</div>
-<img class="lb-still" alt="{alt}" width="{width}" src="data:image/png;base64,{still}">
+<img class="lb-still" alt="{alt}" width="{width}" height="{height}" src="data:image/png;base64,{still}">
 <script>
 (() => {{
 "use strict";
@@ -67,7 +67,7 @@ class Widget:
             kind=kind, key=f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:12]}",
             style=_read("common.css") + _read(f"{kind}.css"), controls=_read(f"{kind}.html"),
             script="".join(map(_read, ["common.js", *scripts, f"{kind}.js"])), data=text,
-            alt=html.escape(alt), width=round(100 * still.get_figwidth()),
+            alt=html.escape(alt), width=round(100 * still.get_figwidth()), height=round(100 * still.get_figheight()),
             still=base64.b64encode(still._repr_png_()).decode())
         size = len(self.html.encode())
         require(size <= HEAVIEST, f"this figure would weigh {size:,} bytes, more than the {HEAVIEST:,} a page should "
