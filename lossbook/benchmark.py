@@ -26,7 +26,7 @@ N, D = 256, 512             # embeddings in a batch, numbers in an embedding
 
 
 def heads(classes, rounds=9, device="cpu", peers=True, memory=True, made_by=None, progress=print):
-    """Measure all contestants of :mod:`lossbook.contest` at each number of classes; returns a record for JSON.
+    """Measure all contestants of ``lossbook.contest`` at each number of classes; returns a record for JSON.
 
     Times are seconds of forward and backward; ``peak`` is bytes beyond embeddings and class vectors,
     the gradients included.

@@ -27,6 +27,9 @@ def by_identity(measure, scores, pairs, labels, resamples=200, level=0.95, seed=
     weighs its identity's c, an impostor pair the product of both; copies of an identity are not
     paired with each other, since they are no impostors.
 
+    Source: Efron, "Bootstrap Methods", Annals of Statistics 1979; by subject in verification: Bolle,
+    Ratha and Pankanti, "Error analysis of pattern recognition systems", CVIU 2004.
+
     Parameters
     ----------
     measure : callable, (scores, same, weight) → float or array
@@ -42,9 +45,6 @@ def by_identity(measure, scores, pairs, labels, resamples=200, level=0.95, seed=
     ------
     ValueError
         If there are fewer than 3 identities: drawing from them says nothing about others.
-
-    Source: Efron, "Bootstrap Methods", Annals of Statistics 1979; by subject in verification: Bolle,
-    Ratha and Pankanti, "Error analysis of pattern recognition systems", CVIU 2004.
     """
     labels = _labels(labels, len(labels))
     identities, place = np.unique(labels, return_inverse=True)

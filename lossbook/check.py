@@ -182,11 +182,16 @@ def _tolerance(cos):
 
 
 def _batch(weight):
-    """Embeddings at random, one exactly along a class vector and one exactly opposite, and labels."""
+    """Embeddings at random, one exactly along a class vector and one exactly opposite, and labels.
+
+    These two class vectors are put on an axis, where a cosine of ±1 is exact on every machine.
+    """
     (C, d), draw = weight.shape, torch.Generator().manual_seed(0)
     x = 2 * torch.randn(6 * C + 2, d, generator=draw, dtype=torch.float64)
     labels = torch.randint(0, C, (len(x),), generator=draw)
-    x[0], x[1] = 2 * weight[labels[0]], -3 * weight[labels[1]]
+    labels[:2] = torch.tensor([0, 1])
+    weight[:2] = torch.eye(d, dtype=weight.dtype)[[0, -1]]
+    x[0], x[1] = 2 * weight[0], -4 * weight[1]
     return x, labels
 
 

@@ -69,6 +69,8 @@ def hold_out(split, every=5, name="folder"):
 def omniglot(folder=None):
     """Omniglot's background characters, light on black, 28×28: 20 drawings each, by as many people.
 
+    Source: Lake, Salakhutdinov and Tenenbaum, "Human-level concept learning", Science 2015.
+
     Parameters
     ----------
     folder : path, optional
@@ -84,8 +86,6 @@ def omniglot(folder=None):
     ------
     DataError
         If the folder holds no images, or the download fails.
-
-    Source: Lake, Salakhutdinov and Tenenbaum, "Human-level concept learning", Science 2015.
     """
     if folder is None:
         root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "lossbook")

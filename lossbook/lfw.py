@@ -27,6 +27,8 @@ class FacePairs(NamedTuple):
 def lfw_pairs(root, size=112, image_set="deepfunneled"):
     """LFW's pairs through ``torchvision.datasets.LFWPairs``, which checks the files and downloads nothing.
 
+    Source: Huang et al., "Labeled Faces in the Wild", 2007.
+
     Parameters
     ----------
     root : path
@@ -46,8 +48,6 @@ def lfw_pairs(root, size=112, image_set="deepfunneled"):
     ------
     DataError
         If a file is missing or is not LFW's.
-
-    Source: Huang et al., "Labeled Faces in the Wild", 2007.
     """
     try:
         found = datasets.LFWPairs(root, split="10fold", image_set=image_set)

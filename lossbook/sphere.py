@@ -26,6 +26,8 @@ AROUND = 180                # points on a cap's rim: its corners are sharp
 def sphere(runs, split="test", epoch=-1, heads=None, caps=True, turned=HOME):
     """The directions of 3-D embeddings on the unit sphere, with the caps that the classes win.
 
+    A pin is a class vector, ✖ a mistake; what lies behind the sphere is pale.
+
     Parameters
     ----------
     runs : Run, or dict: title → Run
@@ -40,9 +42,11 @@ def sphere(runs, split="test", epoch=-1, heads=None, caps=True, turned=HOME):
     turned : (float, float)
         Degrees eastwards and towards the viewer.
 
-    A pin is a class vector, ✖ a mistake; what lies behind the sphere is pale.
-    Raises ``ValueError`` if embeddings are not 3-D, there are too many runs, their classes differ,
-    a margin is not known, or the split or the epoch is not in a run.
+    Raises
+    ------
+    ValueError
+        If embeddings are not 3-D, there are too many runs, their classes differ, a margin is not
+        known, or the split or the epoch is not in a run.
     """
     gathering = gathered(runs, heads if caps else {}, caps)
     panels = [(title, run, head, turned) for title, (run, head) in gathering.items()]

@@ -98,6 +98,9 @@ def tar_of(curve, far):
 def report(x, labels, protocol=None, *, fars=FARS, most=100_000, resamples=200, level=0.95, seed=0):
     """Everything this module measures of one embedding, as a dict that JSON can hold.
 
+    Intervals are by identity, see :func:`by_identity`. What cannot be measured is None, with its reason in
+    ``undefined``.
+
     Parameters
     ----------
     x : (N, d) floats
@@ -105,9 +108,6 @@ def report(x, labels, protocol=None, *, fars=FARS, most=100_000, resamples=200, 
     protocol : (Pairs, fold), optional
         The pairs and folds to judge by, e.g. LFW's. Default: all pairs (at most ``most`` of each
         kind), and ten folds from :func:`fold_pairs`.
-
-    Intervals are by identity, see :func:`by_identity`. What cannot be measured is None, with its reason in
-    ``undefined``.
     """
     labels = np.asarray(labels)
     chosen = pairs(labels, most, seed) if protocol is None else protocol[0]

@@ -5,7 +5,7 @@ Two environments stand in for Colab, both on the Python that runs the tests:
 * the lock, the newest versions of everything;
 * the lock with older releases before it, Colab's or of their age, of all that the notebooks and their kernel meet.
 
-Not tested here are Python 3.13, torch 2.11 (older ones than the lock's come only with CUDA, in gigabytes) and what
+Not tested here are Python 3.13, torch 2.11 (for which other builds would have to be installed) and what
 Colab itself adds to IPython. git is told to find the repository's address in a repository made from this working
 tree and tagged as a release is. Needs git, and the registry that pip uses; takes two runs of the quickest chapter.
 """
@@ -51,9 +51,9 @@ def first_cell(page=CHAPTER):
 
 def run(source, monkeypatch, *, colab=False, environment=None):
     """Run a set-up cell here, where lossbook is importable; return LOSSBOOK_PROFILE afterwards."""
-    monkeypatch.delenv("LOSSBOOK_PROFILE", raising=False)
-    if environment:
-        monkeypatch.setenv("LOSSBOOK_PROFILE", environment)
+    monkeypatch.setenv("LOSSBOOK_PROFILE", environment or "")   # so that what the cell sets is taken back after the test
+    if not environment:
+        del os.environ["LOSSBOOK_PROFILE"]
     monkeypatch.delitem(sys.modules, "google.colab", raising=False)
     if colab:
         monkeypatch.setitem(sys.modules, "google.colab", sys)

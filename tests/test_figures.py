@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from lossbook import figures, heads, margins, metrics
+from lossbook import figures, heads, margins, metrics, verification
 from lossbook.palette import CLASS_COLORS, Card
 from lossbook.training import Run, Snapshot
 from lossbook.views import Circle
@@ -20,6 +20,8 @@ from matplotlib.colors import to_rgba
 from matplotlib.contour import QuadContourSet
 from nbclient import NotebookClient
 from PIL import Image
+from test_benchmark import record
+from test_likeness import LABELS, scene
 
 FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 
@@ -69,6 +71,13 @@ SWEPT = {"loss": "CosFace", "dataset": "digits", "classes": 10, "cells": [
     {"scale": s, "margin": m, "accuracy": 0.9 + s / 1000 - m, "gap_median": m} for s in (1, 4, 16) for m in (0, 0.1, 0.3)]}
 SPHERE = make_run(dim=3)
 MARGINS = {"ArcFace": heads.ArcFace(3, 10, margin=0.1), "CosFace": heads.CosFace(3, 10, margin=0.1)}
+PICTURES, VECTORS, PAIRS = scene()
+SCORES = verification.similarity(VECTORS, PAIRS)
+BINS = np.linspace(-1, 1, 21)
+COUNTS = np.stack([np.histogram(SCORES[PAIRS.same == kind], BINS)[0] for kind in (True, False)])
+FAR = np.geomspace(1e-4, 1, 9)
+RATIOS = pd.DataFrame({"setting": list("aabb"), "measure": ["known", "strangers"] * 2, "ratio": [0.8, 0.9, 1, 1.1],
+                       "low": [0.7, 0.8, 0.9, 1], "high": [0.9, 1, 1.1, 1.2]})
 EVERY = {
     "embeddings": lambda run: figures.embeddings(run),
     "circle": lambda run: figures.circle(run),
@@ -88,6 +97,12 @@ EVERY = {
     "sphere of four": lambda run: figures.sphere({f"loss {j}": SPHERE for j in range(4)}, caps=False),
     "caps": lambda run: figures.caps(MARGINS, SPHERE.snapshots[0].weight),
     "scale_margin_map": lambda run: figures.scale_margin_map(SWEPT),
+    "head_costs": lambda run: figures.head_costs(record()),
+    "score_histograms": lambda run: figures.score_histograms({"one": (BINS, COUNTS), "two": (BINS, COUNTS)}),
+    "roc_curves": lambda run: figures.roc_curves({"a": (FAR, FAR ** 0.3), "b": (FAR, FAR ** 0.2, FAR ** 0.3, FAR ** 0.1)}),
+    "neighbours": lambda run: figures.neighbours(PICTURES, LABELS, VECTORS, [0, 5], count=3, names="abc"),
+    "worst_pairs": lambda run: figures.worst_pairs(PICTURES, SCORES, PAIRS, count=4),
+    "error_ratios": lambda run: figures.error_ratios(RATIOS),
 }
 PARTS = {"points": 0, "rays": 1, "mistakes": 2, "bars": 3}         # the order in which a view adds its collections
 
