@@ -44,7 +44,7 @@ def moving(line, run):
 def build(folder):
     """Write hero.js and hero.css, which the front page loads, into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
-    parts = [WIDGETS / "common.js", WIDGETS / "points.js", SOURCE / "hero.js"]
+    parts = [*(WIDGETS / name for name in ("common.js", "canvas.js", "points.js")), SOURCE / "hero.js"]
     runs = (SOURCE / "runs.json").read_text(encoding="utf-8")
     script = "\n".join(part.read_text(encoding="utf-8") for part in parts)
     (folder / "hero.js").write_text(f'"use strict";\n{{\nconst runs = {runs};\n{script}}}\n', encoding="utf-8")

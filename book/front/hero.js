@@ -4,7 +4,6 @@
 const SECONDS = 0.6, REST = 4;          // an epoch takes; the end stays
 const root = document.getElementById("hero"), figure = document.querySelector("figure.hero");
 const slider = part(root, "slider"), play = part(root, "play");
-const still = matchMedia("(prefers-reduced-motion: reduce)");
 const epochs = runs[0].epochs, last = epochs.length - 1;
 const panels = [...root.querySelectorAll("[data-panel]")].map((box, i) => {
   part(box, "code").textContent = runs[i].code;
