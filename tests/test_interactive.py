@@ -72,10 +72,11 @@ def test_html_needs_nothing_from_elsewhere(widgets):
 
 def test_a_described_picture_stands_in_for_the_widget(widgets):
     for widget in widgets:
-        alt, png = re.search(r'<img class="lb-still" alt="([^"]{40,})" width="\d+" src="data:image/png;base64,([^"]+)">',
-                             widget.html).groups()
+        alt, width, height, png = re.search(r'<img class="lb-still" alt="([^"]{40,})" width="(\d+)" height="(\d+)" '
+                                            r'src="data:image/png;base64,([^"]+)">', widget.html).groups()
         assert alt == widget.alt == repr(widget)
-        assert Image.open(io.BytesIO(base64.b64decode(png))).width > 600
+        picture = Image.open(io.BytesIO(base64.b64decode(png)))
+        assert picture.width > 600 and int(width) / int(height) == pytest.approx(picture.width / picture.height, rel=0.01)
         assert widget._repr_html_() == widget.html
 
 
