@@ -2,25 +2,27 @@
 
 Times follow the usual discipline: every contestant on the same tensors, a warm-up, rounds that
 visit all contestants in turn (so a slow spell of the machine meets them all), medians, and ratios
-only within one run. Peak memory is measured in a process of its own for every contestant.
+only within one run. Peak memory is what torch's allocator held.
 """
 
+import itertools
 import json
-import multiprocessing
 import platform
 import statistics
+import tempfile
 import time
 from pathlib import Path
 
 import pandas as pd
 import torch
+from torch.profiler import ProfilerActivity, profile
 
 from . import contest
 from .errors import require
 from .files import write_atomically
 from .results import FOLDER
 
-__all__ = ["heads", "table", "peak_memory", "resident", "reset_peak", "machine", "rates", "estimate", "load", "save"]
+__all__ = ["heads", "table", "peak_memory", "most_allocated", "machine", "rates", "estimate", "load", "save"]
 
 N, D = 256, 512             # embeddings in a batch, numbers in an embedding
 
@@ -79,43 +81,30 @@ def _wait(x):
 
 
 def peak_memory(name, C, device="cpu"):
-    """Bytes that one step of a contestant needs at its peak beyond its inputs, measured in a process of its own."""
-    context = multiprocessing.get_context("forkserver")     # each time a fresh process, its imports already done
-    context.set_forkserver_preload([__name__])
-    with context.Pool(1, maxtasksperchild=1) as pool:
-        return pool.apply(_peak, (name, C, device))
-
-
-def _peak(name, C, device):
+    """Bytes that one step of a contestant needs at its peak beyond its inputs, gradients included."""
     x, labels, weight = contest.problem(N, D, C, device)
-    small = contest.contestant(name, weight[:64].clone())
-    _step(*small, x, labels % 64)                       # what a library loads on its first call is not counted
-    if name == contest.IN_CHUNKS:
-        _step(*contest.contestant(name, weight[:2 * contest.CHUNK].clone()), x, labels % contest.CHUNK)
     loss, parameter = contest.contestant(name, weight)
-    del weight
+    return most_allocated(lambda: _step(loss, parameter, x, labels), device)
+
+
+def most_allocated(work, device="cpu"):
+    """The most bytes that torch's allocator held at a time while ``work()`` ran, beyond what it held before.
+
+    On a CPU it is read from torch's own record of every allocation. The resident size of the process
+    would be no measure: it depends on which pages happen to be mapped already.
+    """
     if device != "cpu":
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
-        _step(loss, parameter, x, labels)
+        work()
         return torch.cuda.max_memory_allocated() - before
-    before = resident("VmRSS")
-    reset_peak()
-    _step(loss, parameter, x, labels)
-    return resident("VmHWM") - before
-
-
-def resident(field):
-    """Bytes of this process in memory: now (``"VmRSS"``) or at most since :func:`reset_peak` (``"VmHWM"``). Linux only."""
-    status = Path("/proc/self/status")
-    require(status.exists(), f"peak memory on {platform.system()}: it is read from /proc, which only Linux has; "
-            "use --without-memory", OSError)
-    return next(1024 * int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith(field))
-
-
-def reset_peak():
-    """Let the peak of :func:`resident` start again from what is held now."""
-    Path("/proc/self/clear_refs").write_text("5")
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as watched:
+        work()
+    with tempfile.TemporaryDirectory() as folder:
+        watched.export_chrome_trace(f"{folder}/trace.json")
+        events = json.loads(Path(f"{folder}/trace.json").read_text(encoding="utf-8"))["traceEvents"]
+    taken = sorted((event for event in events if event.get("name") == "[memory]"), key=lambda event: event["ts"])
+    return max(itertools.accumulate(event["args"]["Bytes"] for event in taken))
 
 
 def machine(device="cpu"):

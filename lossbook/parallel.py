@@ -7,7 +7,8 @@ Started by ``torchrun``, each process, a *rank*, holds C/K class vectors and a f
 3. takes their logits for this rank's classes, with the margin on the targets that are among them,
 4. forms one softmax over the classes of all ranks without ever bringing their logits together.
 
-No rank holds the (N, C) logits or the (C, d) class vectors. PyTorch does the work: ``DTensor`` for
+In a step no rank holds the (N, C) logits or the (C, d) class vectors. After an epoch the vectors are
+brought together once, for the snapshot and the checkpoint. PyTorch does the work: ``DTensor`` for
 what is split, ``loss_parallel`` for the softmax, ``DistributedDataParallel`` for the backbone. The
 loss and every gradient are those of a single process, to rounding.
 """
@@ -28,6 +29,7 @@ from torch.utils._pytree import tree_map
 
 from .alone import Alone, RankLost
 from .errors import require
+from .head import Head
 
 __all__ = ["Ranks", "ranks", "RankLost", "ClassParallelHead"]
 
@@ -128,10 +130,16 @@ class ClassParallelHead(nn.Module):
     ``weight`` is a DTensor of the shape (C, d); each rank holds about C/K rows of it. ``loss(x, labels)``
     takes this rank's embeddings and gives the mean over the whole batch; ``forward(x)`` gives the
     logits (n, C) of this rank's own.
+
+    Raises ``ValueError`` for a head whose logits are not those of :mod:`lossbook.head`, such as one with
+    sub-centres or a second loss: they would be split wrongly.
     """
 
     def __init__(self, head, mesh):
         super().__init__()
+        require(isinstance(head, Head) and type(head).loss is Head.loss and head._is_as_written_here(),
+                f"{type(head).__name__} defines logits or a loss of its own, and class-parallel training knows only those "
+                "of lossbook.head: train it in one process, or give a subclass of MarginHead a margin_of alone")
         self.mesh, classes = mesh, head.num_classes
         share = -(-classes // mesh.size())
         require(share * (mesh.size() - 1) < classes, f"{classes} classes leave one of {mesh.size()} ranks without any: "

@@ -138,7 +138,7 @@ def table(records):
         test, n = np.array([record["test"]["accuracy"] for record in mine]), len(mine)
         half = stats.t.ppf(0.975, n - 1) * test.std(ddof=1) / math.sqrt(n) if n > 1 else math.nan
         as_in_source = (mine[0]["dataset"], mine[0]["classes"], mine[0]["embedding_dim"]) == ("mnist", 10, 2)
-        reported = as_in_source and REPORTED.get(row) or (math.nan, math.nan)
+        reported = (REPORTED.get(row) if as_in_source else None) or (math.nan, math.nan)
         lines[row] = {
             "loss": mine[0]["loss"], "seeds": n, "epochs": mine[0]["recipe"]["epochs"],
             "train": float(np.mean([r["train"]["accuracy"] for r in mine])),

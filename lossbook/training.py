@@ -111,8 +111,8 @@ def fit(backbone, head, dataset, *, seed=0, device=None, precision="auto", warm_
             order = torch.randperm(len(images), generator=random).to(device)
             backbone.train(), head.train()
             losses, correct = 0.0, 0
-            for step, together in enumerate(order.split(recipe.batch_size), start=1):
-                chosen = ranks.share(together)
+            for step, positions in enumerate(order.split(recipe.batch_size), start=1):
+                chosen = ranks.share(positions)
                 if hasattr(head, "set_progress"):
                     head.set_progress(((epoch - 1) * steps + step - 1) / max(1, recipe.epochs * steps - 1))
                 batch, truth = _shift(images[chosen], recipe.max_shift, random), labels[chosen]
@@ -131,7 +131,7 @@ def fit(backbone, head, dataset, *, seed=0, device=None, precision="auto", warm_
                 scaler.update()
                 if scaler.get_scale() >= before:
                     schedule.step()
-                losses += loss.item() * len(together)
+                losses += loss.item() * len(positions)
                 with torch.no_grad():
                     correct += int((classifier(x.detach()).argmax(dim=1) == truth).sum())
             correct = ranks.total(correct)

@@ -21,7 +21,7 @@ from matplotlib.contour import QuadContourSet
 from nbclient import NotebookClient
 from PIL import Image
 from test_benchmark import record
-from test_likeness import LABELS, scene
+from test_likeness import BINS, FAR, LABELS, RATIOS, counted, scene
 
 FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 
@@ -72,12 +72,7 @@ SWEPT = {"loss": "CosFace", "dataset": "digits", "classes": 10, "cells": [
 SPHERE = make_run(dim=3)
 MARGINS = {"ArcFace": heads.ArcFace(3, 10, margin=0.1), "CosFace": heads.CosFace(3, 10, margin=0.1)}
 PICTURES, VECTORS, PAIRS = scene()
-SCORES = verification.similarity(VECTORS, PAIRS)
-BINS = np.linspace(-1, 1, 21)
-COUNTS = np.stack([np.histogram(SCORES[PAIRS.same == kind], BINS)[0] for kind in (True, False)])
-FAR = np.geomspace(1e-4, 1, 9)
-RATIOS = pd.DataFrame({"setting": list("aabb"), "measure": ["known", "strangers"] * 2, "ratio": [0.8, 0.9, 1, 1.1],
-                       "low": [0.7, 0.8, 0.9, 1], "high": [0.9, 1, 1.1, 1.2]})
+SCORES, COUNTS = verification.similarity(VECTORS, PAIRS), counted(VECTORS, PAIRS)
 EVERY = {
     "embeddings": lambda run: figures.embeddings(run),
     "circle": lambda run: figures.circle(run),

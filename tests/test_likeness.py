@@ -14,28 +14,38 @@ def scene(seed=0):
     return random.random((12, 1, 8, 8)), x, verification.pairs(LABELS)
 
 
+FAR = np.geomspace(1e-4, 1, 9)
+BINS = np.linspace(-1, 1, 21)
+RATIOS = pd.DataFrame({"setting": list("aabb"), "measure": ["m", "n"] * 2, "ratio": [0.8, 0.9, 1, 1.1],
+                       "low": [0.7, 0.8, 0.9, 1], "high": [0.9, 1, 1.1, 1.2]})
+
+
+def counted(x, pairs):
+    """(2, 20) counts of genuine and impostor cosines in BINS."""
+    scores = verification.similarity(x, pairs)
+    return np.stack([np.histogram(scores[pairs.same == kind], BINS)[0] for kind in (True, False)])
+
+
 def test_histograms_have_area_one_and_the_line_is_at_the_equal_error_rate():
     _, x, pairs = scene()
     scores = verification.similarity(x, pairs)
-    bins = np.linspace(-1, 1, 21)
-    counts = np.stack([np.histogram(scores[pairs.same == kind], bins)[0] for kind in (True, False)])
-    figure = figures.score_histograms({"one": (bins, counts), "two": (bins, counts)})
+    counts = counted(x, pairs)
+    figure = figures.score_histograms({"one": (BINS, counts), "two": (BINS, counts)})
     for ax in figure.axes:
         threshold = ax.lines[0].get_xdata()[0]
         far, frr = np.mean(scores[~pairs.same] >= threshold), np.mean(scores[pairs.same] < threshold)
-        assert abs(far - frr) < 0.25 and threshold in bins
+        assert abs(far - frr) < 0.25 and threshold in BINS
         for patch in ax.patches[1::2]:
             values, edges, _ = patch.get_data()
             assert np.sum(values * np.diff(edges)) == pytest.approx(1)
 
 
 def test_roc_curves_draw_what_they_are_given_and_at_most_four():
-    far = np.geomspace(1e-4, 1, 9)
-    figure = figures.roc_curves({"a": (far, far ** 0.3), "b": (far, far ** 0.2, far ** 0.3, far ** 0.1)})
+    figure = figures.roc_curves({"a": (FAR, FAR ** 0.3), "b": (FAR, FAR ** 0.2, FAR ** 0.3, FAR ** 0.1)})
     assert [line.get_label() for line in figure.axes[0].lines] == ["a", "b"] and len(figure.axes[0].collections) == 1
-    assert np.array_equal(figure.axes[0].lines[1].get_ydata(), far ** 0.2)
+    assert np.array_equal(figure.axes[0].lines[1].get_ydata(), FAR ** 0.2)
     with pytest.raises(ValueError, match="5 curves"):
-        figures.roc_curves({str(k): (far, far) for k in range(5)})
+        figures.roc_curves({str(k): (FAR, FAR) for k in range(5)})
 
 
 def test_neighbours_are_the_most_similar_others():
@@ -63,9 +73,7 @@ def test_worst_pairs_are_the_worst_and_no_image_comes_twice():
 
 
 def test_error_ratios_show_every_mark_with_its_interval():
-    frame = pd.DataFrame({"setting": list("aabb"), "measure": ["m", "n"] * 2, "ratio": [0.8, 0.9, 1, 1.1],
-                          "low": [0.7, 0.8, 0.9, 1], "high": [0.9, 1, 1.1, 1.2]})
-    ax = figures.error_ratios(frame).axes[0]
+    ax = figures.error_ratios(RATIOS).axes[0]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
     marks = [container for container in ax.containers]
     assert marks[0][0].get_xdata().tolist() == [0.8, 1] and marks[1][0].get_xdata().tolist() == [0.9, 1.1]

@@ -1,6 +1,7 @@
 """Class-parallel training on two and four processes: the same loss, gradients and run as one process."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -9,17 +10,18 @@ import numpy as np
 import pytest
 import torch
 from lossbook import __main__ as cli
-from lossbook import heads, parallel, training
+from lossbook import euclidean, heads, parallel, subcenters, training
 
 import ranks
+
+ROOT = Path(__file__).parents[1]
 
 
 def torchrun(number, *arguments):
     """The finished process of ``torchrun`` with ``number`` ranks of tests/ranks.py, or of lossbook's command line."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={number}", *map(str, arguments)]
-    root = Path(__file__).parents[1]
     return subprocess.run(command, capture_output=True, text=True, timeout=300,
-                          env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(root)}, cwd=root)
+                          env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}, cwd=ROOT)
 
 
 def task(number, name, folder):
@@ -79,6 +81,26 @@ def test_more_ranks_than_classes_can_fill_are_refused():
 
     with pytest.raises(ValueError, match="5 classes leave one of 4 ranks without any"):
         parallel.ClassParallelHead(heads.ArcFace(2, 5), Mesh())
+
+
+@pytest.mark.parametrize("head", [subcenters.SubCenterArcFace(2, 10), euclidean.Center(2, 10)],
+                         ids=lambda head: type(head).__name__)
+def test_a_head_with_logits_or_a_loss_of_its_own_is_refused(head):
+    with pytest.raises(ValueError, match=f"{type(head).__name__} defines logits or a loss of its own"):
+        parallel.ClassParallelHead(head, None)
+
+
+def test_the_other_rank_says_that_one_was_lost(tmp_path):
+    """Without torchrun, which ends the others itself: as on several machines."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    started = [subprocess.Popen([sys.executable, ranks.__file__, "die", str(tmp_path)], stderr=subprocess.PIPE, text=True,
+                                env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "RANK": str(rank),
+                                     "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)})
+               for rank in range(2)]
+    said = [process.communicate(timeout=300)[1] for process in started]
+    assert [process.returncode for process in started] == [1, 9]
+    assert "RankLost: rank 0 lost another rank" in said[0] and "goes on from the last finished epoch" in said[0]
 
 
 def test_outside_of_torchrun_it_says_how_to_start(monkeypatch):

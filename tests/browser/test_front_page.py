@@ -46,7 +46,7 @@ def test_it_moves_by_itself(front):
 def test_after_the_end_it_starts_again(front):
     page = front(**MOVING)
     page.locator("#hero [data-part=slider]").fill("13")
-    assert epoch(page) == "epoch 14 of 15"
+    page.get_by_text("epoch 14 of 15", exact=True).wait_for()      # with the next frame
     page.locator("#hero [data-part=play]").click()
     for number in (15, 1):
         page.get_by_text(f"epoch {number} of 15", exact=True).wait_for()
