@@ -1,5 +1,6 @@
 # make book        the whole book, every chapter executed, in _build/html
 # make test        everything that must hold
+# make colab       every notebook far from the repository, with the lock and with Colab's releases (half an hour)
 # make notebooks   notebooks/*.ipynb from notebooks/*.md, and the README's table of them
 # make slides      a deck of slides per chapter, in _build/slides (no network needed to show them)
 # make handouts    a chapter as a PDF to print, in _build/handouts (needs Chromium)
@@ -15,7 +16,7 @@ PYTHON ?= $(shell $(FIND))
 VENV   := .venv/bin/python
 READY  := .venv/.lock-installed
 
-.PHONY: book test notebooks slides handouts lock clean
+.PHONY: book test colab notebooks slides handouts lock clean
 .DELETE_ON_ERROR:
 
 book: $(READY)
@@ -25,6 +26,9 @@ book: $(READY)
 test: $(READY)
 	OMP_NUM_THREADS=1 $(VENV) -m pytest tests --ignore=tests/browser \
 	  --nbval-lax notebooks/*.ipynb -n 2 --dist loadscope
+
+colab: $(READY)
+	OMP_NUM_THREADS=1 $(VENV) -m pytest tests/test_colab.py --every-chapter -n 2
 
 notebooks: $(READY)
 	$(VENV) -m tools.notebooks

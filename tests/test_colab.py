@@ -7,7 +7,8 @@ Two environments stand in for Colab, both on the Python that runs the tests:
 
 Not tested here are Python 3.13, torch 2.11 (for which other builds would have to be installed) and what
 Colab itself adds to IPython. git is told to find the repository's address in a repository made from this working
-tree and tagged as a release is. Needs git, and the registry that pip uses; takes two runs of the quickest chapter.
+tree and tagged as a release is. Needs git, and the registry that pip uses; takes two runs of the quickest chapter,
+and with ``--every-chapter`` (``make colab``) two of each.
 """
 
 import json
@@ -29,7 +30,7 @@ from nbclient.exceptions import CellExecutionError
 
 from tools import contents, setup_cell
 
-CHAPTER = "notebooks/12_nan"                   # the quickest
+QUICKEST = "notebooks/12_nan"
 # numpy, plotly, ipywidgets, ipython and traitlets as Colab has them, the others about as old; mlxtend is missing.
 COLAB = {
     "numpy": "2.1.3", "pandas": "2.2.3", "matplotlib": "3.10.0", "scipy": "1.16.3", "scikit-learn": "1.6.1",
@@ -42,9 +43,14 @@ TAG = setup_cell.tag()
 ADDRESS = contents.repository()["url"]
 
 
+def pytest_generate_tests(metafunc):
+    if "chapter" in metafunc.fixturenames:
+        metafunc.parametrize("chapter", contents.chapters() if metafunc.config.getoption("--every-chapter") else [QUICKEST])
+
+
 # What the cell says
 
-def first_cell(page=CHAPTER):
+def first_cell(page=QUICKEST):
     cells = nbformat.read(contents.ROOT / f"{page}.ipynb", as_version=4).cells
     return next(cell for cell in cells if cell.cell_type == "code")
 
@@ -141,14 +147,14 @@ def of_colab(folder):
     return environment(folder, [f"{name}=={version}" for name, version in COLAB.items()], without="lossbook|mlxtend")
 
 
-def execute(python, folder, repository, cells=None):
-    """The notebook after its cells were run in order, in an empty folder, by ``python``'s own kernel."""
+def execute(python, folder, repository, chapter=QUICKEST, cells=None):
+    """The chapter's notebook after its cells were run in order, in an empty folder, by ``python``'s own kernel."""
     (folder / "kernels/far").mkdir(parents=True, exist_ok=True)
     (folder / "kernels/far/kernel.json").write_text(json.dumps({
         "argv": [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"],
         "display_name": "far", "language": "python"}))
     (folder / "empty").mkdir(exist_ok=True)
-    notebook = nbformat.read(contents.ROOT / f"{CHAPTER}.ipynb", as_version=4)
+    notebook = nbformat.read(contents.ROOT / f"{chapter}.ipynb", as_version=4)
     notebook.cells = notebook.cells[:cells]
     specs = KernelSpecManager(kernel_dirs=[str(folder / "kernels")])
     manager = AsyncKernelManager(kernel_name="far", kernel_spec_manager=specs)
@@ -166,11 +172,11 @@ def versions(python, folder):
 
 
 @pytest.mark.parametrize("kind", [of_the_lock, of_colab], ids=["lock", "colab"])
-def test_notebook_runs_from_first_to_last_cell(kind, released, tmp_path):
+def test_notebook_runs_from_first_to_last_cell(kind, chapter, released, tmp_path):
     python = kind(tmp_path)
     before = versions(python, tmp_path)
     assert "lossbook" not in before and {"torch", "numpy", "ipywidgets"} <= set(before)
-    notebook = execute(python, tmp_path, released)
+    notebook = execute(python, tmp_path, released, chapter)
     assert [cell.source for cell in notebook.cells if cell.cell_type == "code" and not cell.execution_count] == []
     after = versions(python, tmp_path)
     assert {name: after[name] for name in before} == before, "the set-up changed what was installed"
