@@ -1,10 +1,11 @@
 r"""Bounds on the scale s and the margin m: what C classes in d dimensions can hold.
 
-Two regimes. With d ≥ C − 1 the class vectors can stand as a simplex, every pair at
+Two ends. With d ≥ C − 1 the class vectors can stand as a simplex, every pair at
 cos = −1/(C − 1): the papers' formulas assume this. On the circle (d = 2) they can at best be
 spaced by 2π/C, the neighbours are close, and more scale is needed for the same certainty.
-Between the two no formula is known: :func:`best_spacing` looks for a good arrangement by
-computer, and :func:`limits_of` says what any arrangement can hold.
+Between the two the nearest pair is at best at a right angle up to C = 2d, and then no formula is
+known: :func:`best_spacing` looks for a good arrangement by computer, and :func:`limits_of` says
+what any arrangement can hold.
 """
 
 import math
@@ -49,19 +50,27 @@ def least_scale_simplex(posterior, num_classes):
 def greatest_cosine_margin(num_classes, embedding_dim=2):
     """The largest cosine margin that all C classes can meet at their centres.
 
-    1 − cos(2π/C) for d = 2; C/(C−1) for C ≤ d + 1. Between the two no formula is known, only that
-    it lies below C/(C−1): a ``ValueError`` says so.
+    C/(C−1) for C ≤ d + 1; 1 − cos(2π/C) for d = 2; 1 for C ≤ 2d. Beyond that no formula is known, only that
+    it lies below 1: a ``ValueError`` says so.
 
-    Source: Wang et al., "CosFace", CVPR 2018, eq. 7.
+    Source: Wang et al., "CosFace", CVPR 2018, eq. 7; Rankin, "The closest packing of spherical caps in n
+    dimensions", 1955, for the third.
     """
     _check(num_classes)
+    nearest = _nearest_cosine(num_classes, embedding_dim)
+    if nearest is None:
+        raise ValueError(f"no closed form for {num_classes} classes in {embedding_dim} dimensions: the bound is known for "
+                         "d = 2 and for C ≤ 2d; here it is only known to lie below 1")
+    return 1 - nearest
+
+
+def _nearest_cosine(num_classes, embedding_dim):
+    """The cosine of the nearest two of C class vectors in d dimensions, in the best arrangement; None if unknown."""
     if num_classes <= embedding_dim + 1:
-        return num_classes / (num_classes - 1)
+        return -1 / (num_classes - 1)
     if embedding_dim == 2:
-        return 1 - math.cos(2 * math.pi / num_classes)
-    raise ValueError(f"no closed form for {num_classes} classes in {embedding_dim} dimensions: the bound is known for "
-                     f"d = 2 and for C ≤ d + 1; here it is only known to lie below C/(C−1) = "
-                     f"{num_classes / (num_classes - 1):.3f}")
+        return math.cos(2 * math.pi / num_classes)
+    return 0.0 if num_classes <= 2 * embedding_dim else None
 
 
 def greatest_angular_margin(num_classes):
@@ -102,20 +111,23 @@ def limits(num_classes, embedding_dim=2, posterior=POSTERIOR):
     _check(num_classes, posterior)
     if not (isinstance(embedding_dim, int) and embedding_dim >= 2):
         raise ValueError(f"embedding_dim = {embedding_dim!r}: expected a whole number of at least 2")
-    simplex, between = least_scale_simplex(posterior, num_classes), math.degrees(2 * math.pi / num_classes)
+    simplex, nearest = least_scale_simplex(posterior, num_classes), _nearest_cosine(num_classes, embedding_dim)
+    room = (None, None) if nearest is None else (1 - nearest, math.acos(nearest))
     if num_classes <= embedding_dim + 1:
-        return Limits(simplex, simplex, num_classes / (num_classes - 1), math.acos(-1 / (num_classes - 1)),
+        return Limits(simplex, simplex, *room,
                       f"{num_classes} class vectors fit into {embedding_dim} dimensions as a simplex: every two of them "
-                      f"have the cosine −1/(C − 1) = {-1 / (num_classes - 1):.2f}, and the papers' formula is exact")
+                      f"have the cosine −1/(C − 1) = {nearest:.2f}, and the papers' formula is exact")
     if embedding_dim == 2:
         exact = least_scale(posterior, num_classes)
-        return Limits(exact, simplex, greatest_cosine_margin(num_classes), greatest_angular_margin(num_classes),
-                      f"on the circle {num_classes} class vectors are at best {between:.0f}° apart; the papers' formula puts "
-                      f"every two at {math.degrees(math.acos(-1 / (num_classes - 1))):.0f}° and asks for {exact / simplex:.1f} "
-                      "times less scale than it takes")
-    return Limits(None, simplex, None, None,
+        return Limits(exact, simplex, *room,
+                      f"on the circle {num_classes} class vectors are at best {math.degrees(room[1]):.0f}° apart; the papers' "
+                      f"formula puts every two at {math.degrees(math.acos(-1 / (num_classes - 1))):.0f}° and asks for "
+                      f"{exact / simplex:.1f} times less scale than it takes")
+    apart = ("the nearest two are less than 90° apart, so a cosine margin must be below 1" if nearest is None else
+             "the nearest two are at best 90° apart, as Rankin has proven, which settles the margins")
+    return Limits(None, simplex, *room,
                   f"{num_classes} class vectors do not fit into {embedding_dim} dimensions as a simplex, and no formula is "
-                  f"known: s must be above the simplex's, a cosine margin below C/(C − 1) = {num_classes / (num_classes - 1):.2f}")
+                  f"known for s: it must be above the simplex's; {apart}")
 
 
 def best_spacing(num_classes, embedding_dim, starts=20, seed=0):

@@ -89,7 +89,16 @@ def test_limits_agree_where_the_circle_holds_a_simplex(classes):
 def test_limits_say_where_no_formula_is_known():
     found = bounds.limits(10, 3)
     assert found.least_scale is found.greatest_cosine_margin is found.greatest_angular_margin is None
-    assert "no formula is known" in found.explanation
+    assert "no formula is known for s" in found.explanation and "below 1" in found.explanation
+
+
+@pytest.mark.parametrize("classes, dim", [(5, 3), (6, 3), (10, 5), (10, 8), (16, 8)])
+def test_limits_between_simplex_and_cross_polytope_are_a_right_angle(classes, dim):
+    found = bounds.limits(classes, dim)
+    assert found[0] is None and found[2:4] == (1, math.pi / 2) and "at best 90° apart" in found.explanation
+    searched = bounds.limits_of(bounds.best_spacing(classes, dim, starts=4))
+    assert searched.greatest_angular_margin == pytest.approx(math.pi / 2, abs=1e-3)
+    assert searched.least_scale > found.least_scale_simplex
 
 
 @pytest.mark.parametrize("arguments, says", [((1,), "num_classes = 1"), ((10, 1), "embedding_dim = 1"),

@@ -11,10 +11,11 @@ const target = (theta, {m1, m2, m3}) => continued(m1 * theta + m2) - m3;
 const slope = (theta, {m1, m2}) => -m1 * Math.abs(Math.sin(m1 * theta + m2));
 
 // The best cosine between neighbouring class vectors: on a simplex if C ≤ d + 1, on the circle if
-// d = 2; between the two no formula is known, and this is NaN.
+// d = 2, at right angles if C ≤ 2d (Rankin); beyond no formula is known, and this is NaN.
 function neighbourCosine(C, d) {
   if (C <= d + 1) return -1 / (C - 1);
-  return d === 2 ? Math.cos(2 * Math.PI / C) : NaN;
+  if (d === 2) return Math.cos(2 * Math.PI / C);
+  return C <= 2 * d ? 0 : NaN;
 }
 
 const greatestCosineMargin = (C, d) => 1 - neighbourCosine(C, d);

@@ -68,7 +68,7 @@ function drawAngles(svg, setting) {
     + `<text x="2" y="${Y(90) + 4}">θ₂</text>`);
 }
 
-const gapOf = ({C, d}) => Math.acos(otherCosines(C, d)[0]);
+const gapOf = ({C, d}) => Math.acos(neighbourCosine(C, d) || 0);      // 90° where no formula is known
 
 function badge(x, y, number) {
   return `<g class="lb-${number === 1 ? "one" : "two"}"><circle class="lb-badge" cx="${x}" cy="${y}" r="10"/></g>`

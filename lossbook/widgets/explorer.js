@@ -65,17 +65,18 @@ function start(root, data) {
 function judge(box, setting, preset) {
   const {scale: s, C, d} = setting, room = greatestCosineMargin(C, d), asked = 1 - target(0, setting);
   const others = otherCosines(C, d), sure = centrePosterior(s, C, d), enough = leastScale(CONFIDENT, C, d);
-  const known = !Number.isNaN(room), most = known ? room : C / (C - 1), gap = Math.acos(1 - most);
-  const fits = asked <= most + 1e-9, kept = keptAngle(setting, gap);
-  const place = C <= d + 1 ? "stand as a simplex, every pair" : "share the circle, neighbours";
+  const known = !Number.isNaN(room), gap = gapOf(setting);
+  const fits = asked <= 1 - Math.cos(gap) + 1e-9, kept = keptAngle(setting, gap);
+  const simplex = C <= d + 1, exact = simplex || d === 2;          // then the scale has a formula too
+  const place = simplex ? "stand as a simplex, every pair" : `share the ${d === 2 ? "circle" : "sphere"}, neighbours`;
   const sides = degrees(Math.min(kept, gap)).toFixed(1), trained = posterior(s, target(0, setting), others);
   const lines = [];
   if (known)
     lines.push(`${C} class vectors in ${d} dimensions at best ${place} ${degrees(gap).toFixed(1)}° apart. A sample exactly `
                + `on its class vector can give up at most ${room.toFixed(3)} of cosine before a neighbour beats it.`);
   else
-    lines.push(`For ${C} classes in ${d} dimensions, between the circle and the simplex, no formula for the room is `
-               + `known. It is less than the simplex's C/(C−1) = ${most.toFixed(3)}, which the drawings use.`);
+    lines.push(`For ${C} classes in ${d} dimensions no formula for the room is known. Neighbours are less than 90° apart, `
+               + "and the room is less than 1; the drawings use 90°.");
   if (fits)
     lines.push(`${known ? "✓ The margin fits" : "? The margin may fit"}: at the centre it costs ${asked.toFixed(3)}, `
                + `and a class keeps ${sides}° to each side.`);
@@ -84,13 +85,13 @@ function judge(box, setting, preset) {
                + "as lost.");
   if (setting.m1 < 1)
     lines.push("With m₁ below 1 the target can lie above the cosine: both classes claim part of the arc.");
-  const grade = s < enough ? "✖ The scale is too small" : known ? "✓ The scale is enough" : "? The scale may be enough";
-  lines.push(`${grade}: at a class centre the posterior is ${known ? "" : "at most "}${percent(sure)} without the margin `
+  const grade = s < enough ? "✖ The scale is too small" : exact ? "✓ The scale is enough" : "? The scale may be enough";
+  lines.push(`${grade}: at a class centre the posterior is ${exact ? "" : "at most "}${percent(sure)} without the margin `
              + `and ${percent(trained)} with it; ${100 * CONFIDENT} % needs s ≥ ${enough.toFixed(1)}.`);
   if (preset && !(preset.w_norm && preset.x_norm))
     lines.push(`This preset leaves ${preset.w_norm ? "the length of x" : "the lengths of W and x"} free: training `
                + "finds it, and s here only stands for it.");
   box.replaceChildren(...lines.map(text => Object.assign(document.createElement("p"), {textContent: text})));
-  box.classList.toggle("lb-fits", known && fits && s >= enough);
+  box.classList.toggle("lb-fits", exact && fits && s >= enough);
   box.classList.toggle("lb-fails", !fits || s < enough);
 }
