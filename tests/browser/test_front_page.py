@@ -57,7 +57,7 @@ def test_it_stops_and_goes_on_when_asked(front):
     button = page.locator("#hero [data-part=play]")
     button.click()
     assert button.get_attribute("aria-label") == "Play"
-    page.wait_for_timeout(100)
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     before = pixels(page)
     page.wait_for_timeout(500)
     assert pixels(page) == before
