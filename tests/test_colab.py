@@ -25,6 +25,7 @@ import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import run_sync
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
@@ -159,8 +160,11 @@ def execute(python, folder, repository, chapter=QUICKEST, cells=None):
     specs = KernelSpecManager(kernel_dirs=[str(folder / "kernels")])
     manager = AsyncKernelManager(kernel_name="far", kernel_spec_manager=specs)
     client = NotebookClient(notebook, km=manager, timeout=600, resources={"metadata": {"path": str(folder / "empty")}})
-    client.execute(env=outside(folder, GIT_CONFIG_COUNT="1", GIT_CONFIG_KEY_0=f"url.{repository.as_uri()}.insteadOf",
-                               GIT_CONFIG_VALUE_0=ADDRESS))
+    try:
+        client.execute(env=outside(folder, GIT_CONFIG_COUNT="1", GIT_CONFIG_KEY_0=f"url.{repository.as_uri()}.insteadOf",
+                                   GIT_CONFIG_VALUE_0=ADDRESS))
+    finally:
+        run_sync(manager.shutdown_kernel)(now=True)                 # nbclient keeps a kernel that it was given
     return notebook
 
 
