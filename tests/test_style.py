@@ -85,7 +85,16 @@ def poor_exercises(chapter):
     return found
 
 
-CHAPTER_CHECKS = [long_cells, figures_without_words, missing_parts, poor_exercises]
+def misnumbered(chapter):
+    """A chapter named by its number is a link, [chapter 3](lsoftmax), and the number is that of _toc.yml."""
+    numbers = {page: number for number, page in contents.contents()}
+    loose = re.findall(r"(?<!\[)\b[Cc]hapters? \d+", prose(chapter))
+    linked = re.findall(r"\[(?:[Cc]hapter )?(\d+)\]\(([\w-]+)\)", prose(chapter))
+    return loose + [f"{number}: {label}" for number, label in linked
+                    if number != numbers.get(contents.labels().get(label, ("", ""))[1])]
+
+
+CHAPTER_CHECKS = [long_cells, figures_without_words, missing_parts, poor_exercises, misnumbered]
 
 
 @pytest.mark.parametrize("check", CHAPTER_CHECKS)
@@ -191,6 +200,9 @@ def test_a_good_chapter_passes(check):
     (poor_exercises, "assert 1", "1"),
     (poor_exercises, EXERCISES, EXERCISES + EXERCISES.replace("ex-sample", "ex-more")),
     (missing_parts, "## References", ""),
+    (misnumbered, "do one thing", "do as in chapter 3"),
+    (misnumbered, "do one thing", "do as in [chapter 4](lsoftmax)"),
+    (misnumbered, "do one thing", "do as in [Chapter 3](no-such-label)"),
 ])
 def test_a_bad_chapter_is_caught(check, old, new):
     assert old in GOOD
