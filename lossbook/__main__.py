@@ -11,6 +11,9 @@ from .sweep import MARGINS
 
 def main(arguments=None):
     """Run one command; the exit status is 0, 1 if a check disagrees, or 2 with a message if something was wrong."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):      # a Windows console may have no −: better a ? than a traceback
+            stream.reconfigure(errors="replace")
     options = _parser().parse_args(arguments)
     options.line = "python -m lossbook " + shlex.join(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -27,6 +30,10 @@ def main(arguments=None):
     return 0
 
 
+def _presets():
+    return [*heads.PRESETS, *heads.MORE_PRESETS]
+
+
 def _preset(name):
     try:
         heads.from_preset(name, 2, 10)
@@ -37,8 +44,8 @@ def _preset(name):
 
 def _row(name):
     try:
-        rows.row_named(name)
-    except KeyError as error:
+        rows.head_named(name, 2, 10)
+    except (KeyError, ValueError) as error:
         raise argparse.ArgumentTypeError(error.args[0]) from None
     return name
 
@@ -51,13 +58,13 @@ def _parser():
                "  python -m lossbook train ArcFace_v1        train on 5,000 embedded digits, about a minute\n"
                "  python -m lossbook evaluate ArcFace_v1     accuracies and angles\n"
                "  python -m lossbook animate ArcFace_v1      train and test embeddings over the epochs, as GIF and PNG\n\n"
-               "losses (NAME):\n" + "\n".join(f"  {name:14}{heads.from_preset(name, 2, 10).name}" for name in heads.PRESETS))
+               "losses (NAME):\n" + "\n".join(f"  {name:14}{heads.from_preset(name, 2, 10).name}" for name in _presets()))
     subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     def command(function, text):
         sub = subparsers.add_parser(function.__name__, help=text, description=text[0].upper() + text[1:] + ".")
         sub.set_defaults(command=function, classes=None)
-        sub.add_argument("name", metavar="NAME", type=_preset, help="the loss, one of: " + ", ".join(heads.PRESETS))
+        sub.add_argument("name", metavar="NAME", type=_preset, help="the loss, one of: " + ", ".join(_presets()))
         sub.add_argument("--seed", type=int, default=0, help="initial weights, order and shifts (default 0)")
         sub.add_argument("--out", metavar="DIR", help="folder of this training (default runs/NAME-seedS)")
         return sub

@@ -14,11 +14,11 @@ class RankLost(RuntimeError):
 class Alone:
     """What :func:`lossbook.training.fit` asks where one process or many could differ.
 
-    Attributes: ``rank``, this process among them, from 0, and ``size``, their number.
-    :class:`lossbook.parallel.Ranks` answers for many.
+    Attributes: ``rank``, this process among them, from 0; ``size``, their number; ``scales``, whether a
+    loss in float16 can be scaled. :class:`lossbook.parallel.Ranks` answers for many.
     """
 
-    rank, size = 0, 1
+    rank, size, scales = 0, 1, True
 
     def spread(self, backbone, head):
         """(backbone, head) as they take part in training."""

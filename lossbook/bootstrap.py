@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .errors import require
+from .errors import require, whole
 from .metrics import _labels
 
 __all__ = ["Interval", "by_identity", "interval_of"]
@@ -44,12 +44,15 @@ def by_identity(measure, scores, pairs, labels, resamples=200, level=0.95, seed=
     Raises
     ------
     ValueError
-        If there are fewer than 3 identities: drawing from them says nothing about others.
+        If there are fewer than 3 identities: drawing from them says nothing about others; if the pairs are
+        all genuine or all impostors, or are not as many as the scores.
     """
+    require(len(scores) == len(pairs.same), f"{len(scores)} scores of {len(pairs.same)} pairs: give one for each")
+    require(pairs.same.any() and not pairs.same.all(), "the pairs are all of one kind: expected genuine and impostor ones")
     labels = _labels(labels, len(labels))
     identities, place = np.unique(labels, return_inverse=True)
     require(len(identities) >= 3, f"{len(identities)} identities: resampling so few says nothing of others; give more")
-    require(isinstance(resamples, int) and resamples >= 20, f"resamples = {resamples!r}: expected 20 or more")
+    resamples = whole("resamples", resamples, 20)
     order = np.argsort(-np.asarray(scores), kind="stable")        # sorted once: a resample only changes the weights
     scores, same = np.asarray(scores)[order], pairs.same[order]
     first, second = place[pairs.first[order]], place[pairs.second[order]]

@@ -35,7 +35,13 @@ def centre_posterior(scale, num_classes):
 def least_scale(posterior, num_classes):
     """The least s for which :func:`centre_posterior` reaches ``posterior``, in (1/C, 1); d = 2."""
     _check(num_classes, posterior)
-    return brentq(lambda s: centre_posterior(s, num_classes) - posterior, 0, 1e6)
+    return _least(lambda s: centre_posterior(s, num_classes), posterior, num_classes, math.cos(2 * math.pi / num_classes))
+
+
+def _least(sure, posterior, num_classes, nearest):
+    """The least s with ``sure(s)`` = ``posterior``; at most what it takes if all others stand where the nearest does."""
+    most = math.log((num_classes - 1) * posterior / (1 - posterior)) / (1 - nearest)
+    return brentq(lambda s: sure(s) - posterior, 0, 1.01 * most)
 
 
 def least_scale_simplex(posterior, num_classes):
@@ -185,7 +191,7 @@ def limits_of(vectors, posterior=POSTERIOR):
         return float((1 / np.exp(scale * (cos - 1)).sum(axis=1)).min())
 
     apart = math.acos(nearest)
-    return Limits(brentq(lambda s: least_sure(s) - posterior, 0, 1e6), least_scale_simplex(posterior, len(vectors)),
+    return Limits(_least(least_sure, posterior, len(cos), nearest), least_scale_simplex(posterior, len(vectors)),
                   1 - nearest, apart, f"in this arrangement the nearest two of {len(vectors)} class vectors are "
                                       f"{math.degrees(apart):.1f}° apart")
 

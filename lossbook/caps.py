@@ -56,7 +56,7 @@ def won(head, weight, around=48, after=None):
 
     A bias is left out: a region is what its class wins at great length.
 
-    Raises ``ValueError`` if ``weight`` is not 3-D or has a zero row.
+    Raises ``ValueError`` if ``weight`` is not 3-D or has a zero row, or if the head has more vectors than these.
     """
     weight = torch.as_tensor(np.asarray(weight), dtype=torch.float64)
     require(weight.ndim == 2 and weight.shape[1] == 3,
@@ -94,8 +94,8 @@ def head_of_run(run, epoch=None):
     λ annealing stands as at the end of ``epoch``; without it, at the end of training.
     Raises ``ValueError`` if the run does not tell: its head is not one of :mod:`lossbook.heads`.
     """
-    kind = getattr(heads, run.name.partition("(")[0], None)
-    require(isinstance(kind, type) and issubclass(kind, heads.Head) and run.config.get("head"),
+    kind = next((kind for kind in _kinds(heads.Head) if kind.__name__ == run.name.partition("(")[0]), None)
+    require(kind is not None and run.config.get("head"),
             f"{run.name} does not tell its margin: it was not trained with a head of lossbook.heads; give the head "
             "it was trained with, heads={title: head}, or caps=False")
     head = kind(**{name: value for name, value in run.config["head"].items() if name in signature(kind).parameters})
@@ -103,12 +103,22 @@ def head_of_run(run, epoch=None):
     return head
 
 
+def _kinds(kind):
+    """A class of heads and all that are made from it."""
+    yield kind
+    for own in kind.__subclasses__():
+        yield from _kinds(own)
+
+
 def _judge(head, weight):
     """A function from directions (C, P, 3) to whether class j wins the directions of row j, (C, P) bool."""
+    more = [name for name, value in head.named_parameters() if value.ndim > 1 and name != "weight"]
+    require(not more, f"{type(head).__name__} has more vectors than one a class ({', '.join(more)}): its regions are not drawn")
     def wins(directions):
         flat = directions.reshape(-1, 3)
         labels = torch.arange(len(weight)).repeat_interleave(directions.shape[1])
-        state = {name: torch.zeros(value.shape, dtype=torch.float64) for name, value in head.named_parameters()}
+        state = {name: torch.zeros(value.shape, dtype=torch.float64) if name == "bias" else value.double()
+                 for name, value in head.named_parameters()}
         logits = torch.func.functional_call(head, {**state, "weight": weight}, (flat, labels))
         own = logits.gather(1, labels[:, None])
         best_other = logits.scatter(1, labels[:, None], -torch.inf).amax(dim=1, keepdim=True)

@@ -165,7 +165,7 @@ def head(attempt, reference, *, only=None):
             raise Found("Your logits are right, but cut off from their gradient: nothing can be trained with them.",
                          "gradient cut off")
         for name, to in (("embeddings", leaf), ("class vectors", weight)):
-            pull, = torch.autograd.grad(loss, to, retain_graph=True, allow_unused=True)
+            pull, = call(lambda: torch.autograd.grad(loss, to, retain_graph=True, allow_unused=True))
             if pull is None:
                 raise Found(f"Your logits are right, but the {name} get no gradient from them.", "gradient cut off")
             if not pull.isfinite().all():

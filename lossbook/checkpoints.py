@@ -1,5 +1,6 @@
 """Checkpoint: the state of a training after an epoch, so that an interrupted run can go on."""
 
+import io
 import json
 from pathlib import Path
 
@@ -37,7 +38,9 @@ class Checkpoint:
                           for snapshot in self.run.snapshots],
         }
         if self.ranks.rank == 0:
-            write_atomically(self.path, lambda file: torch.save(state, file))
+            packed = io.BytesIO()                   # torch's own writer would not say that the disk is full
+            torch.save(state, packed)
+            write_atomically(self.path, lambda file: file.write(packed.getbuffer()))
 
     def restore(self):
         """Take up a saved state, if there is one; the number of the epoch to train next, from 1.
@@ -66,11 +69,11 @@ class Checkpoint:
 
 
 def load_weights(path, backbone, head):
-    """Put the weights of a checkpoint into ``backbone`` and ``head``; returns the run's name."""
+    """Put the weights of a checkpoint into ``backbone`` and ``head``; returns the run's history so far, a DataFrame."""
     state = _read(Path(path))
     backbone.load_state_dict(state["parts"]["backbone"])
     head.load_state_dict(state["parts"]["head"])
-    return json.loads(state["about"])["name"]
+    return pd.DataFrame(json.loads(state["about"])["history"], columns=COLUMNS)
 
 
 _MAY_DIFFER = {"device", "versions.lossbook", "versions.torch", "versions.python", "warm_start", "ranks"}

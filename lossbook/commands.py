@@ -55,11 +55,15 @@ def _train(options, device, ranks=None):
 
 def evaluate(options):
     run, folder = _trained(options)
+    if "made_by" not in run.config:
+        raise ValueError(f"{folder / 'run.npz'} was not written by python -m lossbook train: it does not tell its network")
     made = run.config["made_by"]
     dataset = data.load(run.config["dataset"])
     backbone = BACKBONES[made["backbone"]](made["embedding_dim"])
     head = heads.from_preset(made["preset"], made["embedding_dim"], len(dataset.classes))
-    load_weights(folder / "checkpoint", backbone, head)
+    if not load_weights(folder / "checkpoint", backbone, head).equals(run.history):
+        raise ValueError(f"{folder / 'checkpoint'} is not the end of the training in {folder / 'run.npz'}: another one was "
+                         f"started there since; finish it with python -m lossbook train {options.name}, or give another --out")
     table = {split: _in_words(results.score(backbone, head, getattr(dataset, split))) for split in ("train", "test")}
     print(f"{options.name}: {run.name} on {dataset.name}, seed {options.seed} (no margin anywhere below)")
     print(pd.DataFrame(table).to_string())

@@ -1,12 +1,13 @@
 """Split and Dataset: images and labels as tensors, checked once when they are put together."""
 
+import hashlib
 from dataclasses import dataclass
 
 import torch
 
-from .errors import require
+from .errors import require, whole
 
-__all__ = ["Dataset", "Split", "spread"]
+__all__ = ["Dataset", "Split", "spread", "digests"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -40,6 +41,7 @@ class Split:
                     f"{what} must be a tensor of {dtype}, got {given}", TypeError)
         require(isinstance(classes, tuple) and all(isinstance(c, str) for c in classes),
                 f"classes must be a tuple of strings, got {classes!r}", TypeError)
+        require(len(set(classes)) == len(classes), f"classes must have names of their own, got {classes!r}")
         require(images.ndim == 4 and labels.shape == images.shape[:1],
                 "images must have shape (N, channels, height, width) and labels (N,), "
                 f"got {tuple(images.shape)} and {tuple(labels.shape)}")
@@ -142,5 +144,13 @@ def spread(labels, size):
     ``labels`` is a tensor (N,) of integers. A :class:`~lossbook.training.Snapshot` holds the
     images ``spread(split.labels, snapshot_size)`` of its split, in that order.
     """
-    by_class = torch.argsort(labels, stable=True)
+    size, by_class = whole("size", size), torch.argsort(labels, stable=True)
     return by_class[torch.linspace(0, len(by_class) - 1, min(size, len(by_class))).long()].sort().values
+
+
+def digests(dataset):
+    """SHA-256 of each half's pixels and labels, ``{"train": …, "test": …}``: tells whether two data sets are the same."""
+    def digest(half):
+        return hashlib.sha256(half.images.cpu().contiguous().numpy().tobytes()
+                              + half.labels.cpu().contiguous().numpy().tobytes()).hexdigest()
+    return {"train": digest(dataset.train), "test": digest(dataset.test)}

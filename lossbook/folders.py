@@ -106,7 +106,7 @@ class _ImageFolder(datasets.ImageFolder):
         classes = sorted(path.relative_to(root).as_posix() for path in holding - {root})
         require(classes, f"{directory} has no folder with images in it: expected one folder a class, "
                          f"with files that end in {', '.join(IMG_EXTENSIONS)}", DataError)
-        nested = next((a for a, b in zip(classes, classes[1:]) if b.startswith(a + "/")), None)
+        nested = next((str(parent) for one in classes for parent in Path(one).parents if parent.as_posix() in classes), None)
         require(nested is None, f"{directory}: folder {nested!r} holds images and folders with images: "
                                 "is it a class or a group of classes? Move its images", DataError)
         return classes, {name: number for number, name in enumerate(classes)}
@@ -116,6 +116,11 @@ def grey(path, size):
     """One image file as grey pixels, ``(size, size)`` uint8. Raises ``DataError`` if it cannot be read."""
     try:
         with Image.open(path) as image:
+            if image.mode.startswith("I;16") or (image.mode, image.format) == ("I", "PNG"):
+                # 16 bits of grey, which convert would cut off at 255
+                image = Image.fromarray((np.asarray(image) / 257).astype(np.uint8))
+            require(image.mode not in ("I", "F"), f"{path} has more than 16 bits a pixel ({image.mode}): "
+                    "which of its values is white is not known; save it with 8 or 16 bits", DataError)
             return np.asarray(image.convert("L").resize((size, size), Image.Resampling.BOX), dtype=np.uint8)
     except (UnidentifiedImageError, OSError) as error:
         raise DataError(f"{path} cannot be read as an image ({error}): replace or remove it") from error

@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from . import fused
-from .errors import require
-from .lengths import polar
+from .errors import require, whole
+from .lengths import polar, widened
 from .sampling import sample_classes
 
 __all__ = ["Head", "MarginHead", "NonFiniteEmbedding"]
@@ -44,10 +44,7 @@ class Head(nn.Module):
 
     def __init__(self, embedding_dim, num_classes, scale=1.0, **hyperparameters):
         super().__init__()
-        require(isinstance(embedding_dim, int) and embedding_dim >= 1,
-                f"embedding_dim = {embedding_dim!r}: expected a whole number of at least 1")
-        require(isinstance(num_classes, int) and num_classes >= 2,
-                f"num_classes = {num_classes!r}: expected a whole number of at least 2")
+        embedding_dim, num_classes = whole("embedding_dim", embedding_dim), whole("num_classes", num_classes, 2)
         require(math.isfinite(scale) and scale > 0,
                 f"scale = {scale!r}: the scale s multiplies cosines and must be above 0 and finite")
         self.embedding_dim, self.num_classes, self.scale = embedding_dim, num_classes, float(scale)
@@ -133,7 +130,7 @@ class Head(nn.Module):
         return False
 
     def _logits(self, x):
-        features = polar(x, self._shortest(x))[0] if self.unit_embedding else x
+        features = polar(x, self._shortest(x))[0] if self.unit_embedding else widened(x)
         vectors = polar(self.weight, self._shortest(self.weight))[0] if self.unit_weight else self.weight
         # A product of unit vectors cannot overflow in half precision; any other can.
         bounded = self.unit_embedding and self.unit_weight

@@ -143,7 +143,7 @@ class ArcFace(MarginHead):
 
     def __init__(self, embedding_dim, num_classes, scale=64.0, margin=0.5, easy_margin=False):
         self.easy_margin = easy_margin
-        super().__init__(embedding_dim, num_classes, scale, margin=margin)
+        super().__init__(embedding_dim, num_classes, scale, margin=margin, **_if_easy(easy_margin))
 
     def margin_of(self, cos):
         return margins.arcface(cos, self.margin, self.easy_margin)
@@ -162,10 +162,15 @@ class CombinedMargin(MarginHead):
 
     def __init__(self, embedding_dim, num_classes, scale=64.0, m1=1.0, m2=0.0, m3=0.0, easy_margin=False):
         self.easy_margin = easy_margin
-        super().__init__(embedding_dim, num_classes, scale, m1=m1, m2=m2, m3=m3)
+        super().__init__(embedding_dim, num_classes, scale, m1=m1, m2=m2, m3=m3, **_if_easy(easy_margin))
 
     def margin_of(self, cos):
         return margins.combined(cos, self.m1, self.m2, self.m3, self.easy_margin)
+
+
+def _if_easy(easy_margin):
+    """The easy margin as a hyperparameter, told only where it is on."""
+    return {"easy_margin": True} if easy_margin else {}
 
 
 class Preset(NamedTuple):
@@ -213,8 +218,12 @@ def from_preset(name, embedding_dim, num_classes):
 
 
 def head_of(row, embedding_dim, num_classes):
-    """The head of a :class:`Preset`: the plainest class that has its lengths and margins."""
-    if row.w_norm and row.x_norm:
+    """The head of a :class:`Preset`: the plainest class that has its lengths and margins.
+
+    Raises ``ValueError`` for a row that no head here can follow.
+    """
+    if row.x_norm:
+        require(row.w_norm, f"{row}: no head here normalises embeddings and leaves the class vectors their lengths")
         if row.m1 == 1 and row.m2 == 0 and row.m3 == 0:
             return NormSoftmax(embedding_dim, num_classes, scale=row.scale)
         if row.m1 == 1 and row.m2 == 0:
@@ -222,6 +231,8 @@ def head_of(row, embedding_dim, num_classes):
         if row.m1 == 1 and row.m3 == 0:
             return ArcFace(embedding_dim, num_classes, scale=row.scale, margin=row.m2)
         return CombinedMargin(embedding_dim, num_classes, *row[2:])
-    if row.m1 == 1:
+    require(row.scale == 1 and row.m2 == 0 and row.m3 == 0,
+            f"{row}: a head that keeps the embeddings' lengths takes them for its scale, and knows the margin m1 alone")
+    if row.m1 == 1 and not row.w_norm:
         return Softmax(embedding_dim, num_classes, bias=False)
     return (SphereFace if row.w_norm else LSoftmax)(embedding_dim, num_classes, margin=row.m1)

@@ -27,7 +27,7 @@ def score_histograms(panels):
             ax.stairs(values, edges, color=color, fill=True, alpha=0.35, hatch=hatch)
             ax.stairs(values, edges, color=color, linewidth=1.8, label=label)
         rejected, accepted = (np.cumsum(counts[0]) / counts[0].sum(), 1 - np.cumsum(counts[1]) / counts[1].sum())
-        at = int(np.argmax(rejected >= accepted))
+        at = int(np.argmin(np.abs(rejected - accepted)))
         ax.axvline(edges[at + 1], color=INK, linestyle=LINE_STYLES[1], linewidth=1.3)
         ax.set_title(title)
     for ax in grid.flat[len(panels):]:

@@ -150,6 +150,8 @@ def combined(cos, m1, m2, m3, easy_margin=False):
     if not (torch.is_tensor(cos) and cos.is_floating_point()):
         raise TypeError(f"cos must be a floating-point tensor, got {type(cos).__name__}"
                         + (f" of {cos.dtype}" if torch.is_tensor(cos) else ""))
+    require(not any(torch.is_tensor(m) and m.requires_grad for m in (m1, m2, m3)),
+            "a margin is a number here, and this one requires a gradient: for one that learns, write margin_of in torch")
     require(math.isfinite(m1) and m1 > 0, f"m1 = {m1!r}: it multiplies the angle and must be above 0")
     require(math.isfinite(m2) and m2 >= 0, f"m2 = {m2!r}: an angle in radians, at least 0")
     require(math.isfinite(m3) and m3 >= 0, f"m3 = {m3!r}: an additive cosine margin, at least 0")

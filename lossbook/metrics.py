@@ -87,7 +87,7 @@ def largest_empty_arc(x):
     Near 0 the embeddings fill the circle; ten tight clusters leave an arc near 2π/10. A single
     direction leaves 2π.
     """
-    theta = np.sort(_direction(_plane("x", x)))
+    theta = np.sort(_direction(_unit("x", _plane("x", x))))
     return float(np.max(np.diff(theta, append=theta[0] + 2 * np.pi)))
 
 

@@ -42,6 +42,8 @@ class Ranks(Alone):
     Attributes: ``rank`` (from 0), ``size`` and ``device``, this rank's.
     """
 
+    scales = False                      # torch.amp.GradScaler does not take DTensors beside tensors
+
     def __init__(self, device_type):
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
         self.mesh = init_device_mesh(device_type, (self.size,))

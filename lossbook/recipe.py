@@ -1,8 +1,12 @@
 """Recipe: the settings of a training, checked once."""
 
+import math
+import numbers
 from dataclasses import dataclass
 
 import torch
+
+from .errors import require, whole
 
 __all__ = ["Recipe"]
 
@@ -14,10 +18,12 @@ class Recipe:
     epochs : passes over the training images
     batch_size : images a step; the last, smaller batch of an epoch is kept
     learning_rate : the peak of the one-cycle schedule (a third of the way up, then down to 0)
-    optimizer : "adamw" or "sgd" (with momentum 0.9)
+    optimizer : "adamw" or "sgd"; the schedule moves the momentum (AdamW's β₁) from 0.95 to 0.85 and back
     weight_decay : of all weights
     max_shift : pixels; each training batch is moved by a random shift of at most this much each way
-    clip_norm : the gradient's norm is cut to this; ``math.inf`` leaves it as it is
+    clip_norm : the gradient's norm is cut to this; None leaves it as it is
+
+    Raises ``ValueError`` for a setting outside its domain.
     """
 
     epochs: int = 15
@@ -26,18 +32,17 @@ class Recipe:
     optimizer: str = "adamw"
     weight_decay: float = 1e-4
     max_shift: int = 2
-    clip_norm: float = 1.0
+    clip_norm: float | None = 1.0
 
     def __post_init__(self):
         for name, smallest in [("epochs", 1), ("batch_size", 1), ("max_shift", 0)]:
+            object.__setattr__(self, name, whole(name, getattr(self, name), smallest))
+        for name, zero in [("learning_rate", False), ("weight_decay", True), ("clip_norm", False)]:
             value = getattr(self, name)
-            if not isinstance(value, int) or value < smallest:
-                raise ValueError(f"{name} = {value!r}: expected a whole number of at least {smallest}")
-        for name in ("learning_rate", "clip_norm"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} = {getattr(self, name)!r}: expected a number above 0")
-        if self.optimizer not in ("adamw", "sgd"):
-            raise ValueError(f"optimizer = {self.optimizer!r}: expected 'adamw' or 'sgd'")
+            require((value is None and name == "clip_norm") or
+                    (isinstance(value, numbers.Real) and math.isfinite(value) and (value > 0 or zero and value == 0)),
+                    f"{name} = {value!r}: expected a finite number {'of at least' if zero else 'above'} 0")
+        require(self.optimizer in ("adamw", "sgd"), f"optimizer = {self.optimizer!r}: expected 'adamw' or 'sgd'")
 
     def optimizer_for(self, parameters):
         """A torch optimizer of ``parameters`` at the peak learning rate."""

@@ -5,16 +5,16 @@ Run, for figures) and, while it trains, ``ROW-seedN.checkpoint``. A row whose JS
 done; killed and started again, the same command goes on from the last finished epoch.
 """
 
-import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
 from tqdm.auto import tqdm
 
 from . import results, rows
+from .dataset import digests
 from .training import fit
 
-__all__ = ["train_row", "reproduce", "check", "Agreement", "setting_of", "digests"]
+__all__ = ["train_row", "reproduce", "check", "Agreement", "setting_of"]
 
 SNAPSHOT_SIZE = 500     # images of each half in the saved Run: enough for a figure, and small
 
@@ -24,7 +24,7 @@ def train_row(name, dataset, backbone, embedding_dim=2, about=None, **options):
 
     ``about`` is a dict to write into both; ``options`` are :func:`lossbook.training.fit`'s.
     """
-    model, head = backbone(embedding_dim), rows.head_named(name, embedding_dim, len(dataset.classes))
+    model, head = _network(name, dataset, backbone, embedding_dim)
     run = fit(model, head, dataset, snapshot_size=SNAPSHOT_SIZE, **options)
     run.config.update(about or {})
     return run, results.measure(model, head, dataset, run, name)
@@ -51,11 +51,11 @@ def reproduce(names, dataset, backbone, *, embedding_dim=2, seeds=1, folder=None
     KeyError
         For an unknown row.
     ValueError
-        If a saved row was made with another recipe or other images.
+        If a saved row was made with another recipe, another network or other images.
     """
     folder = Path(folder or results.FOLDER) / setting_of(dataset, embedding_dim)
     for name in names:
-        rows.row_named(name)      # a wrong one is refused now, not after hours
+        _network(name, dataset, backbone, embedding_dim)      # a wrong one is refused now, not after hours
     images, records = digests(dataset), []
     with tqdm(total=len(names) * seeds, desc="rows", unit="row") as bar:
         for seed in range(seeds):
@@ -65,7 +65,7 @@ def reproduce(names, dataset, backbone, *, embedding_dim=2, seeds=1, folder=None
                 result = stem.with_name(stem.name + ".json")
                 bar.set_postfix_str(f"{name}, seed {seed}")
                 if result.exists():
-                    record = _saved(result, images, options)
+                    record = _saved(result, images, _network(name, dataset, backbone, embedding_dim), options)
                 else:
                     about = {"data_sha256": images, "made_by": made_by or {}}
                     run, record = train_row(name, dataset, backbone, embedding_dim, about, seed=seed,
@@ -98,7 +98,7 @@ def check(name, dataset, backbone, *, embedding_dim=2, seed=0, folder=None, devi
 
     Returns an :class:`Agreement`. They agree if they differ by no more than
     :func:`lossbook.results.spread` of the saved seeds. Raises ``FileNotFoundError`` if the row
-    is not saved, ``ValueError`` if it was made from other images.
+    is not saved, ``ValueError`` if it was made from other images or with another network.
     """
     folder = Path(folder or results.FOLDER)
     setting = setting_of(dataset, embedding_dim)
@@ -108,6 +108,7 @@ def check(name, dataset, backbone, *, embedding_dim=2, seed=0, folder=None, devi
                                 f"to check; make it with python -m lossbook reproduce {name}")
     record = saved[seed]
     _same_images(record, digests(dataset), name)
+    _same_network(record, _network(name, dataset, backbone, embedding_dim), name)
     _, again = train_row(name, dataset, backbone, embedding_dim, seed=seed, device=device,
                          precision=record["precision"], **record["recipe"])
     accuracies = [one["test"]["accuracy"] for one in saved.values()]
@@ -120,24 +121,30 @@ def setting_of(dataset, embedding_dim):
     return f"{dataset.name.replace(', first', '').replace(' ', '-')}-{embedding_dim}d"
 
 
-def digests(dataset):
-    """SHA-256 of each half's pixels and labels, as tensors' bytes."""
-    def digest(half):
-        return hashlib.sha256(half.images.contiguous().numpy().tobytes()
-                              + half.labels.contiguous().numpy().tobytes()).hexdigest()
-    return {"train": digest(dataset.train), "test": digest(dataset.test)}
+def _network(name, dataset, backbone, embedding_dim):
+    """(backbone, head) of a row, not trained."""
+    return backbone(embedding_dim), rows.head_named(name, embedding_dim, len(dataset.classes))
 
 
-def _saved(path, images, options):
+def _saved(path, images, network, options):
     """The record in ``path``, if it is what would be trained now."""
     record = results.read(path)
     _same_images(record, images, path)
+    _same_network(record, network, path)
     made = {**record["recipe"], "precision": record["precision"]}
     for key, value in options.items():
         if key in made and value != "auto" and made[key] != value:
             raise ValueError(f"{path} was made with {key} = {made[key]}, now {value} is asked for: "
                              "give another --out, or delete it to train it again")
     return record
+
+
+def _same_network(record, network, where):
+    here = type(network[0]).__name__, sum(p.numel() for part in network for p in part.parameters())
+    made = record["backbone"], record["weights"]
+    if here != made:
+        raise ValueError(f"{where} was made with {made[0]} and {made[1]:,} weights, here are {here[0]} and {here[1]:,}: "
+                         "give its profile or backbone, or another --out")
 
 
 def _same_images(record, images, where):

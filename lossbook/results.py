@@ -15,6 +15,7 @@ import torch
 from scipy import stats
 
 from . import metrics
+from .errors import require
 from .files import write_atomically
 from .training import embed
 
@@ -130,8 +131,11 @@ def table(records):
     (of one training), ``train``, ``test``, ``test_interval`` (half the width of Student's interval
     for the mean; NaN for one seed), ``test_by_angle``, ``source_test`` (as the source prints
     it for MNIST in 2-D; NaN elsewhere), ``difference``, and the medians over seeds of the angles that :func:`score` measures on the
-    test half. Accuracies are fractions, angles radians.
+    test half. Accuracies are fractions, angles radians. Raises ``ValueError`` for records of more than one setting.
     """
+    settings = sorted({(record["dataset"], record["classes"], record["embedding_dim"]) for record in records})
+    require(len(settings) == 1, f"records of {len(settings)} settings (data set, classes, dimensions), {settings}: "
+            "a table is of one; give load a setting")
     lines = {}
     for row in dict.fromkeys(record["row"] for record in records):
         mine = [record for record in records if record["row"] == row]

@@ -8,7 +8,7 @@ import math
 import re
 
 from . import bounds
-from .heads import PRESETS, from_preset, head_of
+from .heads import MORE_PRESETS, PRESETS, from_preset, head_of
 
 __all__ = ["row_named", "head_named", "mended", "everything"]
 
@@ -18,8 +18,11 @@ MARGIN_OF = {"L-softmax": "m1", "A-softmax": "m1", "ArcFace": "m2", "CosFace": "
 def row_named(name):
     """The :class:`~lossbook.heads.Preset` that ``name`` stands for.
 
-    Raises ``KeyError`` naming the nearest presets and the way to write a scale and a margin.
+    Raises ``KeyError`` naming the nearest presets and the way to write a scale and a margin, and for
+    a preset of ``MORE_PRESETS``, which no row describes.
     """
+    if name in MORE_PRESETS:
+        raise KeyError(f"{name!r} is a preset that no row of lengths, scale and margins describes: take head_named")
     loss, scale, margin = re.fullmatch(r"(.*?)(?:_s(\d+(?:\.\d+)?))?(?:_m(\d+(?:\.\d+)?))?", name, re.DOTALL).groups()
     family = re.sub(r"_v\d+$", "", loss)
     if loss in PRESETS:
@@ -45,7 +48,12 @@ def row_named(name):
 
 
 def head_named(name, embedding_dim, num_classes):
-    """The head of a row, e.g. ``head_named("ArcFace_v1_s16", 2, 10)``. Raises as :func:`row_named`."""
+    """The head of a row, e.g. ``head_named("ArcFace_v1_s16", 2, 10)``, or of any preset.
+
+    Raises as :func:`row_named`, and ``ValueError`` for a margin that the loss cannot take.
+    """
+    if name in MORE_PRESETS:
+        return from_preset(name, embedding_dim, num_classes)
     return head_of(row_named(name), embedding_dim, num_classes)
 
 

@@ -82,6 +82,7 @@ class SubCenterArcFace(ArcFace):
         """
         most = self.dominant_of(x, labels)
         every = torch.cat([self.weight[None], self.others])
-        kept = ArcFace(self.embedding_dim, self.num_classes, self.scale, self.margin, self.easy_margin).to(every)
+        with torch.random.fork_rng(devices=[]):               # its weights are drawn, and then replaced
+            kept = ArcFace(self.embedding_dim, self.num_classes, self.scale, self.margin, self.easy_margin).to(every)
         kept.weight.copy_(every[most, torch.arange(self.num_classes, device=most.device)])
         return kept

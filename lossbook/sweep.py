@@ -6,7 +6,9 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from . import results
-from .reproduce import digests, train_row
+from .dataset import digests
+from .errors import require
+from .reproduce import train_row
 
 __all__ = ["SCALES", "MARGINS", "sweep"]
 
@@ -38,12 +40,14 @@ def sweep(loss, dataset, backbone, path, *, scales=None, margins=None, seed=0, m
     Raises
     ------
     ValueError
-        If ``path`` holds a sweep of another loss, other images or another recipe.
+        If ``loss`` is another, or ``path`` holds a sweep of another loss, other images or another recipe.
     """
+    require(loss in MARGINS, f"loss = {loss!r}: expected one of {', '.join(MARGINS)}")
     path, scales = Path(path), SCALES if scales is None else scales
     margins = MARGINS[loss] if margins is None else margins
     about = {"format": results.FORMAT, "loss": loss, "dataset": dataset.name, "classes": len(dataset.classes),
-             "embedding_dim": 2, "seed": seed, "data_sha256": digests(dataset), "asked": options}
+             "embedding_dim": 2, "seed": seed, "data_sha256": digests(dataset),
+             "asked": {key: value for key, value in options.items() if key != "device"}}
     record = {**about, "made_by": made_by or {}, "cells": []}
     if path.exists():
         record = results.read(path)

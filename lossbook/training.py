@@ -12,8 +12,9 @@ from tqdm.auto import tqdm
 from . import __version__
 from .alone import Alone
 from .checkpoints import Checkpoint
-from .dataset import spread
+from .dataset import digests, spread
 from .devices import describe, pick_device, pick_precision
+from .errors import whole
 from .heads import NonFiniteEmbedding
 from .recipe import Recipe
 from .runs import Run, RunFileError, Snapshot
@@ -27,7 +28,7 @@ class TrainingDiverged(FloatingPointError):
 
 def fit(backbone, head, dataset, *, seed=0, device=None, precision="auto", warm_start=False,
         snapshot_size=1000, checkpoint=None, progress=True, on_epoch=None, ranks=None, **recipe):
-    """Train ``backbone`` and ``head`` together on ``dataset``; both are changed in place.
+    """Train ``backbone`` and ``head`` together on ``dataset``; both are changed in place, and left in evaluation mode.
 
     Parameters
     ----------
@@ -35,8 +36,8 @@ def fit(backbone, head, dataset, *, seed=0, device=None, precision="auto", warm_
     head : a head from :mod:`lossbook.heads`, or a module with the same ``forward`` and ``loss``
     dataset : lossbook.data.Dataset
     seed : int
-        Decides everything random: initial weights, the order of images, the shifts. The same seed
-        on the same machine gives the same run, bit for bit.
+        Decides everything random: initial weights, the order of images, the shifts, dropout. The same
+        seed on the same machine gives the same run, bit for bit. torch's global generators stay as they were.
     device : str or torch.device, optional
         Default: CUDA, then Apple's MPS, then the CPU.
     precision : "auto", "float32", "bfloat16" or "float16"
@@ -67,12 +68,12 @@ def fit(backbone, head, dataset, *, seed=0, device=None, precision="auto", warm_
     TrainingDiverged
         The moment a loss or its gradient is not finite: names epoch, step and the likely cause.
     ValueError
-        If the recipe is unsound, or a checkpoint belongs to another training.
+        If the recipe is unsound, the device is not here, or a checkpoint belongs to another training.
     """
-    recipe = Recipe(**recipe)
+    recipe, snapshot_size = Recipe(**recipe), whole("snapshot_size", snapshot_size)
     ranks = ranks or Alone()
     device = pick_device(device)
-    precision = pick_precision(precision, device)
+    precision = pick_precision(precision, device, ranks.scales)
     mixed = precision is not torch.float32
     if not warm_start:
         _draw_weights(backbone, seed)
@@ -90,7 +91,7 @@ def fit(backbone, head, dataset, *, seed=0, device=None, precision="auto", warm_
         optimizer, recipe.learning_rate, epochs=recipe.epochs, steps_per_epoch=steps)
     scaler = torch.amp.GradScaler(device.type, enabled=precision is torch.float16)
 
-    config = {"dataset": dataset.name, "backbone": type(backbone).__name__,
+    config = {"dataset": dataset.name, "data_sha256": digests(dataset), "backbone": type(backbone).__name__,
               "weights": sum(p.numel() for p in parameters), "head": _settings_of(head),
               "seed": seed, "warm_start": warm_start, "snapshot_size": snapshot_size,
               "precision": str(precision).removeprefix("torch."), "device": describe(device),
@@ -104,10 +105,12 @@ def fit(backbone, head, dataset, *, seed=0, device=None, precision="auto", warm_
 
     with tqdm(total=recipe.epochs, initial=first - 1, desc=run.name, unit="epoch",
               **({} if progress and ranks.rank == 0 else {"disable": True})) as bar, ranks.together(), \
+            torch.random.fork_rng([device] if device.type == "cuda" else []), \
             torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
         for epoch in range(first, recipe.epochs + 1):
             began = time.perf_counter()
             random = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+            torch.manual_seed(random.initial_seed())              # for layers that draw, such as dropout
             order = torch.randperm(len(images), generator=random).to(device)
             backbone.train(), head.train()
             losses, correct = 0.0, 0
@@ -123,7 +126,7 @@ def fit(backbone, head, dataset, *, seed=0, device=None, precision="auto", warm_
                 optimizer.zero_grad(set_to_none=True)
                 scaler.scale(loss).backward()
                 scaler.unscale_(optimizer)
-                norm = ranks.clip(parameters, recipe.clip_norm)
+                norm = ranks.clip(parameters, math.inf if recipe.clip_norm is None else recipe.clip_norm)
                 if not scaler.is_enabled() and not torch.isfinite(norm):
                     raise TrainingDiverged(_gradient_message(backbone, head, loss, where))
                 before = scaler.get_scale()
@@ -131,6 +134,8 @@ def fit(backbone, head, dataset, *, seed=0, device=None, precision="auto", warm_
                 scaler.update()
                 if scaler.get_scale() >= before:
                     schedule.step()
+                elif scaler.get_scale() < 1:      # halved some seventeen times: it is no overflow
+                    raise TrainingDiverged(_gradient_message(backbone, head, loss, where))
                 losses += loss.item() * len(positions)
                 with torch.no_grad():
                     correct += int((classifier(x.detach()).argmax(dim=1) == truth).sum())
@@ -145,6 +150,7 @@ def fit(backbone, head, dataset, *, seed=0, device=None, precision="auto", warm_
             bar.update()
             if on_epoch is not None and on_epoch(run) is True:
                 break
+    backbone.eval(), head.eval()
     return run
 
 
@@ -152,11 +158,13 @@ def fit(backbone, head, dataset, *, seed=0, device=None, precision="auto", warm_
 def embed(backbone, images, batch_size=1000):
     """Embeddings (N, d), float32 on the CPU, of ``images`` (N, 1, H, W), in evaluation mode."""
     device = next(backbone.parameters()).device
-    was_training = backbone.training
+    modes = {module: module.training for module in backbone.modules()}
     backbone.eval()
-    parts = [backbone(part.to(device)).float().cpu() for part in images.split(batch_size)]
-    backbone.train(was_training)
-    return torch.cat(parts)
+    try:
+        return torch.cat([backbone(part.to(device)).float().cpu() for part in images.split(batch_size)])
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
 
 
 def _settings_of(head):
@@ -166,10 +174,10 @@ def _settings_of(head):
 
 
 def _draw_weights(module, seed):
-    """Initialise every layer from ``seed`` alone, leaving torch's global generator as it was."""
+    """Initialise every layer from ``seed`` alone, on the CPU, so that every device starts alike."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        for name, layer in module.named_modules():
+        torch.default_generator.manual_seed(seed)
+        for name, layer in module.cpu().named_modules():
             if hasattr(layer, "reset_parameters"):
                 layer.reset_parameters()
             elif next(layer.parameters(recurse=False), None) is not None:

@@ -5,6 +5,7 @@ wrong kind are verdicts as well.
 """
 
 import linecache
+import math
 import numbers
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,7 +164,7 @@ def slope(function, cos):
     if not value.requires_grad:
         raise Found("Your values are right, but cut off from their gradient (by detach, no_grad, item or numpy): nothing "
                     "can be trained with them.", "gradient cut off")
-    found, = torch.autograd.grad(value.sum(), leaf, allow_unused=True)
+    found, = call(lambda: torch.autograd.grad(value.sum(), leaf, allow_unused=True))
     return torch.zeros_like(cos) if found is None else found
 
 
@@ -173,4 +174,7 @@ def number(thing):
         thing = thing.detach().cpu().numpy()
     if isinstance(thing, (np.ndarray, np.generic)) and np.size(thing) == 1:
         thing = np.asarray(thing).reshape(()).item()
-    return float(thing) if isinstance(thing, numbers.Real) and not isinstance(thing, bool) else None
+    try:
+        return float(thing) if isinstance(thing, numbers.Real) and not isinstance(thing, bool) else None
+    except OverflowError:
+        return math.inf if thing > 0 else -math.inf

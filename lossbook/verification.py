@@ -17,6 +17,7 @@ from sklearn.metrics import det_curve, roc_curve
 
 from .bootstrap import Interval, by_identity, interval_of
 from .errors import require
+from .metrics import _labels, _matrix
 from .pairing import Pairs, fold_pairs, pairs, similarity
 from .protocols import FoldAccuracy, best_threshold, checked, gallery_and_probe, ranks, ten_fold
 
@@ -109,7 +110,8 @@ def report(x, labels, protocol=None, *, fars=FARS, most=100_000, resamples=200, 
         The pairs and folds to judge by, e.g. LFW's. Default: all pairs (at most ``most`` of each
         kind), and ten folds from :func:`fold_pairs`.
     """
-    labels = np.asarray(labels)
+    x = _matrix("x", x)
+    labels = _labels(labels, len(x))
     chosen = pairs(labels, most, seed) if protocol is None else protocol[0]
     scores = similarity(x, chosen)
     found = {"images": len(labels), "identities": len(np.unique(labels)), "genuine_pairs": int(chosen.same.sum()),
@@ -146,7 +148,6 @@ def _folds(x, chosen, fold):
 
 
 def _found_at(x, labels, seed, ks=(1, 5)):
-    x = np.asarray(x)
     gallery, probe = gallery_and_probe(labels, seed)
     place = ranks(x[gallery], labels[gallery], x[probe], labels[probe])
     return {str(k): float(np.mean(place <= k)) for k in ks if k < len(gallery)}

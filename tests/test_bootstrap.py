@@ -68,5 +68,11 @@ def test_bad_input_is_named():
     pairs = verification.pairs(np.arange(9) % 3)
     with pytest.raises(ValueError, match="resamples = 5"):
         verification.by_identity(accepted, np.zeros(36), pairs, np.arange(9) % 3, resamples=5)
+    for kind in (True, False):
+        alike = verification.Pairs(*(part[pairs.same == kind] for part in pairs))
+        with pytest.raises(ValueError, match="all of one kind"):
+            verification.by_identity(accepted, np.zeros(len(alike.same)), alike, np.arange(9) % 3)
+    with pytest.raises(ValueError, match="35 scores of 36 pairs"):
+        verification.by_identity(accepted, np.zeros(35), pairs, np.arange(9) % 3)
     with pytest.raises(ValueError, match="level = 95"):
         verification.interval_of([0.1, 0.2], level=95)

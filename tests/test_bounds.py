@@ -108,6 +108,12 @@ def test_limits_refuse_what_makes_no_sense(arguments, says):
         bounds.limits(*arguments)
 
 
+@pytest.mark.parametrize("classes", [3_000, 20_000])
+def test_very_many_classes_on_the_circle(classes):
+    scale = bounds.least_scale(0.9, classes)
+    assert scale > 1e6 and bounds.centre_posterior(scale, classes) == pytest.approx(0.9)
+
+
 # Arrangements
 
 @pytest.mark.parametrize("classes, dim, degrees", [

@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lossbook import caps, heads
+from lossbook.subcenters import SubCenterArcFace
 from test_figures import make_run
 
 
@@ -102,6 +103,28 @@ def test_neither_head_nor_weight_is_changed():
     assert torch.equal(head.weight, before[0]) and np.array_equal(weight, before[1]) and head.weight.dtype == torch.float32
 
 
+class Learned(heads.MarginHead):
+    """A CosFace whose margin is a parameter."""
+
+    unit_weight = unit_embedding = True
+
+    def __init__(self, embedding_dim, num_classes):
+        super().__init__(embedding_dim, num_classes, scale=16.0)
+        self.m = torch.nn.Parameter(torch.tensor(0.3))
+
+    def margin_of(self, cos):
+        return cos - getattr(self, "m", 0)
+
+
+def test_a_margin_that_learns_is_drawn_as_it_stands():
+    weight = scattered()
+    np.testing.assert_allclose(caps.won(Learned(3, 6), weight).share, caps.won(heads.CosFace(3, 6, margin=0.3), weight).share)
+
+
+def test_a_run_tells_a_head_of_ones_own():
+    assert type(caps.head_of_run(recorded(Learned(3, 10)))) is Learned
+
+
 def recorded(head, epochs=10):
     run = make_run(dim=3, name=head.name)
     run.config = {"head": {**vars(head), "training": True}, "recipe": {"epochs": epochs}}
@@ -127,6 +150,8 @@ def test_refusals_say_why():
         caps.won(heads.ArcFace(2, 5), np.ones((5, 2)))
     with pytest.raises(ValueError, match="zero"):
         caps.won(heads.ArcFace(3, 2), np.array([[0.0, 0, 0], [1, 0, 0]]))
+    with pytest.raises(ValueError, match="more vectors than one a class"):
+        caps.won(SubCenterArcFace(3, 5), scattered(5))
     for run in (make_run(dim=3, name="MyOwn(m=2)"), make_run(dim=3, name="head")):
         with pytest.raises(ValueError, match="does not tell its margin.*heads="):
             caps.head_of_run(run)

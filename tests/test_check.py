@@ -97,6 +97,14 @@ def test_a_sign_is_seen_at_any_margin(m):
     assert check.margin(lambda c: torch.cos(acos(c) + math.radians(m)), "arcface", m=m).mistake == "margin read in degrees"
 
 
+def changed_in_place(c):
+    """Right values; the gradient needs a number that is gone by then."""
+    a = c * 1
+    b = a * a
+    a.add_(1)
+    return c - 0.3 + 0 * b
+
+
 @pytest.mark.parametrize("attempt, says", [
     (lambda c: torch.arccos(c).cos() - 0.3, "NaN at cos θ = ±1"),
     (lambda c: torch.where(c.abs() == 1, math.nan, c - 0.3), "NaN at cos θ = ±1"),
@@ -112,6 +120,7 @@ def test_a_sign_is_seen_at_any_margin(m):
     (lambda c: c.sub_(0.3), "changes the cosines"),
     (lambda: 0, "TypeError"),
     (lambda c: torch.sin(c), "At θ = "),
+    (changed_in_place, "Your code stopped"),
     (0.3, "Wanted is a function"),
 ])
 def test_what_is_wrong_with_it(attempt, says):
@@ -180,6 +189,10 @@ def test_right_numbers(attempt):
 def test_wrong_numbers(attempt, expected, unit, says):
     verdict = check.value(attempt, expected, unit)
     assert not verdict and verdict.attempted and says in verdict.message
+
+
+def test_a_number_beyond_all_floats_is_not_finite():
+    assert "finite number; this is inf" in check.value(10**400, 3.0).message
 
 
 def test_a_wrong_number_of_the_questions_own_comes_first():

@@ -1,7 +1,9 @@
 """The command line as a newcomer meets it: help, training, scoring, pictures, wrong names."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -63,6 +65,33 @@ def test_nothing_trained_yet(arguments, says, small, capsys):
 def test_bad_recipe_is_a_message_not_a_traceback(small, capsys):
     assert cli.main(["train", "softmax", "--backbone", "ConvNet", "--epochs", "-1"]) == 2
     assert "epochs = -1" in capsys.readouterr().err
+    assert cli.main(["train", "softmax", *small, "--device", "gpu"]) == 2
+    assert "device = 'gpu': expected 'cpu'" in capsys.readouterr().err
+
+
+def test_weights_of_another_training_are_not_scored(small, capsys, monkeypatch):
+    """The folder's run is finished; then a longer one is begun in it, and stopped after its first epoch."""
+    assert cli.main(["train", "softmax", *small]) == 0
+    run = training.Run.load("runs/softmax-seed0/run.npz")
+    (checkpoint := Path("runs/softmax-seed0/checkpoint")).unlink()
+    fit = training.fit
+    monkeypatch.setattr(training, "fit", lambda *args, **options: fit(*args, **options, on_epoch=stop))
+
+    def stop(run):
+        raise KeyboardInterrupt
+    assert cli.main(["train", "softmax", "--backbone", "ConvNet", "--epochs", "9"]) == 130 and checkpoint.exists()
+    assert cli.main(["evaluate", "softmax"]) == 2
+    assert "is not the end of the training in" in capsys.readouterr().err
+    run.config.pop("made_by")
+    run.save("runs/softmax-seed0/run.npz")
+    assert cli.main(["evaluate", "softmax"]) == 2
+    assert "was not written by python -m lossbook train" in capsys.readouterr().err
+
+
+def test_a_console_without_the_signs_gets_question_marks():
+    said = subprocess.run([sys.executable, "-m", "lossbook", "bounds", "--classes", "3"], capture_output=True, check=True,
+                          env={**os.environ, "PYTHONIOENCODING": "cp1252"}).stdout.decode("cp1252")
+    assert "?1/(C ? 1) = -0.50" in said
 
 
 def test_help_lists_the_losses_and_first_steps():

@@ -61,6 +61,14 @@ def test_its_own_test_sees_a_wrong_margin(fork, tmp_path):
 def test_the_command_trains_it(fork):
     said = run(fork, "-m", "lossbook", "train", "SphereFace-R", "--epochs", "1", "--out", "here")
     assert said.returncode == 0 and "SphereFaceR(scale=16, margin=1.5)" in said.stdout, said.stderr
+    assert "SphereFace-R" in run(fork, "-m", "lossbook", "--help").stdout
+
+
+def test_its_caps_are_drawn(fork):
+    said = run(fork, "-c", "from lossbook import backbones, data, figures, heads, training\n"
+               "digits = data.load('mnist5k')\nrun = training.fit(backbones.Dense(3), heads.from_preset('SphereFace-R', 3, 10), digits,"
+               " epochs=1, progress=False)\nprint(type(figures.sphere(run)).__name__)")
+    assert said.returncode == 0 and said.stdout == "Card\n", said.stderr
 
 
 def test_how_to_cite():

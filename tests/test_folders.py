@@ -40,6 +40,14 @@ def test_colour_becomes_grey_size_and_ink_are_as_asked(tmp_path):
     assert small.images.sum(dim=(1, 2, 3)).tolist() == pytest.approx([0.25] * 10, abs=0.01)     # averaged, not picked
 
 
+def test_sixteen_bits_of_grey_are_read_in_full(tmp_path):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        Image.fromarray(np.linspace(0, 65535, 28 * 28).astype(np.uint16).reshape(28, 28)).save(tmp_path / name / "1.png")
+    pixels = folders.images_in(tmp_path).images[0].flatten()
+    np.testing.assert_allclose(pixels, np.linspace(0, 1, 28 * 28), atol=1 / 255)
+
+
 def test_files_that_are_no_images_are_left_alone_and_a_broken_one_is_named(tmp_path):
     write(tmp_path, ("a", "b"))
     (tmp_path / "a" / "notes.txt").write_text("mine")
@@ -105,6 +113,8 @@ def test_omniglot_out_of_reach_says_what_to_do(characters, monkeypatch):
     (lambda root: None, lambda root: folders.images_in(root / "none"), data.DataError, "none is not a folder"),
     (lambda root: None, folders.images_in, data.DataError, "has no folder with images"),
     (lambda root: write(root, ("a", "a/b")), folders.images_in, data.DataError, "folder 'a' holds images and folders"),
+    (lambda root: write(root, ("a", "a (b)", "a-b", "a/b/c")), folders.images_in, data.DataError, "folder 'a' holds images and folders"),
+    (lambda root: Image.new("F", (20, 20)).save(write(root, ("a", "b")) / "a/0.tif"), folders.images_in, data.DataError, "more than 16 bits a pixel"),
     (lambda root: write(root, ("a", "b")), lambda root: folders.images_in(root, size=0), ValueError, "size = 0"),
     (lambda root: write(root, ("a", "b")), lambda root: folders.hold_out(folders.images_in(root), every=6), ValueError,
      "class 'a' has 5 images"),

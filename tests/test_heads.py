@@ -3,6 +3,7 @@
 import copy
 import math
 
+import numpy as np
 import oracle
 import pytest
 import torch
@@ -246,6 +247,20 @@ def test_autocast_keeps_the_target_in_float32(name, dtype):
     assert torch.isfinite(head.weight.grad).all()
 
 
+@pytest.mark.parametrize("autocast", [False, True])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("name", MAKE)
+def test_logits_of_half_precision_embeddings_are_float32_and_do_not_overflow(name, dtype, autocast):
+    head, (x, labels) = make(name, dtype=torch.float32), batch()
+    x = (x / x.abs().amax() * 60_000).to(dtype)
+    with torch.autocast("cpu", dtype, enabled=autocast):
+        logits = head(x, labels)
+    assert logits.dtype == torch.float32 and torch.isfinite(logits).all()
+    assert torch.isfinite(head.loss(x, labels))
+    if not head.unit_embedding:
+        torch.testing.assert_close(logits, head(x.float(), labels))
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_the_angle_of_half_precision_embeddings_is_not_a_half_precision_angle(dtype):
     """Half embeddings near their class vector: the loss equals float64's on the same numbers."""
@@ -402,3 +417,27 @@ def test_unit_class_vectors_start_evenly_spaced_in_the_plane(kind):
 @pytest.mark.parametrize("head", [heads.Softmax(2, 7), heads.LSoftmax(2, 7), heads.ArcFace(3, 7)])
 def test_other_class_vectors_start_at_random(head):
     assert head.weight.norm(dim=1).std() > 0.01
+
+
+@pytest.mark.parametrize("row, says", [
+    ((False, False, 1, 1, 0.3, 0), "the margin m1 alone"), ((True, False, 1, 2, 0, 0.1), "the margin m1 alone"),
+    ((False, False, 16, 1, 0, 0), "takes them for its scale"), ((False, True, 16, 1, 0, 0), "leaves the class vectors their lengths"),
+])
+def test_a_row_that_no_head_can_follow_is_refused(row, says):
+    with pytest.raises(ValueError, match=says):
+        heads.head_of(heads.Preset(*row), 2, 10)
+
+
+def test_unit_class_vectors_without_a_margin_are_spherefaces():
+    assert type(heads.head_of(heads.Preset(True, False, 1, 1, 0, 0), 2, 10)) is heads.SphereFace
+
+
+def test_whole_numbers_are_whole():
+    assert heads.ArcFace(np.int64(2), np.int64(10)).weight.shape == (10, 2)
+    with pytest.raises(ValueError, match="embedding_dim = True"):
+        heads.ArcFace(True, 10)
+
+
+def test_the_easy_margin_is_in_the_name():
+    assert heads.ArcFace(2, 10, easy_margin=True).name == "ArcFace(scale=64, margin=0.5, easy_margin=True)"
+    assert heads.ArcFace(2, 10).name == "ArcFace(scale=64, margin=0.5)"

@@ -137,6 +137,8 @@ def test_easy_margin_leaves_the_far_half_alone():
     (lambda c: margins.arcface(c, -0.5), "radians"),
     (lambda c: margins.combined(c, 0, 0, 0), "m1 = 0"),
     (lambda c: margins.combined(c, 1, math.inf, 0), "m2 = inf"),
+    (lambda c: margins.arcface(c, torch.tensor(0.5, requires_grad=True)), "requires a gradient"),
+    (lambda c: margins.cosface(c, torch.tensor(0.5, requires_grad=True)), "requires a gradient"),
 ])
 def test_margins_outside_their_domain(call, says):
     with pytest.raises(ValueError, match=says):

@@ -189,6 +189,7 @@ NAN = np.array([[1.0, 2.0], [np.nan, 0.0], [1.0, 1.0]])
     (lambda: metrics.angular_spread(X, [0, 1, -3]), ValueError, r"label -3 is outside \[0, inf\)"),
     (lambda: metrics.largest_empty_arc(np.ones((4, 3))), ValueError, "2-D"),
     (lambda: metrics.largest_empty_arc(np.zeros((0, 2))), ValueError, "empty"),
+    (lambda: metrics.largest_empty_arc([[0, 0], [1, 0]]), ValueError, "row 0 of x is the zero vector"),
     (lambda: metrics.angular_gaps(np.ones((3, 3)), Y), ValueError, "2-D"),
     (lambda: metrics.angular_gaps(X, Y, low=60, high=40), ValueError, "low = 60, high = 40"),
     (lambda: metrics.angular_gaps(X, Y * 0), ValueError, "at least 2 classes"),

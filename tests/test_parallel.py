@@ -1,6 +1,7 @@
 """Class-parallel training on two and four processes: the same loss, gradients and run as one process."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from lossbook import __main__ as cli
-from lossbook import euclidean, heads, parallel, subcenters, training
+from lossbook import devices, euclidean, heads, parallel, subcenters, training
 
 import ranks
 
@@ -71,7 +72,7 @@ def test_a_run_is_that_of_one_process_and_goes_on_with_another_number_of_them(tm
 def test_a_rank_that_dies_ends_the_run_and_the_checkpoint_stays(tmp_path):
     done = torchrun(2, Path(ranks.__file__), "die", tmp_path)
     assert done.returncode != 0
-    assert "exitcode" in done.stderr and "9" in done.stderr             # torchrun says which rank, and how it ended
+    assert re.search(r"exitcode\s*:\s*9\b", done.stderr)                # torchrun says which rank, and how it ended
     alike(ranks.train(3, tmp_path), ranks.train(3, tmp_path / "whole"))
 
 
@@ -101,6 +102,12 @@ def test_the_other_rank_says_that_one_was_lost(tmp_path):
     said = [process.communicate(timeout=300)[1] for process in started]
     assert [process.returncode for process in started] == [1, 9]
     assert "RankLost: rank 0 lost another rank" in said[0] and "goes on from the last finished epoch" in said[0]
+
+
+def test_float16_cannot_be_scaled_on_ranks():
+    assert parallel.Ranks.scales is False
+    with pytest.raises(ValueError, match="precision = 'float16': class-parallel training cannot scale"):
+        devices.pick_precision("float16", torch.device("cpu"), scales=False)
 
 
 def test_outside_of_torchrun_it_says_how_to_start(monkeypatch):

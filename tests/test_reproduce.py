@@ -9,7 +9,7 @@ import textwrap
 
 import pytest
 from lossbook import __main__ as cli
-from lossbook import data, profiles, reproduce, results, training
+from lossbook import backbones, data, profiles, reproduce, results, training
 
 from test_training import tiny, toy
 
@@ -44,6 +44,21 @@ def test_another_recipe_or_other_images_are_refused(tmp_path):
     other = toy(seed=1)
     with pytest.raises(ValueError, match="other images"):
         reproduce.reproduce(["softmax"], other, lambda d: tiny(), folder=tmp_path, **RECIPE)
+
+
+def test_another_network_is_refused(tmp_path):
+    make(tmp_path, ["softmax"])
+    for wider in (backbones.ConvNet, lambda d: backbones.LeNetPP(d, widths=(4, 4, 9), kernel_size=3)):
+        with pytest.raises(ValueError, match="was made with LeNetPP and 1,[0-9]+ weights, here are (ConvNet|LeNetPP) and"):
+            reproduce.reproduce(["softmax"], toy(), wider, folder=tmp_path, **RECIPE)
+        with pytest.raises(ValueError, match="was made with LeNetPP"):
+            reproduce.check("softmax", toy(), wider, folder=tmp_path)
+
+
+def test_a_margin_that_the_loss_cannot_take_is_refused_before_anything_is_trained(tmp_path):
+    with pytest.raises(ValueError, match="m = 4.0|margin"):
+        make(tmp_path, ["softmax", "ArcFace_m4"])
+    assert not (tmp_path / "toy-2d").exists()
 
 
 def test_killed_and_started_again_it_comes_to_the_same(tmp_path):

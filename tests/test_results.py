@@ -50,6 +50,12 @@ def test_a_reader_gets_percent_and_degrees(saved):
         assert shown["gap median (°)"][row] == pytest.approx(math.degrees(table.gap_median[row]), abs=0.05)
 
 
+def test_a_table_is_of_one_setting(saved):
+    one, other = saved[0][0], {**saved[0][1], "embedding_dim": 3}
+    with pytest.raises(ValueError, match="records of 2 settings"):
+        results.table([one, other])
+
+
 def test_one_seed_has_no_interval_over_seeds(saved):
     alone = results.table([record for record in saved[0] if record["seed"] == 0])
     assert alone.test_interval.isna().all() and (alone.seeds == 1).all()

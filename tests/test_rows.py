@@ -44,6 +44,13 @@ def test_a_twin_has_the_least_whole_scale_that_is_feasible(classes):
             assert bounds.centre_posterior(scale - 1, classes) < 0.9 <= bounds.centre_posterior(scale, classes)
 
 
+def test_a_preset_without_a_row_still_has_a_head(monkeypatch):
+    monkeypatch.setitem(heads.MORE_PRESETS, "Own", lambda d, C: heads.CosFace(d, C, scale=3))
+    assert rows.head_named("Own", 2, 10).name == "CosFace(scale=3, margin=0.35)"
+    with pytest.raises(KeyError, match="no row of lengths"):
+        rows.row_named("Own")
+
+
 def test_everything_is_every_preset_and_its_twin():
     names = rows.everything(10)
     assert [name for name in names if name in heads.PRESETS] == list(heads.PRESETS)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from lossbook import figures, reproduce, results, sweep
 from lossbook import __main__ as cli
 
@@ -31,6 +32,16 @@ def test_it_goes_on_where_it_was(tmp_path, monkeypatch):
     record = swept(path)
     assert trained == ["CosFace_s4_m0.2", "CosFace_s16_m0.2"]
     assert len(record["cells"]) == 4 and results.read(path) == record
+
+
+def test_the_device_is_no_part_of_what_was_asked(tmp_path):
+    record = swept(tmp_path / "map.json", margins=(0,), device=torch.device("cpu"))
+    assert swept(tmp_path / "map.json", margins=(0,)) == record
+
+
+def test_another_loss_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="loss = 'Softmax': expected one of CosFace, ArcFace"):
+        sweep.sweep("Softmax", toy(), lambda d: tiny(), tmp_path / "map.json")
 
 
 def test_another_recipe_is_refused(tmp_path):

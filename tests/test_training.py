@@ -73,7 +73,32 @@ def test_the_snapshot_is_what_the_trained_modules_say():
     np.testing.assert_array_equal(run.snapshots[-1].test, x.numpy())
     np.testing.assert_array_equal(run.snapshots[-1].test_pred, head(x).argmax(dim=1).numpy())
     np.testing.assert_array_equal(run.snapshots[-1].weight, head.weight.detach().numpy())
-    assert backbone.training                                  # embed leaves the mode as it was
+    assert not backbone.training and not head.training
+
+
+def test_embed_leaves_every_module_in_its_mode():
+    backbone = tiny()
+    backbone.train()
+    backbone[1].eval()                                          # a batch norm that its owner froze
+    before = [module.training for module in backbone.modules()]
+    training.embed(backbone, toy().test.images)
+    with pytest.raises(RuntimeError):
+        training.embed(backbone, torch.zeros(3, 5, 28, 28))
+    assert [module.training for module in backbone.modules()] == before
+
+
+def dropping():
+    *layers, last = tiny()
+    return nn.Sequential(*layers, nn.Dropout(0.5), last)
+
+
+def test_dropout_follows_the_seed_and_goes_on_where_it_was(tmp_path):
+    state = torch.get_rng_state()
+    whole = train(backbone=dropping())
+    assert torch.equal(torch.get_rng_state(), state)
+    same(whole, train(backbone=dropping()))
+    train(backbone=dropping(), checkpoint=tmp_path / "c", on_epoch=lambda run: True)
+    same(whole, train(backbone=dropping(), checkpoint=tmp_path / "c"))
 
 
 def test_on_epoch_sees_the_run_grow_and_may_end_it():
@@ -217,12 +242,31 @@ def test_a_finished_checkpoint_gives_the_run_again(tmp_path):
 
 
 @pytest.mark.parametrize("change, key", [
-    ({"seed": 5}, "seed"), ({"head": heads.ArcFace(2, 4, scale=8, margin=0.2, easy_margin=True)}, "head.easy_margin"),
+    ({"seed": 5}, "seed"), ({"head": heads.ArcFace(2, 4, scale=8, margin=0.2, easy_margin=True)}, "loss"),
+    ({"dataset": toy(seed=9)}, "data_sha256.train"),
     ({"backbone": backbones.LeNetPP.small(2)}, "weights"), ({"epochs": 4}, "recipe.epochs"), ({"learning_rate": 1e-3}, "recipe.learning_rate")])
 def test_another_trainings_checkpoint_is_refused(tmp_path, change, key):
     train(checkpoint=tmp_path / "c")
     with pytest.raises(ValueError, match=f"belongs to another training: its {key}"):
         train(checkpoint=tmp_path / "c", **change)
+
+
+def test_another_heads_settings_are_refused(tmp_path):
+    train(head=heads.SphereFace(2, 4), checkpoint=tmp_path / "c", epochs=1)
+    with pytest.raises(ValueError, match="its head.anneal_until is 0.6, this one's is 0.3"):
+        train(head=heads.SphereFace(2, 4, anneal_until=0.3), checkpoint=tmp_path / "c", epochs=1)
+
+
+def test_a_checkpoint_without_room_leaves_the_former_one(tmp_path, monkeypatch):
+    train(checkpoint=tmp_path / "c", epochs=2, on_epoch=lambda run: True)
+    before = (tmp_path / "c").read_bytes()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="could not save .*c .*the former file is unchanged"):
+        train(checkpoint=tmp_path / "c", epochs=2)
+    assert (tmp_path / "c").read_bytes() == before
 
 
 def test_a_damaged_checkpoint_is_refused(tmp_path):
@@ -246,23 +290,30 @@ class Naive(heads.ArcFace):
         return self.scale * torch.where(nn.functional.one_hot(labels, self.num_classes).bool(), turned, cos)
 
 
+class OnTheVector(nn.Module):
+    """Embeddings that lie exactly on class vector 0."""
+    def __init__(self):
+        super().__init__()
+        self.length = nn.Linear(1, 2)
+
+    def forward(self, images):
+        return (self.length.weight.sum() ** 2 + 1) * torch.ones(len(images), 1) * torch.tensor([[1.0, 0.0]])
+
+
+class Aligned(Naive):
+    def reset_parameters(self):
+        with torch.no_grad():
+            self.weight.copy_(torch.tensor([[1.0, 0], [0, 1], [-1, 0], [0, -1]]))
+
+
 def test_a_gradient_that_is_not_finite_stops_the_run_and_names_the_cause():
-    class OnTheVector(nn.Module):
-        """Embeddings that lie exactly on class vector 0."""
-        def __init__(self):
-            super().__init__()
-            self.length = nn.Linear(1, 2)
-
-        def forward(self, images):
-            return (self.length.weight.sum() ** 2 + 1) * torch.ones(len(images), 1) * torch.tensor([[1.0, 0.0]])
-
-    class Aligned(Naive):
-        def reset_parameters(self):
-            with torch.no_grad():
-                self.weight.copy_(torch.tensor([[1.0, 0], [0, 1], [-1, 0], [0, -1]]))
-
     with pytest.raises(training.TrainingDiverged, match=r"epoch 1, step 1 of 4.*gradient is not finite.*arccos"):
         train(backbone=OnTheVector(), head=Aligned(2, 4, scale=8, margin=0.2))
+
+
+def test_in_float16_too_once_a_smaller_scale_does_not_help():
+    with pytest.raises(training.TrainingDiverged, match=r"epoch 5, step 1 of 4.*gradient is not finite.*arccos"):
+        train(backbone=OnTheVector(), head=Aligned(2, 4, scale=8, margin=0.2), precision="float16", epochs=20)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run():
@@ -302,11 +353,18 @@ def test_weights_that_cannot_be_drawn_are_named():
     ({"epochs": 0}, "epochs = 0"), ({"epochs": 1.5}, "epochs = 1.5"), ({"batch_size": 0}, "batch_size = 0"),
     ({"learning_rate": 0}, "learning_rate = 0"), ({"learning_rate": math.nan}, "learning_rate = nan"),
     ({"optimizer": "adam"}, "'adamw' or 'sgd'"), ({"precision": "half"}, "precision = 'half'"),
-    ({"max_shift": -1}, "max_shift = -1"),
+    ({"max_shift": -1}, "max_shift = -1"), ({"epochs": True}, "epochs = True"), ({"clip_norm": math.inf}, "clip_norm = inf"),
+    ({"weight_decay": -1}, "weight_decay = -1"), ({"learning_rate": "3"}, "learning_rate = '3'"),
+    ({"snapshot_size": 0}, "snapshot_size = 0"), ({"device": "gpu"}, "device = 'gpu'"),
+    pytest.param({"device": "cuda"}, "device = 'cuda'", marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is one")),
 ])
 def test_bad_recipe(bad, says):
     with pytest.raises(ValueError, match=says):
         train(**bad)
+
+
+def test_numpys_whole_numbers_are_whole_and_no_clip_is_no_clip():
+    same(train(epochs=np.int64(1), clip_norm=1e9), train(epochs=1, clip_norm=None))
 
 
 def test_unknown_option():

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from lossbook import verification
@@ -139,6 +140,14 @@ def test_the_report_holds_the_measures_and_goes_into_json():
     folds = verification.ten_fold(verification.similarity(x, pairs), pairs.same, fold)
     assert found["ten_fold"] == {"accuracy": folds.mean, "standard_error": folds.standard_error, "pairs": len(fold)}
     assert 0 < found["rank"]["1"] <= found["rank"]["5"] <= 1
+
+
+def test_a_report_takes_tensors_and_refuses_what_does_not_fit():
+    x, labels = embedding()
+    tensors = torch.tensor(x, requires_grad=True), torch.from_numpy(labels)
+    assert verification.report(*tensors, resamples=30) == verification.report(x, labels, resamples=30)
+    with pytest.raises(ValueError, match="labels have shape"):
+        verification.report(np.concatenate([x, x]), labels)
 
 
 def test_a_report_on_few_identities_says_what_it_cannot_say():
