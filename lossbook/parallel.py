@@ -133,7 +133,7 @@ class ClassParallelHead(nn.Module):
     takes this rank's embeddings and gives the mean over the whole batch; ``forward(x)`` gives the
     logits (n, C) of this rank's own.
 
-    Raises ``ValueError`` for a head whose logits are not those of :mod:`lossbook.head`, such as one with
+    Raises ``ValueError`` for a head whose logits are not those of ``lossbook.head``, such as one with
     sub-centres or a second loss: they would be split wrongly.
     """
 

@@ -93,8 +93,8 @@ def dropping():
 
 
 def test_dropout_follows_the_seed_and_goes_on_where_it_was(tmp_path):
-    state = torch.get_rng_state()
-    whole = train(backbone=dropping())
+    backbone, head, state = dropping(), heads.ArcFace(2, 4, scale=8, margin=0.2), torch.get_rng_state()
+    whole = train(head, backbone)
     assert torch.equal(torch.get_rng_state(), state)
     same(whole, train(backbone=dropping()))
     train(backbone=dropping(), checkpoint=tmp_path / "c", on_epoch=lambda run: True)
