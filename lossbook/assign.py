@@ -3,7 +3,8 @@
 The texts are in ``lossbook/assignments``, one a chapter. A text is Markdown with fenced blocks:
 
 ``numbers``
-    Lines ``name = choice(…)``: drawn by the seed, and put wherever the text says ``{{name}}``.
+    Lines ``name = choice(…)``: drawn by the seed, and put wherever the text says ``{{name}}``. Others
+    are computed from these, with ``math``.
 ``code``
     A cell that is given, and that nobody edits.
 ``answer NAME``
@@ -23,6 +24,7 @@ import base64
 import functools
 import hashlib
 import json
+import math
 import random
 import re
 import shutil
@@ -86,8 +88,10 @@ def blocks(chapter, seed=0):
 
 def _draw(lines, source):
     """The numbers that the lines ``name = choice(…)`` draw; later ones may name earlier ones."""
-    drawn = {}
-    exec(lines, {"choice": lambda *options: source.choice(options)}, drawn)
+    given = {"math": math, "choice": lambda *options: source.choice(options)}
+    names = dict(given)
+    exec(lines, names)
+    drawn = {name: value for name, value in names.items() if name not in {*given, "__builtins__"}}
     return {name: _fill(value, drawn) if isinstance(value, str) else value for name, value in drawn.items()}
 
 
