@@ -40,8 +40,13 @@ def loss(attempt, right, num_classes=4, embedding_dim=2, *, size=1.0, on_one_spo
     table = [mistakes.Mistake(says, says, lambda q, other=other: q.each(other)) for says, other in (wrong or {}).items()]
 
     def judge():
-        got = torch.stack([tensor_like(call(attempt, x.clone(), labels), value, "loss", "one number for the whole batch")
-                           for (x, labels), value in zip(batches, values)])
+        got = []
+        for (x, labels), value in zip(batches, values):
+            given = x.clone()
+            got.append(tensor_like(call(attempt, given, labels), value, "loss", "one number for the whole batch"))
+            if not torch.equal(given, x):
+                raise Found("Your function changes the tensor it is given. Make a new one instead.", "changes its input")
+        got = torch.stack(got)
         compare(got, values, 1e-5 * (1 + values.abs()), mistakes.Batches(batches, values), [*table, *mistakes.LOSS],
                 lambda i: f"Your loss of a batch is {got[i]:.4g}; right is {values[i]:.4g}.")
         where = f"where the numbers in x are about {size:g} in size"
