@@ -90,7 +90,8 @@ def value(attempt, expected, unit="", *, tolerance=0.01, wrong=None):
     attempt : float, int, or an array or tensor of one number, or a blank
     expected : float
     unit : str
-        "radians" and "degrees" let the check tell one from the other; any other is only named.
+        "radians" and "degrees" let the check tell one from the other; any other is only named. Without
+        one, a number in [−1, 1] may be a cosine, and its angle the mistake.
     tolerance : float
         Relative to ``expected``; absolute where that is 0.
     wrong : dict, what to say -> number

@@ -138,6 +138,10 @@ def head_of(weight):
     head.weight = weight
     return head"""}, "λ is missing"),
     ("03", {"head": "def lsoftmax_logits(x, weight, labels=None):\n    return x @ F.normalize(weight).T"}, "This loss keeps their length"),
+    ("03", {"head": """def lsoftmax_logits(x, weight, labels=None):
+    length = x.norm(dim=1, keepdim=True) * weight.norm(dim=1)
+    cos = x @ weight.T / length
+    return length * ({{lam}} * cos + margins.lsoftmax(cos, {{m}})) / (1 + {{lam}})"""}, "margin kept at prediction is a mistake"),
     ("08", {"mining": "triplet_loss = {{ap}} - {{near}} + {{gap}}"}, "hard mining"),
     ("08", {"follow": "center = {{place}} * (1 - (1 - {{alpha}}) ** {{batches}})"}, "like one image more"),
     ("08", {"loss": "def two_margins(x, labels):\n    return distances.contrastive(x, labels, {{outer}})"},
