@@ -37,7 +37,7 @@ def loss(attempt, right, num_classes=4, embedding_dim=2, *, size=1.0, on_one_spo
     require(math.isfinite(size) and size > 0, f"size = {size!r}: expected how large the numbers in x are, above 0")
     batches = _batches(num_classes, embedding_dim, size)
     values = torch.stack([right(x, labels) for x, labels in batches])
-    table = [mistakes.Mistake(says, says, lambda q, other=other: q.each(other)) for says, other in (wrong or {}).items()]
+    own = [mistakes.Mistake(says, says, lambda q, other=other: q.each(other)) for says, other in (wrong or {}).items()]
 
     def judge():
         got = []
@@ -45,28 +45,30 @@ def loss(attempt, right, num_classes=4, embedding_dim=2, *, size=1.0, on_one_spo
             given = x.clone()
             got.append(tensor_like(call(attempt, given, labels), value, "loss", "one number for the whole batch"))
             if not torch.equal(given, x):
-                raise Found("Your function changes the tensor it is given. Make a new one instead.", "changes its input")
+                raise Found("Your function changes the tensor it is given. Make a new one.", "changes its input")
         got = torch.stack(got)
-        compare(got, values, 1e-5 * (1 + values.abs()), mistakes.Batches(batches, values), [*table, *mistakes.LOSS],
+        compare(got, values, 1e-5 * (1 + values.abs()), mistakes.Batches(batches, values), [*own, *mistakes.LOSS],
                 lambda i: f"Your loss of a batch is {got[i]:.4g}; right is {values[i]:.4g}.")
         where = f"where the numbers in x are about {size:g} in size"
         if not got.isfinite().all():
-            raise Found(f"Your loss is {_kind(got)} {where}. Look for an exp that overflows, or a logarithm of zero.", NOT_FINITE)
+            raise Found(f"Your loss is {_kind(got)} {where}. Look for an exp that overflows, or a logarithm of zero.",
+                        NOT_FINITE)
         for x, labels in batches:
-            own, true = slope(lambda x: call(attempt, x, labels), x), slope(lambda x: right(x, labels), x)
-            if not own.isfinite().all():
-                raise Found(f"Your loss is right, but its gradient is {_kind(own)} {where}. Look for a root or a division "
-                            "that meets a zero.", NOT_FINITE)
-            if ((own - true).abs() > 1e-3 * true.abs() + 1e-6 * true.abs().amax()).any():
+            pull, true = slope(lambda x: call(attempt, x, labels), x), slope(lambda x: right(x, labels), x)
+            if not pull.isfinite().all():
+                raise Found(f"Your loss is right, but its gradient is {_kind(pull)} {where}. Look for a root or a "
+                            "division that meets a zero.", NOT_FINITE)
+            if ((pull - true).abs() > 1e-3 * true.abs() + 1e-6 * true.abs().amax()).any():
                 raise Found("Your loss is right, but the gradient is not its own: a part of it is cut off, by detach, "
                             "no_grad or item.", "gradient cut off")
         x, labels = batches[0]
         rows = torch.arange(len(x))
         x = x[rows.where(rows % num_classes > 1, 0)]           # the first two classes on one spot
-        own = slope(lambda x: call(attempt, x, labels), x) if on_one_spot else x
-        if not own.isfinite().all():
-            raise Found(f"Your loss is right, but its gradient is {_kind(own)} as soon as two rows of x lie on one spot: the "
-                        "slope of a root at zero is infinite. Take the root only where there is something under it.", NOT_FINITE)
+        pull = slope(lambda x: call(attempt, x, labels), x) if on_one_spot else x
+        if not pull.isfinite().all():
+            raise Found(f"Your loss is right, but its gradient is {_kind(pull)} as soon as two rows of x lie on one spot: "
+                        "the slope of a root at zero is infinite. Take the root only where there is something under it.",
+                        NOT_FINITE)
         return RIGHT
 
     return verdict(attempt, judge)

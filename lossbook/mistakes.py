@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from . import margins
 from .questions import Batches, Logits, Target
 
-__all__ = ["Mistake", "Target", "Logits", "Batches", "TARGET", "TRAINING", "PREDICTION", "LOSS", "value_mistakes", "everything"]
+__all__ = ["Mistake", "Target", "Logits", "Batches", "TARGET", "TRAINING", "PREDICTION", "LOSS", "value_mistakes",
+           "everything"]
 
 
 class Mistake(NamedTuple):
@@ -181,7 +182,8 @@ PREDICTION = (
 LOSS = (
     Mistake("sum for mean", "You add up over the batch. Wanted is the mean, which does not grow with the batch.",
             lambda q: q.right * len(q.batches[0][1])),
-    Mistake("wrong sign", "The size is right, the sign is not: a loss has to fall when the answers get better.", lambda q: -q.right),
+    Mistake("wrong sign", "The size is right, the sign is not: a loss has to fall when the answers get better.",
+            lambda q: -q.right),
     Mistake("factor of two", "Your loss is twice too large.", lambda q: 2 * q.right),
     Mistake("half", "Your loss is half of the right one.", lambda q: q.right / 2),
 )
@@ -208,8 +210,8 @@ def value_mistakes(expected, unit=""):
 
 def everything():
     """Every mistake that :mod:`lossbook.check` can name, as ``[(where, name, what it says), …]``, each once."""
-    rows = [(where, mistake.name, mistake.says) for where, table in
-            (("target", TARGET), ("training", TRAINING), ("prediction", PREDICTION), ("loss", LOSS)) for mistake in table]
+    tables = {"target": TARGET, "training": TRAINING, "prediction": PREDICTION, "loss": LOSS}
+    rows = [(where, mistake.name, mistake.says) for where, table in tables.items() for mistake in table]
     for unit in ("rad", ""):
         rows += [("number", name, says) for name, (says, _) in value_mistakes(0.5, unit).items()]
     return list(dict.fromkeys(rows))

@@ -123,7 +123,8 @@ def tensor_like(got, right, name, what):
     if got.shape != right.shape:
         raise Found(f"The shape of your {name} is {tuple(got.shape)}; wanted is {tuple(right.shape)}, {what}.", "wrong shape")
     if got.dtype != right.dtype:
-        raise Found(f"The dtype of your {name} is {got.dtype}; that of the input is {right.dtype}. Keep it.", "wrong dtype")
+        raise Found(f"The dtype of your {name} is {got.dtype}; that of the input is {right.dtype}. Keep it.",
+                    "wrong dtype")
     return got.detach()
 
 

@@ -113,14 +113,19 @@ MISTAKES = [
     ("01", {"slope": "slope = F.softmax(torch.tensor([{{z1}}, {{z2}}, 0.0]), 0)[0] - 1"}, "in the true logit alone"),
     ("01", {"loss": "def mean_cross_entropy(logits, labels):\n    return torch.logsumexp(logits, 1).sum() "
                     "- logits.gather(1, labels[:, None]).sum()"}, "Wanted is the mean"),
-    ("01", {"loss": "def mean_cross_entropy(logits, labels):\n    P = logits.exp() / logits.exp().sum(1, keepdim=True)\n"
+    ("01", {"loss": "def mean_cross_entropy(logits, labels):\n"
+                    "    P = logits.exp() / logits.exp().sum(1, keepdim=True)\n"
                     "    return -P.gather(1, labels[:, None]).log().mean()"}, "about 1000 in size. Look for an exp"),
     ("01", {"by_angle": "def angle_accuracy(x, weight, labels):\n"
-                        "    return ((x @ weight.T).argmax(dim=1) == labels).float().mean()"}, "the accuracy of the logits"),
+                        "    return ((x @ weight.T).argmax(dim=1) == labels).float().mean()"},
+     "the accuracy of the logits"),
     ("01", {"mended": "class Mended(Broken):\n    def forward(self, x, labels=None):\n"
-                      "        return x @ F.normalize(self.weight).T"}, "class vectors to length 1. This loss keeps their length"),
-    ("02", {"floor": "lowest_loss = math.log(1 + ({{C}} - 1) * math.exp(-{{s}} * {{C}} / ({{C}} - 1)))"}, "floor of a simplex"),
-    ("02", {"pull": "pull = {{scale}} * (1 - 1 / (1 + math.exp({{scale}} * (math.cos({{theta2}}) - math.cos({{theta1}})))))"},
+                      "        return x @ F.normalize(self.weight).T"},
+     "class vectors to length 1. This loss keeps their length"),
+    ("02", {"floor": "lowest_loss = math.log(1 + ({{C}} - 1) * math.exp(-{{s}} * {{C}} / ({{C}} - 1)))"},
+     "floor of a simplex"),
+    ("02", {"pull": "ahead = {{scale}} * (math.cos({{theta1}}) - math.cos({{theta2}}))\n"
+                    "pull = {{scale}} * (1 - 1 / (1 + math.exp(-ahead)))"},
      "Degrees for radians"),
     ("02", {"sharing": "loss_of_sharing = math.log(2)"}, "The mean is over all classes"),
     ("02", {"sure": "def least_sure(weight, s):\n    return (s * weight @ weight.T).softmax(1).diagonal().min()"},
@@ -137,11 +142,13 @@ def head_of(weight):
     del head.weight
     head.weight = weight
     return head"""}, "λ is missing"),
-    ("03", {"head": "def lsoftmax_logits(x, weight, labels=None):\n    return x @ F.normalize(weight).T"}, "This loss keeps their length"),
+    ("03", {"head": "def lsoftmax_logits(x, weight, labels=None):\n    return x @ F.normalize(weight).T"},
+     "This loss keeps their length"),
     ("03", {"head": """def lsoftmax_logits(x, weight, labels=None):
     length = x.norm(dim=1, keepdim=True) * weight.norm(dim=1)
     cos = x @ weight.T / length
-    return length * ({{lam}} * cos + margins.lsoftmax(cos, {{m}})) / (1 + {{lam}})"""}, "margin kept at prediction is a mistake"),
+    return length * ({{lam}} * cos + margins.lsoftmax(cos, {{m}})) / (1 + {{lam}})"""},
+     "margin kept at prediction is a mistake"),
     ("08", {"mining": "triplet_loss = {{ap}} - {{near}} + {{gap}}"}, "hard mining"),
     ("08", {"follow": "center = {{place}} * (1 - (1 - {{alpha}}) ** {{batches}})"}, "like one image more"),
     ("08", {"loss": "def two_margins(x, labels):\n    return distances.contrastive(x, labels, {{outer}})"},
@@ -167,7 +174,8 @@ def head_of(weight):
 def test_a_mistake_is_named_and_costs_a_part(chapter, answers, says):
     for seed in (0, 1):
         drawn = assign.numbers(chapter, seed)
-        wrong = {name: re.sub(r"\{\{(\w+)\}\}", lambda found: str(drawn[found[1]]), code) for name, code in answers.items()}
+        wrong = {name: re.sub(r"\{\{(\w+)\}\}", lambda found: str(drawn[found[1]]), code)
+                 for name, code in answers.items()}
         source = assign.notebook(chapter, seed=seed)
         points, failed = run_cells(source, wrong)
         assert any(re.search(says, message) for message in failed.values()), failed

@@ -86,7 +86,8 @@ def test_wrong_margins_are_named(attempt, loss, mistake):
 
 def test_every_mistake_of_the_table_is_made_above_and_below():
     assert {m.name for m in mistakes.TARGET} == {name for *_, name in MARGINS} | {"multiplier on the margin too"}
-    assert {m.name for m in mistakes.TRAINING + mistakes.PREDICTION} == {name for _, name in HEADS + LENGTHS} - TARGETS - FOUND
+    made = {name for _, name in HEADS + LENGTHS} - TARGETS - FOUND
+    assert {m.name for m in mistakes.TRAINING + mistakes.PREDICTION} == made
 
 
 @given(st.floats(0.05, 1.5))
@@ -183,7 +184,8 @@ def test_wrong_numbers(attempt, expected, unit, says):
 
 def test_a_wrong_number_of_the_questions_own_comes_first_and_the_nearest_is_named():
     assert check.value(8, 4, wrong={"You forgot the C.": 8}).message == "You forgot the C."
-    assert check.value(8, 4, wrong={"You forgot the C.": 8.01, "You forgot the D.": 7.999}).message == "You forgot the D."
+    near = check.value(8, 4, wrong={"You forgot the C.": 8.01, "You forgot the D.": 7.999})
+    assert near.message == "You forgot the D."
     assert check.value(0, 0) and not check.value(0.1, 0)
 
 
@@ -269,13 +271,13 @@ def test_right_heads(attempt, reference):
     assert check.head(attempt, reference)
 
 
-def psi_logits(attempt_target, others):
+def psi_logits(target, others):
     """A head of L-softmax, m = 2, with its target and its other logits made from their lengths and cosines."""
     def logits(x, weight, labels=None):
         length = x.norm(dim=1, keepdim=True) * weight.norm(dim=1)
         cos = (x @ weight.T / length).clamp(-1 + 1e-9, 1 - 1e-9)
         return length * cos if labels is None else torch.where(
-            F.one_hot(labels, len(weight)).bool(), attempt_target(length, margins.lsoftmax(cos, 2)), others(length, cos))
+            F.one_hot(labels, len(weight)).bool(), target(length, margins.lsoftmax(cos, 2)), others(length, cos))
     return logits
 
 
@@ -291,7 +293,8 @@ LENGTHS = [
 @pytest.mark.parametrize("attempt, mistake", LENGTHS)
 def test_wrong_lengths_are_named(attempt, mistake):
     assert check.head(attempt, heads.LSoftmax(3, 5, margin=2)).mistake == mistake
-    assert check.head(psi_logits(lambda length, psi: length * psi, lambda length, cos: length * cos), heads.LSoftmax(3, 5, margin=2))
+    right = psi_logits(lambda length, psi: length * psi, lambda length, cos: length * cos)
+    assert check.head(right, heads.LSoftmax(3, 5, margin=2))
 
 
 def test_lengths_normalised_where_they_count():
@@ -322,7 +325,8 @@ def test_class_vectors_cut_off_or_missing():
 
 def test_everything_lists_each_mistake_once():
     rows = mistakes.everything()
-    assert len(set(rows)) == len(rows) and {where for where, *_ in rows} == {"target", "training", "prediction", "loss", "number"}
+    assert len(set(rows)) == len(rows)
+    assert {where for where, *_ in rows} == {"target", "training", "prediction", "loss", "number"}
     assert all(name and says.endswith((".", "?", ")")) for _, name, says in rows)
 
 
