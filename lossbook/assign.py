@@ -3,7 +3,8 @@
 The texts are in ``lossbook/assignments``, one a chapter. A text is Markdown with fenced blocks:
 
 ``numbers``
-    Lines ``name = choice(…)``: drawn by the seed, and put wherever the text says ``{{name}}``.
+    Lines ``name = choice(…)``: drawn by the seed, and put wherever the text says ``{{name}}``. Other
+    lines compute from these, with ``math``.
 ``code``
     A cell that is given, and that nobody edits.
 ``answer NAME``
@@ -23,6 +24,7 @@ import base64
 import functools
 import hashlib
 import json
+import math
 import random
 import re
 import shutil
@@ -34,7 +36,7 @@ from typing import NamedTuple
 from . import figures, margins
 from .errors import require
 
-__all__ = ["chapters", "blocks", "notebook", "release"]
+__all__ = ["chapters", "numbers", "blocks", "notebook", "release"]
 
 TEXTS = files("lossbook") / "assignments"
 FENCE = re.compile(r"^```\{(numbers|code|answer|check|test|figure|written)\} ?(.*)\n([\s\S]*?)^```$", re.M)
@@ -62,14 +64,18 @@ def chapters():
     return sorted(text.name.removesuffix(".md") for text in TEXTS.iterdir() if text.name.endswith(".md"))
 
 
+def numbers(chapter, seed=0):
+    """What this seed draws for a chapter's assignment: ``{name: value}``. Raises as :func:`blocks`."""
+    drawing = "\n".join(fence[3] for fence in FENCE.finditer(_text(chapter)) if fence[1] == "numbers")
+    return _draw(drawing, random.Random(f"{chapter} {seed}"))
+
+
 def blocks(chapter, seed=0):
     """The blocks of a chapter's assignment, with the numbers of this seed in them.
 
     Raises ``ValueError`` if the chapter has none: it says which chapters have.
     """
-    require(chapter in chapters(), f"chapter {chapter!r} has no assignment yet; these have: {', '.join(chapters())}")
-    text = (TEXTS / f"{chapter}.md").read_text(encoding="utf-8")
-    drawn, found, at = {}, [], 0
+    text, drawn, found, at = _text(chapter), numbers(chapter, seed), [], 0
     for fence in [*FENCE.finditer(text), None]:
         between = text[at:fence.start() if fence else len(text)].strip()
         if between:
@@ -77,17 +83,22 @@ def blocks(chapter, seed=0):
         if fence:
             kind, argument, content = fence.groups()
             at = fence.end()
-            if kind == "numbers":
-                drawn.update(_draw(content, random.Random(f"{chapter} {seed}")))
-            else:
+            if kind != "numbers":
                 found.append(Block(kind, argument.strip(), content.rstrip("\n")))
     return [Block(kind, _fill(argument, drawn), _fill(content, drawn)) for kind, argument, content in found]
 
 
+def _text(chapter):
+    require(chapter in chapters(), f"chapter {chapter!r} has no assignment yet; these have: {', '.join(chapters())}")
+    return (TEXTS / f"{chapter}.md").read_text(encoding="utf-8")
+
+
 def _draw(lines, source):
     """The numbers that the lines ``name = choice(…)`` draw; later ones may name earlier ones."""
-    drawn = {}
-    exec(lines, {"choice": lambda *options: source.choice(options)}, drawn)
+    given = {"math": math, "choice": lambda *options: source.choice(options)}
+    names = dict(given)
+    exec(lines, names)
+    drawn = {name: value for name, value in names.items() if name not in {*given, "__builtins__"}}
     return {name: _fill(value, drawn) if isinstance(value, str) else value for name, value in drawn.items()}
 
 

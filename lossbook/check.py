@@ -15,10 +15,11 @@ from torch import nn
 
 from . import margins as target_functions
 from . import mistakes
+from .check_loss import loss
 from .errors import require
 from .verdict import NOT_FINITE, RIGHT, Found, Verdict, call, compare, finite, kind, number, slope, tensor_like, verdict
 
-__all__ = ["Verdict", "margin", "value", "head"]
+__all__ = ["Verdict", "margin", "value", "head", "loss"]
 
 ANGLES = 360      # 359 steps, a prime: no angle but the ends falls on a joint kπ/m, where rounding decides
 
@@ -89,11 +90,12 @@ def value(attempt, expected, unit="", *, tolerance=0.01, wrong=None):
     attempt : float, int, or an array or tensor of one number, or a blank
     expected : float
     unit : str
-        "radians" and "degrees" let the check tell one from the other; any other is only named.
+        "radians" and "degrees" let the check tell one from the other; any other is only named. Without
+        one, a number in [−1, 1] may be a cosine, and its angle the mistake.
     tolerance : float
         Relative to ``expected``; absolute where that is 0.
     wrong : dict, what to say -> number
-        Wrong answers of this very question, compared before the common ones.
+        Wrong answers of this very question, compared before the common ones. The nearest is named.
 
     Returns
     -------
@@ -110,10 +112,11 @@ def value(attempt, expected, unit="", *, tolerance=0.01, wrong=None):
             return abs(got - to) <= within * (abs(to) or 1)
         if close(expected):
             return RIGHT
-        known = [(says, says, other) for says, other in (wrong or {}).items()]
-        known += [(name, says, other) for name, (says, other) in mistakes.value_mistakes(expected, unit).items()]
-        for name, says, other in known:
-            if close(other):
+        own = {says: (says, other) for says, other in (wrong or {}).items()}
+        for known in (own, mistakes.value_mistakes(expected, unit)):
+            near = [(abs(got - other), says, name) for name, (says, other) in known.items() if close(other)]
+            if near:
+                _, says, name = min(near, key=lambda mistake: mistake[0])
                 raise Found(says, name)
         if close(expected, within=5 * tolerance):
             raise Found(f"{got:g}{of} is close, but off by more than {tolerance:.0%}: round at the very end.",

@@ -12,69 +12,18 @@ import torch
 import torch.nn.functional as F
 
 from . import margins
+from .questions import Batches, Logits, Target
 
-__all__ = ["Mistake", "Target", "Logits", "TARGET", "TRAINING", "PREDICTION", "value_mistakes", "everything"]
+__all__ = ["Mistake", "Target", "Logits", "Batches", "TARGET", "TRAINING", "PREDICTION", "LOSS", "value_mistakes",
+           "everything"]
 
 
 class Mistake(NamedTuple):
-    """A known wrong answer: its name, what to say, and what it computes from a Target or Logits."""
+    """A known wrong answer: its name, what to say, and what it computes from a Target, Logits or Batches."""
 
     name: str
     says: str
     wrong: Callable
-
-
-class Target(NamedTuple):
-    """A question about N target cosines: the cosines, the margins, the right answer and the attempt's."""
-
-    cos: torch.Tensor
-    m1: float
-    m2: float
-    m3: float
-    right: torch.Tensor
-    attempt: torch.Tensor
-
-    @property
-    def theta(self):
-        return torch.arccos(self.cos.clamp(-1, 1))
-
-    @property
-    def turned(self):
-        return self.m1 * self.theta + self.m2
-
-
-class Logits(NamedTuple):
-    """A question about a head: N embeddings, labels, C class vectors, and the (N, C) logits they should give."""
-
-    x: torch.Tensor
-    labels: torch.Tensor
-    weight: torch.Tensor
-    scale: float
-    length: torch.Tensor          # (N, C): what each cosine is multiplied by
-    margin: Callable              # (N,) target cosines -> (N,) margined targets
-    predicted: torch.Tensor       # the right logits without labels
-    trained: torch.Tensor         # and with them
-
-    @property
-    def cos(self):
-        return (F.normalize(self.x) @ F.normalize(self.weight).T).clamp(-1, 1)
-
-    def chosen(self, labels):
-        """One True in each row: in the column of its label."""
-        return F.one_hot(labels % len(self.weight), len(self.weight)).bool()
-
-    @property
-    def everywhere(self):
-        """The margin on every entry."""
-        return self.length * self.margin(self.cos.flatten()).reshape(self.cos.shape)
-
-    def with_margin_on(self, labels):
-        return torch.where(self.chosen(labels), self.everywhere, self.predicted)
-
-    def target(self, wrong):
-        """The training logits with another target, ``wrong`` of the N target cosines."""
-        cos = self.cos[self.chosen(self.labels)]
-        return torch.where(self.chosen(self.labels), self.length * wrong(cos)[:, None], self.predicted)
 
 
 def _sign_and_floor(u):
@@ -179,6 +128,12 @@ TRAINING = (
             lambda q: torch.where(q.chosen(q.labels), q.trained, q.predicted / q.scale)),
     Mistake("scale on the other classes only", "The target is not scaled. Multiply all logits by s.",
             lambda q: torch.where(q.chosen(q.labels), q.trained / q.scale, q.predicted)),
+    Mistake("lengths missing on the target",
+            "The target is not multiplied by the lengths of embedding and class vector that this loss keeps.",
+            lambda q: torch.where(q.chosen(q.labels), q.trained / q.length, q.predicted)),
+    Mistake("lengths missing on the other classes",
+            "Only the target is multiplied by the lengths that this loss keeps. The other classes need theirs.",
+            lambda q: torch.where(q.chosen(q.labels), q.trained, q.predicted / q.length)),
     Mistake("probabilities returned",
             "You return probabilities. A head returns logits; cross_entropy takes the softmax itself.",
             lambda q: q.trained.softmax(dim=1)),
@@ -202,6 +157,15 @@ PREDICTION = (
     Mistake("scale applied twice", "The scale s is applied twice at prediction.", lambda q: q.predicted * q.scale),
     Mistake("nothing normalised", "Neither embeddings nor class vectors are brought to length 1: these are plain products.",
             lambda q: q.scale * q.x @ q.weight.T),
+    Mistake("class vectors normalised where their length counts",
+            "You bring the class vectors to length 1. This loss keeps their length.",
+            lambda q: q.predicted / q.weight.norm(dim=1)),
+    Mistake("embeddings normalised where their length counts",
+            "You bring the embeddings to length 1. This loss keeps their length.",
+            lambda q: q.predicted / q.x.norm(dim=1, keepdim=True)),
+    Mistake("everything normalised where lengths count",
+            "You bring embeddings and class vectors to length 1. This loss keeps their lengths.",
+            lambda q: q.predicted / q.x.norm(dim=1, keepdim=True) / q.weight.norm(dim=1)),
     Mistake("embeddings not normalised", "The embeddings are not brought to length 1.",
             lambda q: q.scale * q.x @ F.normalize(q.weight).T),
     Mistake("class vectors not normalised", "The class vectors are not brought to length 1.",
@@ -209,12 +173,19 @@ PREDICTION = (
     Mistake("normalised along the wrong dimension",
             "You normalise over the batch, not over the d numbers of each vector: use dim=1.",
             lambda q: q.scale * F.normalize(q.x, dim=0) @ F.normalize(q.weight, dim=0).T),
-    Mistake("embeddings normalised where their length counts",
-            "You bring embeddings or class vectors to length 1 where this loss keeps their length.",
-            lambda q: q.scale * q.cos),
     Mistake("probabilities returned",
             "You return probabilities. A head returns logits; their softmax is taken elsewhere.",
             lambda q: q.predicted.softmax(dim=1)),
+)
+
+
+LOSS = (
+    Mistake("sum for mean", "You add up over the batch. Wanted is the mean, which does not grow with the batch.",
+            lambda q: q.right * len(q.batches[0][1])),
+    Mistake("wrong sign", "The size is right, the sign is not: a loss has to fall when the answers get better.",
+            lambda q: -q.right),
+    Mistake("factor of two", "Your loss is twice too large.", lambda q: 2 * q.right),
+    Mistake("half", "Your loss is half of the right one.", lambda q: q.right / 2),
 )
 
 
@@ -228,7 +199,7 @@ def value_mistakes(expected, unit=""):
                                         math.degrees(expected) if other[0] == "degrees" else math.radians(expected))
         in_radians = expected if unit in ("rad", "radians") else math.radians(expected)
         found["cosine for the angle"] = ("This is the cosine of the angle; wanted is the angle.", math.cos(in_radians))
-    elif abs(expected) <= 1:
+    elif not unit and abs(expected) <= 1:
         found["angle for the cosine"] = ("This is an angle in radians; wanted is its cosine.", math.acos(expected))
     found["percent"] = ("This is 100 times too large: is it in percent?", 100 * expected)
     found["fraction"] = ("This is 100 times too small: wanted are percent, and this looks like a fraction.", expected / 100)
@@ -239,8 +210,8 @@ def value_mistakes(expected, unit=""):
 
 def everything():
     """Every mistake that :mod:`lossbook.check` can name, as ``[(where, name, what it says), …]``, each once."""
-    rows = [(where, mistake.name, mistake.says) for where, table in
-            (("target", TARGET), ("training", TRAINING), ("prediction", PREDICTION)) for mistake in table]
+    tables = {"target": TARGET, "training": TRAINING, "prediction": PREDICTION, "loss": LOSS}
+    rows = [(where, mistake.name, mistake.says) for where, table in tables.items() for mistake in table]
     for unit in ("rad", ""):
         rows += [("number", name, says) for name, (says, _) in value_mistakes(0.5, unit).items()]
     return list(dict.fromkeys(rows))

@@ -124,7 +124,7 @@ def tensor_like(got, right, name, what):
     if got.shape != right.shape:
         raise Found(f"The shape of your {name} is {tuple(got.shape)}; wanted is {tuple(right.shape)}, {what}.", "wrong shape")
     if got.dtype != right.dtype:
-        raise Found(f"Your {name} are {got.dtype} where the input is {right.dtype}: keep the dtype of what you are given.",
+        raise Found(f"The dtype of your {name} is {got.dtype}; that of the input is {right.dtype}. Keep it.",
                     "wrong dtype")
     return got.detach()
 

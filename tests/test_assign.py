@@ -6,6 +6,7 @@ nbgrader has an environment of its own, made once in ``_build/nbgrader``. Submis
 import copy
 import csv
 import json
+import math
 import os
 import re
 import subprocess
@@ -15,7 +16,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from lossbook import __main__ as cli
-from lossbook import assign
+from lossbook import assign, check, heads
 
 ROOT = Path(__file__).parent.parent
 NBGRADER, VERSION = ROOT / "_build/nbgrader", "0.9.6"
@@ -102,29 +103,104 @@ def test_command(tmp_path, capsys):
     assert cli.main(["assign", "06", "--out", str(tmp_path)]) == 0
     assert "chapter06-solution.ipynb" in capsys.readouterr().out
     assert cli.main(["assign", "99", "--out", str(tmp_path)]) == 2
-    assert "these have: 04, 05, 06" in capsys.readouterr().err
+    assert "these have: " + ", ".join(assign.chapters()) in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("chapter, answers, says", [
+MISTAKES = [
+    ("01", {"border": "border_in_degrees = {{apart}} / 2"}, "would hold for vectors of one length"),
+    ("01", {"border": "border_in_degrees = math.atan(({{a}} - {{b}} * math.cos(math.radians({{apart}})))"
+                      " / ({{b}} * math.sin(math.radians({{apart}}))))"}, "the right angle in radians"),
+    ("01", {"slope": "slope = F.softmax(torch.tensor([{{z1}}, {{z2}}, 0.0]), 0)[0] - 1"}, "in the true logit alone"),
+    ("01", {"loss": "def mean_cross_entropy(logits, labels):\n    return torch.logsumexp(logits, 1).sum() "
+                    "- logits.gather(1, labels[:, None]).sum()"}, "Wanted is the mean"),
+    ("01", {"loss": "def mean_cross_entropy(logits, labels):\n"
+                    "    P = logits.exp() / logits.exp().sum(1, keepdim=True)\n"
+                    "    return -P.gather(1, labels[:, None]).log().mean()"}, "about 1000 in size. Look for an exp"),
+    ("01", {"by_angle": "def angle_accuracy(x, weight, labels):\n"
+                        "    return ((x @ weight.T).argmax(dim=1) == labels).float().mean()"},
+     "the accuracy of the logits"),
+    ("01", {"mended": "class Mended(Broken):\n    def forward(self, x, labels=None):\n"
+                      "        return x @ F.normalize(self.weight).T"},
+     "class vectors to length 1. This loss keeps their length"),
+    ("02", {"floor": "lowest_loss = math.log(1 + ({{C}} - 1) * math.exp(-{{s}} * {{C}} / ({{C}} - 1)))"},
+     "floor of a simplex"),
+    ("02", {"pull": "ahead = {{scale}} * (math.cos({{theta1}}) - math.cos({{theta2}}))\n"
+                    "pull = {{scale}} * (1 - 1 / (1 + math.exp(-ahead)))"},
+     "Degrees for radians"),
+    ("02", {"sharing": "loss_of_sharing = math.log(2)"}, "The mean is over all classes"),
+    ("02", {"sure": "def least_sure(weight, s):\n    return (s * weight @ weight.T).softmax(1).diagonal().min()"},
+     "not brought to length 1"),
+    ("02", {"mended": "class Mended(Broken):\n    def forward(self, x, labels=None):\n"
+                      "        return F.normalize(x) @ F.normalize(self.weight).T"}, "The scale s is missing"),
+    ("03", {"wedge": "wedge_in_degrees = 2 * {{apart}} / ({{wide}} + 1)"}, "what the two classes win"),
+    ("03", {"psi": "def psi_of(cos):\n    return 2 * cos**2 - 1 if {{few}} == 2 else 4 * cos**3 - 3 * cos"},
+     "Continue it with ψ"),
+    ("03", {"head": """def lsoftmax_logits(x, weight, labels=None):
+    return heads.LSoftmax.forward(head_of(weight), x, labels)
+def head_of(weight):
+    head = heads.LSoftmax(weight.shape[1], len(weight), margin={{m}}).double()
+    del head.weight
+    head.weight = weight
+    return head"""}, "λ is missing"),
+    ("03", {"head": "def lsoftmax_logits(x, weight, labels=None):\n    return x @ F.normalize(weight).T"},
+     "This loss keeps their length"),
+    ("03", {"head": """def lsoftmax_logits(x, weight, labels=None):
+    length = x.norm(dim=1, keepdim=True) * weight.norm(dim=1)
+    cos = x @ weight.T / length
+    return length * ({{lam}} * cos + margins.lsoftmax(cos, {{m}})) / (1 + {{lam}})"""},
+     "margin kept at prediction is a mistake"),
+    ("08", {"mining": "triplet_loss = {{ap}} - {{near}} + {{gap}}"}, "hard mining"),
+    ("08", {"follow": "center = {{place}} * (1 - (1 - {{alpha}}) ** {{batches}})"}, "like one image more"),
+    ("08", {"loss": "def two_margins(x, labels):\n    return distances.contrastive(x, labels, {{outer}})"},
+     "the contrastive loss of the chapter"),
+    ("08", {"loss": """def two_margins(x, labels):
+    i, j = torch.triu_indices(len(x), len(x), 1)
+    D, equal = (x[i] - x[j]).square().sum(dim=1).sqrt(), labels[i] == labels[j]
+    return (F.relu(D[equal] - {{inner}}).square().mean() + F.relu({{outer}} - D[~equal]).square().mean()) / 2"""},
+     "lie on one spot: the slope of a root"),
+    ("08", {"mended": "def mended(x, labels):\n    return distances.triplet(F.normalize(x), labels, {{m}}, 'hard')"},
+     "plain ones; FaceNet squares"),
+    ("08", {"mended": "mended = broken"}, "plain ones|anchor itself|nearest teaches|sign is wrong"),
+    ("08", {"sphere": "posterior = 1 / sum(math.exp(-{{tau}} * (1 - math.cos(2 * math.pi * j / {{around}}))) "
+                      "for j in range({{around}}))"}, "s is twice the factor"),
     ("06", {"target": "def arcface_target(cos, m):\n    return torch.cos(torch.arccos(cos) + math.radians(m))"}, "Degrees for radians"),
     ("06", {"target": "def arcface_target(cos, m):\n    return torch.cos(torch.arccos(cos) - m)"}, "subtract the margin from the angle"),
     ("06", {"logit": "target_logit = {{s}} * math.cos(math.radians({{degrees}}) + math.radians({{m}}))"}, "Degrees for radians"),
     ("05", {"bound": "greatest_margin = {{C}} / ({{C}} - 1)"}, "bound for a simplex"),
-])
+]
+
+
+@pytest.mark.parametrize("chapter, answers, says", MISTAKES)
 def test_a_mistake_is_named_and_costs_a_part(chapter, answers, says):
-    drawn = {key: value for key, value in zip(("s", "degrees", "m", "C"), numbers(chapter))}
-    answers = {name: re.sub(r"\{\{(\w+)\}\}", lambda found: str(drawn[found[1]]), code) for name, code in answers.items()}
-    source = assign.notebook(chapter)
-    points, failed = run_cells(source, answers)
-    assert any(says in message for message in failed.values())
-    assert 0 < points < automatic(source)
+    for seed in (0, 1):
+        drawn = assign.numbers(chapter, seed)
+        wrong = {name: re.sub(r"\{\{(\w+)\}\}", lambda found: str(drawn[found[1]]), code)
+                 for name, code in answers.items()}
+        source = assign.notebook(chapter, seed=seed)
+        points, failed = run_cells(source, wrong)
+        assert any(re.search(says, message) for message in failed.values()), failed
+        assert 0 < points < automatic(source)
 
 
-def numbers(chapter):
-    """What seed 0 drew: s, degrees, m, C; read from the texts."""
-    text = " ".join(block.content for block in assign.blocks(chapter))
-    found = [re.search(pattern, text) for pattern in (r"s = (\d+)", r"is (\d+)°", r"m = (0\.\d+)", r"(\d+) class vectors")]
-    return [match and match[1] for match in found]
+@pytest.mark.parametrize("chapter", assign.chapters())
+def test_a_wrong_number_is_never_right_nor_taken_for_another(chapter, monkeypatch):
+    judge, asked = check.value, []
+
+    def recorded(attempt, expected, unit="", *, tolerance=0.01, wrong=None):
+        asked.append((expected, tolerance, list((wrong or {}).items())))
+        return judge(attempt, expected, unit, tolerance=tolerance, wrong=wrong)
+    monkeypatch.setattr(check, "value", recorded)
+    for seed in range(12):
+        names = {"math": math, "check": check, "heads": heads}
+        for kind, _, content in assign.blocks(chapter, seed):
+            if kind in ("code", "answer") or (kind == "test" and "check.value" in content):
+                exec(content, names)
+    assert len(asked) >= 2 * 12
+    for expected, tolerance, wrong in asked:
+        for i, (says, number) in enumerate(wrong):
+            assert abs(number - expected) > tolerance * (abs(expected) or 1), f"{number} for {expected}: {says}"
+            for other, another in wrong[:i]:
+                assert abs(number - another) > 0.1 * tolerance * abs(another), f"{number} and {another}: {says} {other}"
 
 
 # nbgrader itself

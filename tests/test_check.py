@@ -86,8 +86,8 @@ def test_wrong_margins_are_named(attempt, loss, mistake):
 
 def test_every_mistake_of_the_table_is_made_above_and_below():
     assert {m.name for m in mistakes.TARGET} == {name for *_, name in MARGINS} | {"multiplier on the margin too"}
-    lengths = {"embeddings normalised where their length counts"}
-    assert {m.name for m in mistakes.TRAINING + mistakes.PREDICTION} == {name for _, name in HEADS} - TARGETS - FOUND | lengths
+    made = {name for _, name in HEADS + LENGTHS} - TARGETS - FOUND
+    assert {m.name for m in mistakes.TRAINING + mistakes.PREDICTION} == made
 
 
 @given(st.floats(0.05, 1.5))
@@ -181,7 +181,7 @@ def test_right_numbers(attempt):
     (0.6283, 36, "degrees", "in radians; wanted are degrees"),
     (36, math.radians(36), "radians", "in degrees; wanted are radians"),
     (math.cos(0.5), 0.5, "radians", "cosine of the angle"),
-    (math.acos(0.19), 0.19, "", "wanted is its cosine"),
+    (math.acos(0.19), 0.19, "", "wanted is its cosine"), (math.acos(0.19), 0.19, "%", "too large"),
     (91.4, 0.914, "", "percent"), (0.914, 91.4, "%", "fraction"), (8, 4, "", "twice"), (2, 4, "", "half"),
     (4.1, 4, "", "close"), (40, 4, "", "too large"), (-40, 4, "s", "-40 s is too small"),
     (math.nan, 4, "", "finite"), (True, 4, "", "bool"), ("4", 4, "", "str"), (torch.ones(3), 4, "", "(3,)"), (4j, 4, "", "complex"),
@@ -195,8 +195,10 @@ def test_a_number_beyond_all_floats_is_not_finite():
     assert "finite number; this is inf" in check.value(10**400, 3.0).message
 
 
-def test_a_wrong_number_of_the_questions_own_comes_first():
+def test_a_wrong_number_of_the_questions_own_comes_first_and_the_nearest_is_named():
     assert check.value(8, 4, wrong={"You forgot the C.": 8}).message == "You forgot the C."
+    near = check.value(8, 4, wrong={"You forgot the C.": 8.01, "You forgot the D.": 7.999})
+    assert near.message == "You forgot the D."
     assert check.value(0, 0) and not check.value(0.1, 0)
 
 
@@ -282,6 +284,32 @@ def test_right_heads(attempt, reference):
     assert check.head(attempt, reference)
 
 
+def psi_logits(target, others):
+    """A head of L-softmax, m = 2, with its target and its other logits made from their lengths and cosines."""
+    def logits(x, weight, labels=None):
+        length = x.norm(dim=1, keepdim=True) * weight.norm(dim=1)
+        cos = (x @ weight.T / length).clamp(-1 + 1e-9, 1 - 1e-9)
+        return length * cos if labels is None else torch.where(
+            F.one_hot(labels, len(weight)).bool(), target(length, margins.lsoftmax(cos, 2)), others(length, cos))
+    return logits
+
+
+LENGTHS = [
+    (lambda x, w, y: x @ F.normalize(w).T, "class vectors normalised where their length counts"),
+    (lambda x, w, y: F.normalize(x) @ w.T, "embeddings normalised where their length counts"),
+    (lambda x, w, y: F.normalize(x) @ F.normalize(w).T, "everything normalised where lengths count"),
+    (psi_logits(lambda length, psi: psi, lambda length, cos: length * cos), "lengths missing on the target"),
+    (psi_logits(lambda length, psi: length * psi, lambda length, cos: cos), "lengths missing on the other classes"),
+]
+
+
+@pytest.mark.parametrize("attempt, mistake", LENGTHS)
+def test_wrong_lengths_are_named(attempt, mistake):
+    assert check.head(attempt, heads.LSoftmax(3, 5, margin=2)).mistake == mistake
+    right = psi_logits(lambda length, psi: length * psi, lambda length, cos: length * cos)
+    assert check.head(right, heads.LSoftmax(3, 5, margin=2))
+
+
 def test_lengths_normalised_where_they_count():
     assert check.head(heads.NormSoftmax(3, 5, scale=1), heads.SphereFace(3, 5)).mistake == "embeddings normalised where their length counts"
 
@@ -310,7 +338,8 @@ def test_class_vectors_cut_off_or_missing():
 
 def test_everything_lists_each_mistake_once():
     rows = mistakes.everything()
-    assert len(set(rows)) == len(rows) and {where for where, *_ in rows} == {"target", "training", "prediction", "number"}
+    assert len(set(rows)) == len(rows)
+    assert {where for where, *_ in rows} == {"target", "training", "prediction", "loss", "number"}
     assert all(name and says.endswith((".", "?", ")")) for _, name, says in rows)
 
 
