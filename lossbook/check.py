@@ -88,6 +88,8 @@ def value(attempt, expected, unit="", *, tolerance=0.01, wrong=None):
     Parameters
     ----------
     attempt : float, int, or an array or tensor of one number, or a blank
+        Or a function without arguments that returns one, such as ``lambda: my_rate(scores, 0.1)``: then
+        a blank in ``my_rate``, and an exception from it, are verdicts too.
     expected : float
     unit : str
         "radians" and "degrees" let the check tell one from the other; any other is only named. Without
@@ -102,9 +104,10 @@ def value(attempt, expected, unit="", *, tolerance=0.01, wrong=None):
     Verdict. It never states ``expected``. Whatever the attempt is raises nothing.
     """
     def judge():
-        got, of = number(attempt), f" {unit}" if unit else ""
+        given, of = call(attempt) if callable(attempt) else attempt, f" {unit}" if unit else ""
+        got = number(given)
         if got is None:
-            raise Found(f"Wanted is a number{of and ', in' + of}; this is {kind(attempt)}.", "not a number")
+            raise Found(f"Wanted is a number{of and ', in' + of}; this is {kind(given)}.", "not a number")
         if not math.isfinite(got):
             raise Found(f"Wanted is a finite number; this is {got}.", "not finite")
 
@@ -118,7 +121,7 @@ def value(attempt, expected, unit="", *, tolerance=0.01, wrong=None):
             if near:
                 _, says, name = min(near, key=lambda mistake: mistake[0])
                 raise Found(says, name)
-        if close(expected, within=5 * tolerance):
+        if close(expected, within=min(5 * tolerance, 0.05)):
             raise Found(f"{got:g}{of} is close, but off by more than {tolerance:.0%}: round at the very end.",
                          "rounded too early")
         raise Found(f"{got:g}{of} is too {'large' if got > expected else 'small'}.")

@@ -195,6 +195,22 @@ def test_a_number_beyond_all_floats_is_not_finite():
     assert "finite number; this is inf" in check.value(10**400, 3.0).message
 
 
+def test_a_number_that_a_function_returns():
+    def rate(share):
+        return share / 0
+
+    assert check.value(lambda: torch.tensor([36.1]), 36.0)
+    assert check.value(lambda: 8, 4, wrong={"You forgot the C.": 8}).message == "You forgot the C."
+    assert "(3,)" in check.value(lambda: torch.ones(3), 4).message
+    assert not check.value(blank, 4).attempted and not check.value(unwritten, 4).attempted
+    assert "in `rate`, line 2, `return share / 0`, with ZeroDivisionError" in check.value(lambda: rate(3), 4).message
+
+
+def test_only_a_small_error_is_one_of_rounding():
+    assert "close" in check.value(0.52, 0.5).message
+    assert "round" not in check.value(0.7, 0.5, tolerance=0.2).message
+
+
 def test_a_wrong_number_of_the_questions_own_comes_first_and_the_nearest_is_named():
     assert check.value(8, 4, wrong={"You forgot the C.": 8}).message == "You forgot the C."
     near = check.value(8, 4, wrong={"You forgot the C.": 8.01, "You forgot the D.": 7.999})
