@@ -138,8 +138,8 @@ def _parser():
     sub.set_defaults(command=open_set.train_strangers)
     sub.add_argument("--folder", metavar="DIR", help="Omniglot's alphabets, extracted (default: download them)")
     _saved(sub, "strangers")
-    sub = subparsers.add_parser("noise", help="train four losses on digits with wrong labels",
-                                description="Train four losses on digits with none and with 40 % of the labels wrong. "
+    sub = subparsers.add_parser("noise", help="train every loss on digits with wrong labels",
+                                description="Train every loss on digits of which up to 40 % have a wrong label. "
                                 "Stopped, the same command goes on with the next training.")
     sub.set_defaults(command=open_set.train_noise)
     _saved(sub, "noise")
