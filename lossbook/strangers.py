@@ -40,12 +40,12 @@ class Cell(NamedTuple):
 
 # Heads that are no row, since no single margin on the target cosine makes them: (make from (d, C), kind of similarity).
 OTHERS = {
+    "combined": (lambda d, C: heads.CombinedMargin(d, C, scale=16, m1=1, m2=0.3, m3=0.2), "cosine"),
     "contrastive": (euclidean.Contrastive, "distance"),
     "triplet": (euclidean.Triplet, "distance"),
     "center": (euclidean.Center, "cosine"),
     "range": (euclidean.Range, "cosine"),
     "marginal": (euclidean.Marginal, "cosine"),
-    "combined": (lambda d, C: heads.CombinedMargin(d, C, scale=16, m1=1, m2=0.3, m3=0.2), "cosine"),
 }
 
 LOSSES = ("softmax", "norm-softmax_s16", "L-softmax_v1", "A-softmax_v1", "CosFace_s16_m0.2", "ArcFace_s16_m0.3")
