@@ -18,7 +18,7 @@ def against_noise(frame, ylabel, title="", columns=4):
     ylabel : str
         What ``value`` is, with its unit.
     """
-    means = frame.groupby(["loss", "share"], sort=False)["value"].mean().unstack(0)
+    means = frame.groupby(["loss", "share"], sort=False)["value"].mean().unstack(0).sort_index()
     rows = -(-len(means.columns) // columns)
     figure, grid = axes(None, (7.2, 0.7 + 1.75 * rows), rows, columns, sharex=True, sharey=True)
     for ax, loss in zip(grid.flat, means):
@@ -27,7 +27,7 @@ def against_noise(frame, ylabel, title="", columns=4):
         own = frame[frame.loss == loss]
         ax.plot(100 * own.share, own.value, "o", color=INK, markersize=3.5, markerfacecolor="none", markeredgewidth=1)
         ax.set_title(loss, fontsize=11)
-        ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        ax.xaxis.set_major_locator(MaxNLocator(3, integer=True, steps=[1, 2, 5, 10]))
         ax.grid(True, color=GREY, alpha=0.25)
     for ax in grid.flat[len(means.columns):]:
         ax.remove()
