@@ -29,8 +29,9 @@ def against_noise(frame, ylabel, title="", columns=4):
         ax.set_title(loss, fontsize=11)
         ax.xaxis.set_major_locator(MaxNLocator(3, integer=True, steps=[1, 2, 5, 10]))
         ax.grid(True, color=GREY, alpha=0.25)
-    for ax in grid.flat[len(means.columns):]:
+    for above, ax in zip(grid.flat[len(means.columns) - columns:], grid.flat[len(means.columns):]):
         ax.remove()
+        above.tick_params(labelbottom=True)
     figure.supxlabel("wrong labels (%)", fontsize=12)
     figure.supylabel(ylabel, fontsize=12)
     return headline(figure, title) if title else figure
