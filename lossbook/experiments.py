@@ -63,8 +63,8 @@ def load(folder):
     if not record["arrays"]:
         return record, arrays
     if not (folder / "record.npz").exists():
-        raise results.ResultError(f"{folder} has lost its record.npz, the arrays of {len(arrays)} cells: restore it, or "
-                                  f"delete the folder and make it again with python -m lossbook {folder.name}")
+        raise results.ResultError(f"{folder} has lost its record.npz, the arrays of {len(arrays)} cells: restore it, "
+                                  f"or delete the folder and make it again with python -m lossbook {folder.name}")
     with np.load(folder / "record.npz") as packed:
         for key in packed.files:
             name, _, what = key.rpartition("/")

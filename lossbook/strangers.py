@@ -118,7 +118,8 @@ def rates(x, labels, kind="cosine"):
     """(found, arrays) of one embedding: EER and TAR at each of ``verification.FARS`` with intervals by identity.
 
     ``arrays`` holds ``estimate`` (5,) and ``resampled`` (200, 5), in that order, ``band`` (3, 25), the TAR at ``GRID``
-    with its interval (NaN for a FAR that needs more impostor pairs), and ``histogram`` (2, 60), the counts of genuine and impostor cosines in ``BINS``.
+    with its interval (NaN for a FAR that needs more impostor pairs), and ``histogram`` (2, 60), the
+    counts of genuine and impostor cosines in ``BINS``.
     """
     chosen = verification.pairs(labels, MOST)
     scores = verification.similarity(x, chosen, kind)

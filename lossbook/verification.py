@@ -114,7 +114,8 @@ def report(x, labels, protocol=None, *, kind="cosine", fars=FARS, most=100_000, 
     labels = np.asarray(labels)
     chosen = pairs(labels, most, seed) if protocol is None else protocol[0]
     scores = similarity(x, chosen, kind)
-    found = {"similarity": kind, "images": len(labels), "identities": len(np.unique(labels)), "genuine_pairs": int(chosen.same.sum()),
+    found = {"similarity": kind, "images": len(labels), "identities": len(np.unique(labels)),
+             "genuine_pairs": int(chosen.same.sum()),
              "impostor_pairs": int((~chosen.same).sum()), "undefined": {}, "level": level}
 
     def attempt(name, measured):

@@ -52,7 +52,8 @@ def test_a_fold_does_not_choose_its_own_threshold():
 
 
 @pytest.mark.parametrize("kind, alike", [
-    ("cosine", lambda a, b: a @ b / np.linalg.norm(a) / np.linalg.norm(b)), ("distance", lambda a, b: -math.dist(a, b))])
+    ("cosine", lambda a, b: a @ b / np.linalg.norm(a) / np.linalg.norm(b)),
+    ("distance", lambda a, b: -math.dist(a, b))])
 def test_ranks_are_those_of_the_loop_and_ties_count_against_the_probe(kind, alike):
     random = np.random.default_rng(0)
     labels = np.arange(60) % 12
