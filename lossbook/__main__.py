@@ -137,6 +137,8 @@ def _parser():
     sub.add_argument("--lfw", metavar="DIR", help="a folder that holds lfw-py, as torchvision wants it")
     sub.add_argument("--size", type=int, default=28, help="pixels of a side that images are resized to (default 28)")
     sub.add_argument("--invert", action="store_true", help="turn black into white, for dark ink on white paper")
+    sub.add_argument("--similarity", choices=("cosine", "distance"), default="cosine",
+                     help="how alike two embeddings are: by angle (default), or by Euclidean distance")
     sub.add_argument("--seed", type=int, default=0, help="of sampled pairs, folds, gallery and resamples (default 0)")
     sub.add_argument("--json", metavar="FILE", help="write everything here too")
     sub = subparsers.add_parser("strangers", help="train every loss on some alphabets of Omniglot, verify on others",
@@ -145,8 +147,8 @@ def _parser():
     sub.set_defaults(command=open_set.train_strangers)
     sub.add_argument("--folder", metavar="DIR", help="Omniglot's alphabets, extracted (default: download them)")
     _saved(sub, "strangers")
-    sub = subparsers.add_parser("noise", help="train four losses on digits with wrong labels",
-                                description="Train four losses on digits with none and with 40 % of the labels wrong. "
+    sub = subparsers.add_parser("noise", help="train every loss on digits with wrong labels",
+                                description="Train every loss on digits of which up to 40 % have a wrong label. "
                                 "Stopped, the same command goes on with the next training.")
     sub.set_defaults(command=open_set.train_noise)
     _saved(sub, "noise")

@@ -188,7 +188,7 @@ class Range(_Joint):
     """Softmax with range loss: L_S + λ(α·intra + β·inter).
 
     Parameters: ``balance`` is λ; ``intra`` and ``inter`` are α and β, at least 0; ``margin`` is a squared
-    distance above 0.
+    distance above 0. The defaults are lossbook's, for embeddings a few units long.
 
     Source: Zhang et al., ICCV 2017, section 3.2; see :func:`lossbook.distances.range_loss`.
     """
@@ -208,7 +208,7 @@ class Marginal(_Joint):
     """Softmax with marginal loss, which compares directions, not places.
 
     Parameters: ``balance`` is λ; ``threshold`` is θ, a squared distance on the unit sphere in (0, 4);
-    ``error`` is ξ, at least 0.
+    ``error`` is ξ, at least 0. The defaults are those of insightface's training code.
 
     Source: Deng, Zhou and Zafeiriou, CVPR Workshops 2017; see :func:`lossbook.distances.marginal`.
     """

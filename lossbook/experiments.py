@@ -21,7 +21,8 @@ def run(cells, measured, folder, about, made_by=None):
     cells : list of named tuples, each with a ``name`` that no other has
     measured : callable, cell → (dict that JSON can hold, dict of arrays)
     folder : path
-        ``record.json`` and ``record.npz`` in it are written anew, whole, after every cell.
+        ``record.json`` and ``record.npz`` in it are written anew, whole, after every cell; an experiment without
+        any array has no ``record.npz``, and its record says so.
     about : dict that JSON can hold
         What the cells have in common: data, recipe.
 
@@ -31,7 +32,7 @@ def run(cells, measured, folder, about, made_by=None):
         If the folder holds an experiment about something else.
     """
     folder, about = Path(folder), {"format": results.FORMAT, **about}
-    record, arrays = {**about, "made_by": made_by or {}, "cells": {}}, {}
+    record, arrays = {**about, "made_by": made_by or {}, "arrays": False, "cells": {}}, {}
     if (folder / "record.json").exists():
         record, arrays = load(folder)
         for key, value in about.items():
@@ -39,10 +40,12 @@ def run(cells, measured, folder, about, made_by=None):
                     f"{value!r}: give another folder, or delete that one to start afresh")
     for cell in tqdm([cell for cell in cells if cell.name not in record["cells"]], desc=folder.name, unit="training"):
         record["cells"][cell.name], arrays[cell.name] = measured(cell)
-        packed = io.BytesIO()
-        np.savez_compressed(packed, **{f"{name}/{key}": value
-                                       for name, own in arrays.items() for key, value in own.items()})
-        write_atomically(folder / "record.npz", lambda file: file.write(packed.getvalue()))
+        record["arrays"] = record["arrays"] or bool(arrays[cell.name])
+        if record["arrays"]:
+            packed = io.BytesIO()
+            np.savez_compressed(packed, **{f"{name}/{key}": value
+                                           for name, own in arrays.items() for key, value in own.items()})
+            write_atomically(folder / "record.npz", lambda file: file.write(packed.getvalue()))
         results.save(record, folder / "record.json")      # last: what it names is in the other file by now
     return load(folder)
 
@@ -57,6 +60,11 @@ def load(folder):
         raise FileNotFoundError(f"no experiment in {folder}: make it with python -m lossbook {folder.name}")
     record = results.read(folder / "record.json")
     arrays = {name: {} for name in record["cells"]}
+    if not record["arrays"]:
+        return record, arrays
+    if not (folder / "record.npz").exists():
+        raise results.ResultError(f"{folder} has lost its record.npz, the arrays of {len(arrays)} cells: restore it, "
+                                  f"or delete the folder and make it again with python -m lossbook {folder.name}")
     with np.load(folder / "record.npz") as packed:
         for key in packed.files:
             name, _, what = key.rpartition("/")

@@ -116,10 +116,11 @@ def _picture(ax, image, text, color, style):
 
 
 @styled
-def error_ratios(frame):
+def error_ratios(frame, xlabel="error rate with the margin / without it"):
     """Ratios of error rates with their intervals, a line a setting and a mark a measure; left of 1 the margin helps.
 
-    ``frame`` is what :func:`lossbook.gains.gains` returns: ``setting``, ``measure``, ``ratio``, ``low``, ``high``.
+    ``frame`` is what :func:`lossbook.gains.gains` returns: ``setting``, ``measure``, ``ratio``, ``low``, ``high``;
+    ``xlabel`` says which two rates are divided.
     """
     settings, measures = (list(dict.fromkeys(frame[column])) for column in ("setting", "measure"))
     figure, grid = axes(None, (7.2, 1.3 + 0.2 * len(frame) + 0.25 * len(settings)))
@@ -131,7 +132,7 @@ def error_ratios(frame):
         ax.errorbar(own.ratio, y, xerr=[own.ratio - own.low, own.high - own.ratio], fmt=marker, color=color,
                     label=measure, capsize=3, markersize=7, linewidth=1.6)
     ax.axvline(1, color=INK, linestyle=LINE_STYLES[1], linewidth=1.3)
-    ax.set(yticks=range(len(settings)), yticklabels=settings, xlabel="error rate with the margin / without it",
+    ax.set(yticks=range(len(settings)), yticklabels=settings, xlabel=xlabel,
            ylim=(len(settings) - 0.5, -0.5))
     ax.grid(True, axis="x")
     figure.legend(loc="outside upper left", ncols=2)

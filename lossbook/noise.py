@@ -17,7 +17,9 @@ __all__ = ["Cell", "PLAN", "run", "load"]
 IMAGES, EMBEDDING_DIM = 1000, 16                  # few images, so that a network can learn wrong labels by heart
 RECIPE = {"epochs": 12, "batch_size": 64, "learning_rate": 5e-3}
 SUB_CENTRES = "SubCenterArcFace_s16_m0.3_K3"
-LOSSES = ("softmax", "norm-softmax_s16", "ArcFace_s16_m0.3", SUB_CENTRES)
+LOSSES = ("softmax", "norm-softmax_s16", "ArcFace_s16_m0.3", SUB_CENTRES, "CosFace_s16_m0.2", "A-softmax_v1",
+          "L-softmax_v1")
+SHARES = (0, 0.1, 0.2, 0.3, 0.4)
 
 
 class Cell(NamedTuple):
@@ -32,7 +34,7 @@ class Cell(NamedTuple):
         return f"{self.row}-{100 * self.share:.0f}percent-seed{self.seed}"
 
 
-PLAN = [Cell(row, share, seed) for share in (0, 0.4) for row in LOSSES for seed in range(3)]
+PLAN = [Cell(row, share, seed) for row in LOSSES for share in SHARES for seed in range(3)]
 
 
 def run(cells, folder, *, dataset=None, backbone=LeNetPP.small, made_by=None, device=None, **recipe):

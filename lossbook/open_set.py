@@ -29,7 +29,7 @@ def verify(options):
         faces = lfw.lfw_pairs(options.lfw, options.size)
         x, labels = embed(read_module(options.embedding), faces.images).numpy(), faces.labels
         protocol = faces.pairs, faces.fold
-    found = verification.report(x, labels, protocol, seed=options.seed)
+    found = verification.report(x, labels, protocol, kind=options.similarity, seed=options.seed)
     print(in_words(found))
     if options.json:
         text = json.dumps({"embedding": options.embedding, **found}, indent=1, allow_nan=False) + "\n"
@@ -101,7 +101,8 @@ def read_module(name):
 def in_words(found):
     """The table that ``verify`` prints of a :func:`lossbook.verification.report`."""
     lines = [f"{found['images']:,} images of {found['identities']:,} identities: {found['genuine_pairs']:,} genuine "
-             f"and {found['impostor_pairs']:,} impostor pairs; intervals ({found['level']:.0%}) are by identity"]
+             f"and {found['impostor_pairs']:,} impostor pairs, scored by {found['similarity']}; "
+             f"intervals ({found['level']:.0%}) are by identity"]
 
     def line(name, key, value):
         if value is None:

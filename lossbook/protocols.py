@@ -74,22 +74,26 @@ def gallery_and_probe(labels, seed=0):
     return np.array([rows[0] for rows in members]), np.sort(np.concatenate([rows[1:] for rows in members]))
 
 
-def ranks(gallery, gallery_labels, probe, probe_labels):
+def ranks(gallery, gallery_labels, probe, probe_labels, kind="cosine"):
     """At which place each probe's identity comes in the gallery, ``(M,)`` integers from 1.
 
-    An identity counts by its most similar gallery image (cosine). A tie counts against the probe.
-    The share found at rank k is ``(ranks(…) <= k).mean()``. Raises ``ValueError`` if a probe's
-    identity is not in the gallery.
+    An identity counts by its most similar gallery image, by ``"cosine"`` or by Euclidean ``"distance"`` as ``kind``
+    says. A tie counts against the probe. The share found at rank k is ``(ranks(…) <= k).mean()``. Raises
+    ``ValueError`` if a probe's identity is not in the gallery.
     """
-    gallery, probe = _unit("gallery", _matrix("gallery", gallery)), _unit("probe", _matrix("probe", probe))
+    require(kind in ("cosine", "distance"), f"kind = {kind!r}: expected 'cosine' or 'distance'")
+    gallery, probe = _matrix("gallery", gallery), _matrix("probe", probe)
     require(gallery.shape[1] == probe.shape[1], f"gallery {gallery.shape} and probe {probe.shape} differ in their "
                                                 "second dimension: embed both with one network")
     gallery_labels, probe_labels = _labels(gallery_labels, len(gallery)), _labels(probe_labels, len(probe))
     identities = np.unique(gallery_labels)
     missing = np.setdiff1d(probe_labels, identities)
     require(len(missing) == 0, f"identity {missing[:1]} has probes and no image in the gallery: give it one")
-    cosines = probe @ gallery.T
-    best = np.stack([cosines[:, gallery_labels == j].max(axis=1) for j in identities], axis=1)
+    if kind == "cosine":
+        alike = _unit("probe", probe) @ _unit("gallery", gallery).T
+    else:
+        alike = np.stack([-np.linalg.norm(probe - one, axis=1) for one in gallery], axis=1)
+    best = np.stack([alike[:, gallery_labels == j].max(axis=1) for j in identities], axis=1)
     own = best[np.arange(len(probe)), np.searchsorted(identities, probe_labels)]
     return (best >= own[:, None]).sum(axis=1)
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from . import euclidean, experiments, results, rows, verification
+from . import euclidean, experiments, heads, results, rows, verification
 from .errors import require
 from .reproduce import digests
 from .training import embed, fit
@@ -38,11 +38,14 @@ class Cell(NamedTuple):
         return f"{self.row}-{self.embedding_dim}d-{self.classes}c-seed{self.seed}"
 
 
-# Heads that are no margin on the target cosine, and so no row: name → (make from (d, C), kind of similarity).
+# Heads that are no row, since no single margin on the target cosine makes them: (make from (d, C), kind of similarity).
 OTHERS = {
+    "combined": (lambda d, C: heads.CombinedMargin(d, C, scale=16, m1=1, m2=0.3, m3=0.2), "cosine"),
     "contrastive": (euclidean.Contrastive, "distance"),
     "triplet": (euclidean.Triplet, "distance"),
     "center": (euclidean.Center, "cosine"),
+    "range": (euclidean.Range, "cosine"),
+    "marginal": (euclidean.Marginal, "cosine"),
 }
 
 LOSSES = ("softmax", "norm-softmax_s16", "L-softmax_v1", "A-softmax_v1", "CosFace_s16_m0.2", "ArcFace_s16_m0.3")
@@ -51,8 +54,9 @@ _SETTINGS = [
     *[Cell(row) for row in LOSSES],
     *[Cell(f"ArcFace_s16_m{m}") for m in (0.1, 0.5)],
     *[Cell(row, classes=34) for row in (WITHOUT, WITH)],
-    *[Cell(row, embedding_dim=16) for row in (WITHOUT, WITH)],
+    *[Cell(row, embedding_dim=d) for d in (16, 256, 512) for row in (WITHOUT, WITH)],
     *[Cell(row.replace("s16", "s64")) for row in (WITHOUT, WITH)],
+    *[Cell(row) for row in OTHERS],
 ]
 PLAN = [cell._replace(seed=seed) for cell in _SETTINGS for seed in range(3)]
 
@@ -114,7 +118,8 @@ def rates(x, labels, kind="cosine"):
     """(found, arrays) of one embedding: EER and TAR at each of ``verification.FARS`` with intervals by identity.
 
     ``arrays`` holds ``estimate`` (5,) and ``resampled`` (200, 5), in that order, ``band`` (3, 25), the TAR at ``GRID``
-    with its interval (NaN for a FAR that needs more impostor pairs), and ``histogram`` (2, 60), the counts of genuine and impostor cosines in ``BINS``.
+    with its interval (NaN for a FAR that needs more impostor pairs), and ``histogram`` (2, 60), the
+    counts of genuine and impostor cosines in ``BINS``.
     """
     chosen = verification.pairs(labels, MOST)
     scores = verification.similarity(x, chosen, kind)
@@ -135,9 +140,8 @@ def rates(x, labels, kind="cosine"):
     band[:, GRID * found["impostor_pairs"] < 1] = np.nan
     gallery, probe = verification.gallery_and_probe(labels)
     cosine = scores if kind == "cosine" else verification.similarity(x, chosen)
-    if kind == "cosine":
-        place = verification.ranks(x[gallery], labels[gallery], x[probe], labels[probe])
-        found["rank_1"] = float(np.mean(place == 1))
+    place = verification.ranks(x[gallery], labels[gallery], x[probe], labels[probe], kind)
+    found["rank_1"] = float(np.mean(place == 1))
     return found, {
         "estimate": interval.estimate[:count], "resampled": interval.resampled[:, :count].astype(np.float32),
         "band": band.astype(np.float32),

@@ -96,7 +96,7 @@ def tar_of(curve, far):
     return float(curve.tar[np.searchsorted(curve.far, far * (1 + 1e-9), side="right") - 1])
 
 
-def report(x, labels, protocol=None, *, fars=FARS, most=100_000, resamples=200, level=0.95, seed=0):
+def report(x, labels, protocol=None, *, kind="cosine", fars=FARS, most=100_000, resamples=200, level=0.95, seed=0):
     """Everything this module measures of one embedding, as a dict that JSON can hold.
 
     Intervals are by identity, see :func:`by_identity`. What cannot be measured is None, with its reason in
@@ -109,12 +109,15 @@ def report(x, labels, protocol=None, *, fars=FARS, most=100_000, resamples=200, 
     protocol : (Pairs, fold), optional
         The pairs and folds to judge by, e.g. LFW's. Default: all pairs (at most ``most`` of each
         kind), and ten folds from :func:`fold_pairs`.
+    kind : "cosine" or "distance"
+        How alike two embeddings are, see :func:`similarity`.
     """
     x = _matrix("x", x)
     labels = _labels(labels, len(x))
     chosen = pairs(labels, most, seed) if protocol is None else protocol[0]
-    scores = similarity(x, chosen)
-    found = {"images": len(labels), "identities": len(np.unique(labels)), "genuine_pairs": int(chosen.same.sum()),
+    scores = similarity(x, chosen, kind)
+    found = {"similarity": kind, "images": len(labels), "identities": len(np.unique(labels)),
+             "genuine_pairs": int(chosen.same.sum()),
              "impostor_pairs": int((~chosen.same).sum()), "undefined": {}, "level": level}
 
     def attempt(name, measured):
@@ -137,17 +140,17 @@ def report(x, labels, protocol=None, *, fars=FARS, most=100_000, resamples=200, 
         return {name: [float(low), float(high)] for name, low, high in zip(["eer", *possible], drawn.low, drawn.high)}
 
     attempt("intervals", intervals)
-    attempt("ten_fold", lambda: _folds(x, *(protocol or fold_pairs(labels, seed=seed))))
-    attempt("rank", lambda: _found_at(x, labels, seed))
+    attempt("ten_fold", lambda: _folds(x, *(protocol or fold_pairs(labels, seed=seed)), kind))
+    attempt("rank", lambda: _found_at(x, labels, kind, seed))
     return found
 
 
-def _folds(x, chosen, fold):
-    found = ten_fold(similarity(x, chosen), chosen.same, fold)
+def _folds(x, chosen, fold, kind):
+    found = ten_fold(similarity(x, chosen, kind), chosen.same, fold)
     return {"accuracy": found.mean, "standard_error": found.standard_error, "pairs": len(fold)}
 
 
-def _found_at(x, labels, seed, ks=(1, 5)):
+def _found_at(x, labels, kind, seed, ks=(1, 5)):
     gallery, probe = gallery_and_probe(labels, seed)
-    place = ranks(x[gallery], labels[gallery], x[probe], labels[probe])
+    place = ranks(x[gallery], labels[gallery], x[probe], labels[probe], kind)
     return {str(k): float(np.mean(place <= k)) for k in ks if k < len(gallery)}

@@ -57,6 +57,19 @@ def test_arrays_of_a_cell_that_the_record_lacks_are_left_out(tmp_path):
     assert experiments.run(CELLS, measured, tmp_path, {})[0]["cells"][CELLS[1].name] == {"twice": 2}
 
 
+def test_without_arrays_there_is_no_second_file(tmp_path):
+    record, arrays = experiments.run(CELLS, lambda cell: ({"twice": 2 * cell.number}, {}), tmp_path, {})
+    assert [path.name for path in tmp_path.iterdir()] == ["record.json"] and record["arrays"] is False
+    assert arrays == {cell.name: {} for cell in CELLS}
+
+
+def test_a_lost_second_file_is_named(tmp_path):
+    experiments.run(CELLS[:1], measured, tmp_path, {})
+    (tmp_path / "record.npz").unlink()
+    with pytest.raises(results.ResultError, match="lost its record.npz, the arrays of 1 cells"):
+        experiments.run(CELLS, measured, tmp_path, {})
+
+
 def test_another_experiment_is_refused(tmp_path):
     experiments.run(CELLS[:1], measured, tmp_path, {"epochs": 3})
     with pytest.raises(ValueError, match="whose epochs is 3, this one's is 4: give another folder"):

@@ -22,6 +22,7 @@ from nbclient import NotebookClient
 from PIL import Image
 from test_benchmark import record
 from test_likeness import BINS, FAR, LABELS, RATIOS, counted, scene
+from test_mislabelled import FLIPPED
 
 FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 
@@ -98,6 +99,7 @@ EVERY = {
     "neighbours": lambda run: figures.neighbours(PICTURES, LABELS, VECTORS, [0, 5], count=3, names="abc"),
     "worst_pairs": lambda run: figures.worst_pairs(PICTURES, SCORES, PAIRS, count=4),
     "error_ratios": lambda run: figures.error_ratios(RATIOS),
+    "against_noise": lambda run: figures.against_noise(FLIPPED, "test accuracy (%)"),
 }
 PARTS = {"points": 0, "rays": 1, "mistakes": 2, "bars": 3}         # the order in which a view adds its collections
 

@@ -37,6 +37,11 @@ def test_an_npz_is_scored_as_the_library_does(mine, capsys):
     assert f"{expected['ten_fold']['accuracy']:.2%}" in said and "found at rank 5" in said
 
 
+def test_an_embedding_can_be_scored_by_distance(mine, capsys):
+    assert cli.main(["verify", "mine.npz", "--similarity", "distance"]) == 0
+    assert f"{verification.report(*mine, kind='distance')['eer']:.2%}" in capsys.readouterr().out
+
+
 def test_names_as_labels_are_as_good_as_numbers(mine, capsys):
     x, labels = mine
     np.savez("named.npz", x=x, labels=np.array([f"person {j:02}" for j in labels]))

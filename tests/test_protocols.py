@@ -1,5 +1,7 @@
 """The fold protocol and identification against loops."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -49,18 +51,21 @@ def test_a_fold_does_not_choose_its_own_threshold():
     assert verification.ten_fold(scores, same, np.repeat([0, 1, 2], 2)).accuracy.tolist()[2] == 0.5
 
 
-def test_ranks_are_those_of_the_loop_and_ties_count_against_the_probe():
+@pytest.mark.parametrize("kind, alike", [
+    ("cosine", lambda a, b: a @ b / np.linalg.norm(a) / np.linalg.norm(b)),
+    ("distance", lambda a, b: -math.dist(a, b))])
+def test_ranks_are_those_of_the_loop_and_ties_count_against_the_probe(kind, alike):
     random = np.random.default_rng(0)
     labels = np.arange(60) % 12
     x = random.normal(size=(60, 3))
     gallery, probe = np.arange(24), np.arange(24, 60)                 # two images an identity in the gallery
-    found = verification.ranks(x[gallery], labels[gallery], x[probe], labels[probe])
+    found = verification.ranks(x[gallery], labels[gallery], x[probe], labels[probe], kind)
     for place, i in zip(found, probe):
-        cosine = {g: float(x[i] @ x[g] / np.linalg.norm(x[i]) / np.linalg.norm(x[g])) for g in gallery}
-        best = {j: max(cosine[g] for g in gallery if labels[g] == j) for j in set(labels)}
+        score = {g: float(alike(x[i], x[g])) for g in gallery}
+        best = {j: max(score[g] for g in gallery if labels[g] == j) for j in set(labels)}
         assert place == 1 + sum(best[j] > best[labels[i]] for j in best if j != labels[i])
-    alike = np.ones((3, 2))
-    assert verification.ranks(alike, np.array([0, 1, 2]), alike[:1], np.array([0])).tolist() == [3]
+    equal = np.ones((3, 2))
+    assert verification.ranks(equal, np.array([0, 1, 2]), equal[:1], np.array([0]), kind).tolist() == [3]
 
 
 def test_gallery_and_probe_take_one_of_each_and_the_rest():
@@ -75,6 +80,7 @@ def test_gallery_and_probe_take_one_of_each_and_the_rest():
     (lambda: verification.gallery_and_probe(np.array([0, 0, 1])), "1 identities have two images"),
     (lambda: verification.ranks(np.eye(2), np.array([0, 1]), np.eye(2), np.array([0, 2])), "no image in the gallery"),
     (lambda: verification.ranks(np.eye(2), np.array([0, 1]), np.ones((1, 3)), np.array([0])), "with one network"),
+    (lambda: verification.ranks(np.eye(2), np.array([0, 1]), np.eye(2), np.array([0, 1]), "angle"), "kind = 'angle'"),
 ])
 def test_bad_input_is_named(call, says):
     with pytest.raises(ValueError, match=says):
