@@ -166,7 +166,8 @@ def table(record):
 def load(name):
     """A saved record, by its name: ``"heads-cpu"``. Raises ``FileNotFoundError`` saying how to make it."""
     path = FOLDER / "benchmarks" / f"{name}.json"
-    require(path.exists(), f"no benchmark in {path}: make it with python -m lossbook benchmark heads", FileNotFoundError)
+    require(path.exists(), f"no benchmark in {path}: make it with python -m lossbook benchmark {name.partition('-')[0]}",
+            FileNotFoundError)
     return json.loads(path.read_text(encoding="utf-8"))
 
 
