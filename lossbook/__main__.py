@@ -4,7 +4,7 @@ import argparse
 import shlex
 import sys
 
-from . import assign, commands, data, heads, open_set, profiles, rows, training
+from . import assign, commands, contest, data, heads, open_set, profiles, rows, training
 from .alone import RankLost
 from .sweep import MARGINS
 
@@ -119,6 +119,9 @@ def _parser():
     sub.add_argument("--device", help="cpu, cuda (default cpu)")
     sub.add_argument("--without-peers", dest="peers", action="store_false", help="lossbook's own heads only")
     sub.add_argument("--without-memory", dest="memory", action="store_false", help="times only")
+    sub.add_argument("--without-times", dest="times", action="store_false", help="memory only")
+    sub.add_argument("--only", nargs="+", metavar="NAME", choices=contest.CONTESTANTS,
+                     help="of these, in quotes: " + ", ".join(contest.CONTESTANTS))
     sub.add_argument("--out", metavar="FILE", help="default book/results/benchmarks/heads-DEVICE.json")
     sub = kinds.add_parser("training", help="images a second of training", description="Measure images a second of fit, "
                            "of a straightforward loop with a DataLoader, and of each trick alone, on the same backbones; "
@@ -157,7 +160,8 @@ def _parser():
 def _training(sub, default, said=None):
     """The options of every command that trains: on what, and how."""
     sub.add_argument("--profile", choices=profiles.PROFILES, default=default, help="data, backbone and recipe: quick is "
-                     f"a minute on a CPU, full is all of MNIST (default: {said or default})")
+                     "a minute on a CPU, full is all of MNIST, fast is all of MNIST with quick's small network "
+                     f"(default: {said or default})")
     sub.add_argument("--dataset", choices=data.NAMES, help="instead of the profile's")
     sub.add_argument("--epochs", type=int, help="instead of the profile's")
     sub.add_argument("--device", help="cpu, cuda, mps (default: the best there is)")

@@ -119,8 +119,8 @@ def assign_chapter(options):
 
 def benchmark_heads(options):
     device = options.device or "cpu"
-    record = benchmark.heads(options.classes, options.rounds, device, peers=options.peers, memory=options.memory,
-                             made_by={"command": options.line})
+    record = benchmark.heads(options.classes, options.rounds if options.times else 0, device, peers=options.peers,
+                             only=options.only, memory=options.memory, made_by={"command": options.line})
     path = Path(options.out or RESULTS / "benchmarks" / f"heads-{device}.json")
     benchmark.save(record, path)
     figures.head_costs(record).savefig(path.with_suffix(".png"))

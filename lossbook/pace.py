@@ -54,7 +54,7 @@ WAYS = {
     f"{FIT}, bfloat16": Way(fit=True, precision="bfloat16"),
 }
 # How many images a visit trains on: a second or so on two CPU cores.
-BACKBONES = {"LeNetPP": (backbones.LeNetPP, 512), "LeNetPP.small": (backbones.LeNetPP.small, 4000)}
+BACKBONES = {"LeNetPP": (backbones.LeNetPP, 256), "LeNetPP.small": (backbones.LeNetPP.small, 2048)}
 SHIFT = 2
 
 
