@@ -56,7 +56,7 @@ def training_rates(record):
                    marker=MARKERS[k], label=f"{backbone} (1 is {slowest:,.0f} images/s)", zorder=3)
     ax.axvline(1, color=INK, linewidth=1)
     ax.grid(True)
-    ax.set(xlim=(0, None), xlabel="times the images/s of the straightforward loop", yticks=range(len(ways)), yticklabels=ways)
+    ax.set(xlim=(0, 1.05 * frame.to_loop.max()), xlabel="times the images/s of the straightforward loop", yticks=range(len(ways)), yticklabels=ways)
     ax.tick_params(axis="y", length=0)
     figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=1, handletextpad=0.1)
     threads = record["machine"]["threads"]
