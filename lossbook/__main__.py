@@ -4,7 +4,7 @@ import argparse
 import shlex
 import sys
 
-from . import assign, commands, data, heads, open_set, profiles, rows, training
+from . import assign, commands, contest, data, heads, open_set, profiles, rows, training
 from .alone import RankLost
 from .sweep import MARGINS
 
@@ -114,7 +114,7 @@ def _parser():
     sub.add_argument("--points", type=float, help="what all tasks together are worth (default: as the text says)")
     sub.add_argument("--no-solutions", dest="solutions", action="store_false", help="write only the students' notebook")
     sub.add_argument("--seed", type=int, default=0, help="other numbers for another year (default 0)")
-    sub = subparsers.add_parser("benchmark", help="time and memory of the heads beside a plain linear layer and a peer library")
+    sub = subparsers.add_parser("benchmark", help="time and memory of the heads; images a second of training")
     kinds = sub.add_subparsers(title="what", required=True, metavar="WHAT")
     sub = kinds.add_parser("heads", help="a step through the last layer", description="Measure forward and backward of "
                            "every head, of linear + cross-entropy and of a peer library's heads on the same tensors; "
@@ -126,7 +126,18 @@ def _parser():
     sub.add_argument("--device", help="cpu, cuda (default cpu)")
     sub.add_argument("--without-peers", dest="peers", action="store_false", help="lossbook's own heads only")
     sub.add_argument("--without-memory", dest="memory", action="store_false", help="times only")
+    sub.add_argument("--without-times", dest="times", action="store_false", help="memory only")
+    sub.add_argument("--only", nargs="+", metavar="NAME", choices=contest.CONTESTANTS,
+                     help="of these, in quotes: " + ", ".join(contest.CONTESTANTS))
     sub.add_argument("--out", metavar="FILE", help="default book/results/benchmarks/heads-DEVICE.json")
+    sub = kinds.add_parser("training", help="images a second of training", description="Measure images a second of fit, "
+                           "of a straightforward loop with a DataLoader, and of each trick alone, on the same backbones; "
+                           "save the numbers as JSON, draw and print them.")
+    sub.set_defaults(command=commands.benchmark_training)
+    sub.add_argument("--dataset", choices=data.NAMES, default="mnist5k", help="images to train on (default mnist5k)")
+    sub.add_argument("--rounds", type=int, default=7, help="how often each is timed (default 7)")
+    sub.add_argument("--device", help="cpu, cuda (default cpu)")
+    sub.add_argument("--out", metavar="FILE", help="default book/results/benchmarks/training-DEVICE.json")
     sub = subparsers.add_parser("verify", help="score an embedding of your own on pairs of images",
                                 description="Verify pairs of images by an embedding of your own: equal error rate, TAR "
                                 "at a FAR, accuracy in ten folds, rank in a gallery, with intervals by identity.")
@@ -158,7 +169,8 @@ def _parser():
 def _training(sub, default, said=None):
     """The options of every command that trains: on what, and how."""
     sub.add_argument("--profile", choices=profiles.PROFILES, default=default, help="data, backbone and recipe: quick is "
-                     f"a minute on a CPU, full is all of MNIST (default: {said or default})")
+                     "a minute on a CPU, full is all of MNIST, fast is all of MNIST with quick's small network "
+                     f"(default: {said or default})")
     sub.add_argument("--dataset", choices=data.NAMES, help="instead of the profile's")
     sub.add_argument("--epochs", type=int, help="instead of the profile's")
     sub.add_argument("--device", help="cpu, cuda, mps (default: the best there is)")

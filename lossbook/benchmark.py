@@ -27,24 +27,27 @@ __all__ = ["heads", "table", "peak_memory", "most_allocated", "machine", "rates"
 N, D = 256, 512             # embeddings in a batch, numbers in an embedding
 
 
-def heads(classes, rounds=9, device="cpu", peers=True, memory=True, made_by=None, progress=print):
+def heads(classes, rounds=9, device="cpu", peers=True, only=None, memory=True, made_by=None, progress=print):
     """Measure all contestants of ``lossbook.contest`` at each number of classes; returns a record for JSON.
 
     Times are seconds of forward and backward; ``peak`` is bytes beyond embeddings and class vectors,
-    the gradients included.
+    the gradients included. ``only`` names some of the contestants; without rounds there are no times.
     """
-    require(rounds >= 1 and classes, f"rounds = {rounds!r}, classes = {classes!r}: expected at least one of each")
-    names = [name for name in contest.CONTESTANTS if peers or not name.startswith(contest.PEER)]
-    if peers:
+    require(classes and (rounds >= 1 or memory), f"rounds = {rounds!r}, classes = {classes!r}, memory = {memory!r}: "
+            "expected at least one number of classes, and times or memory to measure")
+    names = [name for name in only or contest.CONTESTANTS if peers or not name.startswith(contest.PEER)]
+    if any(name.startswith(contest.PEER) for name in names):
         contest.peer_losses()                           # missing: say so now, not after an hour
     record = {"format": 1, "benchmark": "heads", "N": N, "d": D, "rounds": rounds, "chunk": contest.CHUNK,
               "machine": machine(device), "rates": rates(device), "made_by": made_by or {}, "rows": []}
     for C in classes:
-        seconds = _times(names, C, rounds, device)
+        seconds = _times(names, C, rounds, device) if rounds else {}
         for name in names:
-            row = {"classes": C, "name": name, "seconds": seconds[name], "median": statistics.median(seconds[name])}
+            row = {"classes": C, "name": name}
+            if rounds:
+                row.update(seconds=seconds[name], median=statistics.median(seconds[name]))
+                progress(f"{C:>9,} {name:40} {1e3 * row['median']:9.1f} ms")
             record["rows"].append(row)
-            progress(f"{C:>9,} {name:40} {1e3 * row['median']:9.1f} ms")
     for row in record["rows"] if memory else ():
         row["peak"] = peak_memory(row["name"], row["classes"], device)
         progress(f"{row['classes']:>9,} {row['name']:40} {row['peak'] / 2**20:9.1f} MiB")
@@ -166,7 +169,8 @@ def table(record):
 def load(name):
     """A saved record, by its name: ``"heads-cpu"``. Raises ``FileNotFoundError`` saying how to make it."""
     path = FOLDER / "benchmarks" / f"{name}.json"
-    require(path.exists(), f"no benchmark in {path}: make it with python -m lossbook benchmark heads", FileNotFoundError)
+    require(path.exists(), f"no benchmark in {path}: make it with python -m lossbook benchmark {name.partition('-')[0]}",
+            FileNotFoundError)
     return json.loads(path.read_text(encoding="utf-8"))
 
 

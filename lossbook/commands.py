@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from . import assign, backbones, benchmark, bounds, data, figures, heads, profiles, reproduce, results, rows, training
+from . import assign, backbones, benchmark, bounds, data, figures, heads, pace, profiles, reproduce, results, rows, training
 from .checkpoints import load_weights
 from .sweep import sweep
 
@@ -123,8 +123,8 @@ def assign_chapter(options):
 
 def benchmark_heads(options):
     device = options.device or "cpu"
-    record = benchmark.heads(options.classes, options.rounds, device, peers=options.peers, memory=options.memory,
-                             made_by={"command": options.line})
+    record = benchmark.heads(options.classes, options.rounds if options.times else 0, device, peers=options.peers,
+                             only=options.only, memory=options.memory, made_by={"command": options.line})
     path = Path(options.out or RESULTS / "benchmarks" / f"heads-{device}.json")
     benchmark.save(record, path)
     figures.head_costs(record).savefig(path.with_suffix(".png"))
@@ -132,6 +132,16 @@ def benchmark_heads(options):
     for C in options.classes:
         products, moved = benchmark.estimate(record, C)
         print(f"{C:,} classes: the three products take {1e3 * products:.1f} ms at the measured rate, memory {1e3 * moved:.1f} ms")
+    print(f"wrote {path} and {path.with_suffix('.png')}")
+
+
+def benchmark_training(options):
+    device = options.device or "cpu"
+    record = pace.training(data.load(options.dataset).train, options.rounds, device, made_by={"command": options.line})
+    path = Path(options.out or RESULTS / "benchmarks" / f"training-{device}.json")
+    benchmark.save(record, path)
+    figures.training_rates(record).savefig(path.with_suffix(".png"))
+    print(pace.table(record).round(2).to_string(index=False))
     print(f"wrote {path} and {path.with_suffix('.png')}")
 
 

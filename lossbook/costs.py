@@ -1,11 +1,11 @@
-"""What the heads cost: time and memory of a step beside a plain linear layer's, from ``benchmark heads``."""
+"""What heads cost and what training yields: the pictures of ``benchmark heads`` and ``benchmark training``."""
 
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from . import benchmark, contest
+from . import benchmark, contest, pace
 from .palette import CLASS_COLORS, INK, axes, headline, styled
 
-__all__ = ["head_costs"]
+__all__ = ["head_costs", "training_rates"]
 
 MARKERS = "osD^v"
 PANELS = [("time_ratio", "time"), ("memory_ratio", "peak memory")]
@@ -38,3 +38,26 @@ def head_costs(record):
     figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, handletextpad=0.1)
     threads = record["machine"]["threads"]
     return headline(figure, f"N = {record['N']}, d = {record['d']}, {threads} thread{'s' * (threads != 1)}")
+
+
+@styled
+def training_rates(record):
+    """Images a second of every way to train, as multiples of the straightforward loop's, one marker a backbone.
+
+    ``record`` is what :func:`lossbook.pace.training` returns. Right of the line at 1 is faster than that loop.
+    """
+    frame = pace.table(record)
+    ways = list(frame.way.unique())[::-1]
+    figure, grid = axes(None, (7.2, 1.8 + 0.33 * len(ways)))
+    ax = grid[0, 0]
+    for k, (backbone, rows) in enumerate(frame.groupby("backbone", sort=False)):
+        slowest = rows.set_index("way").rate[pace.LOOP]
+        ax.scatter(rows.to_loop, [ways.index(way) + 0.14 * (1 - 2 * k) for way in rows.way], 40, CLASS_COLORS[k],
+                   marker=MARKERS[k], label=f"{backbone} (1 is {slowest:,.0f} images/s)", zorder=3)
+    ax.axvline(1, color=INK, linewidth=1)
+    ax.grid(True)
+    ax.set(xlim=(0, 1.05 * frame.to_loop.max()), xlabel="times the images/s of the straightforward loop", yticks=range(len(ways)), yticklabels=ways)
+    ax.tick_params(axis="y", length=0)
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=1, handletextpad=0.1)
+    threads = record["machine"]["threads"]
+    return headline(figure, f"training, {threads} thread{'s' * (threads != 1)}")

@@ -6,6 +6,8 @@ from .lengths import moderate, polar
 
 __all__ = ["panels_of"]
 
+ROWS = 128              # class vectors projected at a time on a CPU: no second panel of them is held
+
 
 def panels_of(head, ends, weight, bias, labels, size):
     """All classes in panels of ``size``, each with the batch's rows whose target lies in it."""
@@ -64,8 +66,9 @@ class Panel:
         else:
             found = pull.T @ self.ends.scaled
         if factor is not None:                          # the part along W_j only made it longer
-            along = (found * vectors).sum(dim=1).mul_(factor).mul_(factor)
-            found.addcmul_(vectors, along[:, None], value=-1)
+            rows = ROWS if found.device.type == "cpu" else len(found)
+            for mine, theirs, r in zip(found.split(rows), vectors.split(rows), factor.split(rows)):
+                mine.addcmul_(theirs, (mine * theirs).sum(dim=1).mul_(r).mul_(r)[:, None], value=-1)
         elif self.head.unit_weight:
             with torch.enable_grad():
                 leaf = self.weight.detach().requires_grad_()

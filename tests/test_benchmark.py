@@ -30,6 +30,21 @@ def test_a_small_run_visits_every_contestant_in_every_round(monkeypatch):
     json.dumps(found, allow_nan=False)
 
 
+def test_some_contestants_and_memory_alone(monkeypatch):
+    monkeypatch.setattr(benchmark, "N", 4)
+    monkeypatch.setattr(benchmark, "D", 8)
+    monkeypatch.setattr(benchmark, "rates", lambda device: {"flops": 1.0, "bytes": 1.0})
+    names = [contest.PLAIN, contest.IN_CHUNKS]
+    found = benchmark.heads([20, 30], rounds=0, only=names, progress=lambda line: None)
+    assert [(row["classes"], row["name"]) for row in found["rows"]] == [(C, name) for C in (20, 30) for name in names]
+    assert all(row["peak"] > 4 * 20 * 8 and "median" not in row for row in found["rows"])
+    frame = benchmark.table(found)
+    assert frame.time_ratio.isna().all() and frame.memory_ratio.notna().all()
+    assert len(figures.head_costs(found).axes) == 1
+    with pytest.raises(ValueError, match="rounds = 0, .*memory = False"):
+        benchmark.heads([20], rounds=0, memory=False)
+
+
 def test_ratios_are_to_the_plain_layer_of_the_same_size():
     frame = benchmark.table(record())
     assert frame.time_ratio.tolist() == frame.memory_ratio.tolist() == [1.0, 1.5, 4.0] * 2
@@ -53,6 +68,12 @@ def test_peak_memory_sees_what_a_step_holds():
     """Logits of 256 × 20,000, their softmax, its gradient, and a gradient of 20,000 × 512: at least two and one of them."""
     logits, gradient = 4 * 256 * 20_000, 4 * 20_000 * 512
     assert gradient + logits < benchmark.peak_memory(contest.PLAIN, 20_000) < gradient + 4 * logits
+
+
+@pytest.mark.parametrize("name", ["LSoftmax", "SphereFace", "CosFace", "ArcFace", "CombinedMargin", contest.IN_CHUNKS])
+def test_a_margin_costs_hardly_any_memory(name):
+    """A tenth more than a plain linear layer at 10,000 classes, counted in bytes that do not depend on the machine."""
+    assert benchmark.peak_memory(name, 10_000) < 1.1 * benchmark.peak_memory(contest.PLAIN, 10_000)
 
 
 def test_save_and_load(tmp_path, monkeypatch):

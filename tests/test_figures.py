@@ -23,6 +23,7 @@ from PIL import Image
 from test_benchmark import record
 from test_likeness import BINS, FAR, LABELS, RATIOS, counted, scene
 from test_mislabelled import FLIPPED
+from test_pace import record as rates
 
 FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 
@@ -94,6 +95,7 @@ EVERY = {
     "caps": lambda run: figures.caps(MARGINS, SPHERE.snapshots[0].weight),
     "scale_margin_map": lambda run: figures.scale_margin_map(SWEPT),
     "head_costs": lambda run: figures.head_costs(record()),
+    "training_rates": lambda run: figures.training_rates(rates()),
     "score_histograms": lambda run: figures.score_histograms({"one": (BINS, COUNTS), "two": (BINS, COUNTS)}),
     "roc_curves": lambda run: figures.roc_curves({"a": (FAR, FAR ** 0.3), "b": (FAR, FAR ** 0.2, FAR ** 0.3, FAR ** 0.1)}),
     "neighbours": lambda run: figures.neighbours(PICTURES, LABELS, VECTORS, [0, 5], count=3, names="abc"),

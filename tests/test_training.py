@@ -450,7 +450,7 @@ def test_profiles(monkeypatch):
     monkeypatch.setenv("LOSSBOOK_PROFILE", "full")
     assert profiles.current().dataset == "mnist" and profiles.current().backbone is backbones.LeNetPP
     monkeypatch.setenv("LOSSBOOK_PROFILE", "fulll")
-    with pytest.raises(ValueError, match="'fulll': expected one of quick, full"):
+    with pytest.raises(ValueError, match="'fulll': expected one of quick, full, fast"):
         profiles.current()
     for profile in profiles.PROFILES.values():
         training.Recipe(**profile.recipe)
