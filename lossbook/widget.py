@@ -31,6 +31,7 @@ TEMPLATE = """<div class="lossbook-widget lossbook-{kind}" data-lossbook="{key}"
 const data = {data};
 for (const root of document.querySelectorAll('[data-lossbook="{key}"]:not(.lb-on)')) {{
   start(root, data);
+  keepKeys(root);
   root.classList.add("lb-on");
 }}
 }})();
