@@ -26,7 +26,9 @@ for (const html of inside.outputs) {
   frame.srcdoc = inside.page.replace("THEME", inside.theme);
   frame.onload = () => frame.contentWindow.postMessage(html, "*");
   addEventListener("message", ({source, data}) => {
-    if (source === frame.contentWindow) [frame.style.height, frame.dataset.told] = [`${data}px`, 1 + Number(frame.dataset.told ?? 0)];
+    if (source !== frame.contentWindow) return;
+    frame.style.height = `${data}px`;
+    frame.dataset.told = 1 + Number(frame.dataset.told ?? 0);
   });
   document.body.append(frame);
 }
@@ -80,7 +82,8 @@ def test_the_frame_comes_to_rest_at_the_height_of_its_content(frames, width):
     for name, frame in frames(width).items():
         holder = frame.frame_element()
         told = holder.get_attribute("data-told")
-        inner = frame.evaluate("""() => ({high: document.documentElement.scrollHeight, wide: document.documentElement.scrollWidth,
+        inner = frame.evaluate("""() => ({
+            high: document.documentElement.scrollHeight, wide: document.documentElement.scrollWidth,
             bottom: document.querySelector(".lossbook-widget").getBoundingClientRect().bottom})""")
         box = holder.bounding_box()
         assert inner["wide"] <= width and inner["high"] == box["height"] and inner["bottom"] <= box["height"], name
@@ -116,7 +119,8 @@ def test_spheres_turn_there(frames):
     frame.page.mouse.move(x + 60, y, steps=4)
     frame.page.mouse.up()
     frame.page.wait_for_timeout(200)
-    assert frame.evaluate(camera) > east + 0.2 and all(new != old for new, old in zip(pixels(frame), before, strict=True))
+    assert frame.evaluate(camera) > east + 0.2
+    assert all(new != old for new, old in zip(pixels(frame), before, strict=True))
 
 
 def test_they_are_as_light_or_dark_as_colab(frames):
