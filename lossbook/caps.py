@@ -42,6 +42,8 @@ class Caps(NamedTuple):
 def won(head, weight, around=48, after=None):
     """The region of the sphere that each class wins, with the margin of ``head``.
 
+    A bias is left out: a region is what its class wins at great length.
+
     Parameters
     ----------
     head : a head from :mod:`lossbook.heads`, or a module with the same ``forward``, for 3-D embeddings
@@ -54,9 +56,10 @@ def won(head, weight, around=48, after=None):
     after : Caps, optional
         Those of the epoch before: rims then start on the same side, and a picture can move from one to the other.
 
-    A bias is left out: a region is what its class wins at great length.
-
-    Raises ``ValueError`` if ``weight`` is not 3-D or has a zero row, or if the head has more vectors than these.
+    Raises
+    ------
+    ValueError
+        If ``weight`` is not 3-D or has a zero row, or if the head has more vectors than these.
     """
     weight = torch.as_tensor(np.asarray(weight), dtype=torch.float64)
     require(weight.ndim == 2 and weight.shape[1] == 3,

@@ -21,6 +21,9 @@ class NonFiniteEmbedding(ValueError):
 class Head(nn.Module):
     """Class vectors and the logits they give; the base of every head.
 
+    Errors raised on use: ``TypeError`` for embeddings or labels of the wrong kind, ``ValueError``
+    for wrong shapes and labels outside [0, C), :class:`NonFiniteEmbedding` for NaN or inf.
+
     Parameters
     ----------
     embedding_dim : int
@@ -34,9 +37,6 @@ class Head(nn.Module):
         The class vectors as trained (not normalised).
     hyperparameters : dict
         Scale, margins and the like, as given.
-
-    Errors raised on use: ``TypeError`` for embeddings or labels of the wrong kind, ``ValueError``
-    for wrong shapes and labels outside [0, C), :class:`NonFiniteEmbedding` for NaN or inf.
     """
 
     unit_weight = False      # read W_j as W_j / ‖W_j‖

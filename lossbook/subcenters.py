@@ -18,6 +18,8 @@ class SubCenterArcFace(ArcFace):
     j's K sub-centres. An image with a wrong label is pulled to a sub-centre of its own instead of
     into the heap of its label.
 
+    Source: Deng et al., "Sub-center ArcFace", ECCV 2020.
+
     Parameters: ``scale``, ``margin`` and ``easy_margin`` as in :class:`~lossbook.heads.ArcFace`;
     ``centers`` is K, at least 1 (1 is ArcFace).
 
@@ -27,8 +29,6 @@ class SubCenterArcFace(ArcFace):
         The *first* sub-centre of each class, which need not be its dominant one: see :meth:`dominant`.
     others : Parameter, shape (K − 1, C, d)
         The rest of them.
-
-    Source: Deng et al., "Sub-center ArcFace", ECCV 2020.
     """
 
     def __init__(self, embedding_dim, num_classes, scale=64.0, margin=0.5, centers=3, easy_margin=False):

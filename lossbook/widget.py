@@ -31,6 +31,7 @@ TEMPLATE = """<div class="lossbook-widget lossbook-{kind}" data-lossbook="{key}"
 const data = {data};
 for (const root of document.querySelectorAll('[data-lossbook="{key}"]:not(.lb-on)')) {{
   start(root, data);
+  keepKeys(root);
   root.classList.add("lb-on");
 }}
 }})();
@@ -41,6 +42,8 @@ for (const root of document.querySelectorAll('[data-lossbook="{key}"]:not(.lb-on
 
 class Widget:
     """Shows itself in a notebook and on the book's pages.
+
+    Attributes: ``html``, the same for the same input, and ``alt``.
 
     Parameters
     ----------
@@ -55,9 +58,10 @@ class Widget:
     scripts : tuple of str
         Further files under ``widgets/`` that the kind's script builds on.
 
-    Attributes: ``html``, the same for the same input, and ``alt``.
-
-    Raises ``ValueError`` if the HTML is heavier than 500 kB.
+    Raises
+    ------
+    ValueError
+        If the HTML is heavier than 500 kB.
     """
 
     def __init__(self, kind, data, still, alt, scripts=()):

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+from docutils import nodes
 
 from tools import contents, pages
 
@@ -52,3 +53,27 @@ def test_lists_that_are_none_become_plain_boxes():
     pages.mend(None, "page", "page.html", context, None)
     assert context["body"] == ('<dt>f(<span class="sig-lines"><span><em>x</em>,</span>\n<span>y=2,</span>\n</span>)</dt>'
                                f'<div class="citation-list">\n<div class="citation" id="id8">\n{lists}')
+
+
+def test_exercises_share_no_id():
+    context = {"body": '<div id="ex-a"><section id="exercise-content"></section></div><section id="solution-content"></section>'
+                       '<section id="on-content"></section>'}
+    pages.mend(None, "page", "page.html", context, None)
+    assert context["body"] == ('<div id="ex-a"><section></section></div><section></section><section id="on-content"></section>')
+
+
+@pytest.mark.parametrize("inside, kept", [
+    (nodes.math("", "x"), True), (nodes.math_block("", "x"), True), (nodes.literal_block("", "x"), True),
+    (nodes.Text("x"), False), (None, False),
+])
+def test_mathjax_is_spared_where_nothing_needs_it(inside, kept):
+    doctree = inside and nodes.section("", nodes.paragraph("", "", inside))
+    scripts = [script("_static/book.js"), script("_static/mathjax/tex.js"), script(None, body="window.MathJax = {}")]
+    context = {"script_files": scripts}
+    app = SimpleNamespace(config=SimpleNamespace(mathjax_path="mathjax/tex.js"))
+    pages.spare_mathjax(app, "page", "page.html", context, doctree)
+    assert context["script_files"] == (scripts if kept else scripts[:1])
+
+
+def script(filename, **attributes):
+    return SimpleNamespace(filename=filename, attributes=attributes)

@@ -288,3 +288,24 @@ def test_module(path):
 
 def test_imported_sees():
     assert list(imported("import notebooks.one\nfrom tools.x import y\nfrom . import z")) == ["notebooks", "tools"]
+
+
+def swallowed(source):
+    """Paragraphs that the API page would read as entries of the section before them: sections come last."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            _, *sections = re.split(r"^(?:Parameters|Attributes|Raises)\n-+\n", ast.get_docstring(node) or "", flags=re.M)
+            for section in sections:
+                ended = re.split(r"^\w+\n-+\n", section, flags=re.M)[0]
+                yield from re.findall(r"\n\n(\S.*)", ended)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_paragraph_of_a_docstring_is_taken_for_a_parameter(path):
+    assert list(swallowed(path.read_text(encoding="utf-8"))) == []
+
+
+def test_swallowed_sees():
+    good = 'def f(x):\n    """F.\n\n    Text.\n\n    Parameters\n    ----------\n    x : int\n\n    Returns\n    -------\n    y\n    """\n'
+    assert list(swallowed(good)) == []
+    assert list(swallowed(good.replace("    Returns\n    -------\n    y\n", "    Source: a paper.\n"))) == ["Source: a paper."]

@@ -70,10 +70,23 @@ def first_picture(app, doctree):
 
 
 def mend(app, page, template, context, doctree):
-    """Write as plain boxes what Sphinx marks as lists that are none: a signature's lines, entries of a list of works."""
+    """Mend what extensions write: lists that are none become plain boxes, and an id that all exercises share goes."""
     if "body" in context:
-        body = re.sub(r' role="doc-biblioentry"|(?<=<div) role="list"(?= class="citation-list")', "", context["body"])
+        body = re.sub(r' role="doc-biblioentry"|(?<=<div) role="list"(?= class="citation-list")'
+                      r'|(?<=<section) id="(exercise|solution)-content"', "", context["body"])
         context["body"] = re.sub(r"<dl>\n((?:<dd>.*</dd>\n)+)</dl>", as_lines, body)
+
+
+def spare_mathjax(app, page, template, context, doctree):
+    """Load no MathJax where there is nothing to set: Jupyter Book loads it on every page.
+
+    An output of a cell may hold formulas that the doctree does not show, so a page with code keeps it.
+    """
+    mathematical = (nodes.math, nodes.math_block, nodes.literal_block)
+    if doctree is None or not any(isinstance(node, mathematical) for node in doctree.findall()):
+        context["script_files"] = [script for script in context["script_files"]
+                                   if "MathJax" not in script.attributes.get("body", "")
+                                   and not str(script.filename).endswith(app.config.mathjax_path)]
 
 
 def as_lines(signature):
@@ -86,4 +99,5 @@ def setup(app):
     app.connect("config-inited", set_address)
     app.connect("html-page-context", add_tags)
     app.connect("html-page-context", mend)
+    app.connect("html-page-context", spare_mathjax, priority=900)      # after MathJax has been added
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

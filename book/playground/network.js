@@ -35,13 +35,18 @@ export class Network {
   /** Embeddings (n×2) of `images` (n×64); keeps what `backward` needs. */
   forward(images, n) {
     this.kept = [images];
+    const used = new Uint16Array(Math.max(...this.layers.map(({ inputs }) => inputs)));
     for (const [l, { inputs, outputs, weight, bias }] of this.layers.entries()) {
       const a = this.kept[l], out = new this.Real(n * outputs);
       for (let i = 0; i < n; i++) {
-        out.set(bias.value, i * outputs);
-        for (let k = 0; k < inputs; k++) {
-          // Half of the pixels are 0: it pays to leave them out, here and below.
-          if (a[i * inputs + k] !== 0) addTo(out, i * outputs, a[i * inputs + k], weight.value, k * outputs, outputs);
+        // Half of the pixels are 0: it pays to leave them out, here and below.
+        const count = findNonZero(a, i * inputs, inputs, used);
+        let o = 0;
+        for (; o + 3 < outputs; o += 4) fourSums(out, i * outputs, a, i * inputs, used, count, this.layers[l], o);
+        for (; o < outputs; o++) {
+          let sum = bias.value[o];
+          for (let c = 0; c < count; c++) sum += a[i * inputs + used[c]] * weight.value[used[c] * outputs + o];
+          out[i * outputs + o] = sum;
         }
       }
       if (l < this.layers.length - 1) for (let i = 0; i < out.length; i++) if (out[i] < 0) out[i] *= LEAK;
@@ -75,6 +80,26 @@ export class Network {
 }
 
 const LEAK = 0.1;
+
+/** List in `used` which of a[i], …, a[i + n − 1] are not 0; returns how many these are. */
+function findNonZero(a, i, n, used) {
+  let count = 0;
+  for (let k = 0; k < n; k++) if (a[i + k] !== 0) used[count++] = k;
+  return count;
+}
+
+/** Outputs o to o + 3 of one sample: as four numbers they stay in registers, which makes this twice as fast. */
+function fourSums(out, i, a, j, used, count, { outputs, weight: { value: w }, bias: { value: b } }, o) {
+  let s0 = b[o], s1 = b[o + 1], s2 = b[o + 2], s3 = b[o + 3];
+  for (let c = 0; c < count; c++) {
+    const k = used[c], x = a[j + k], at = k * outputs + o;
+    s0 += x * w[at];
+    s1 += x * w[at + 1];
+    s2 += x * w[at + 2];
+    s3 += x * w[at + 3];
+  }
+  [out[i + o], out[i + o + 1], out[i + o + 2], out[i + o + 3]] = [s0, s1, s2, s3];
+}
 
 /** out[i + k] += factor·b[j + k] for k < n. */
 function addTo(out, i, factor, b, j, n) {

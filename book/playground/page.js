@@ -6,7 +6,8 @@ import { Circle, Plane } from "./pictures.js";
 import { addressOf, complaintsOf, fill, followFields, readAddress, settingOf, slid } from "./setting.js";
 import { BATCH, split, STEPS, Training } from "./training.js";
 
-const BUDGET = 25;            // milliseconds of training between two pictures, at most
+// Milliseconds: a picture and the training before it should fit FRAME; the training gets SHORTEST to LONGEST of them.
+const FRAME = 40, SHORTEST = 4, LONGEST = 25;
 
 const app = document.getElementById("playground-app"), form = app.querySelector("form");
 const part = (name) => app.querySelector(`[data-part="${name}"]`);
@@ -16,7 +17,7 @@ const curves = [new Curves(part("loss"), [{ key: "loss", name: "batch", dash: []
                 new Curves(part("accuracy"), [{ key: "train", name: "training", dash: [] },
                                               { key: "held", name: "held out", dash: [6, 4] }], false, look)];
 const sets = split(data), chosen = new Chosen(part("chosen"));
-let training, history, playing = false, drawn = 0;
+let training, history, playing = false, drawn = 0, began = 0, trained = 0;
 
 // Training
 
@@ -39,8 +40,11 @@ function play(on) {
 
 function nextPicture() {
   if (!playing) return;
-  const until = performance.now() + BUDGET, last = training.step + Number(training.setting.pace);
+  const now = performance.now(), rest = now - began - trained;      // what the last picture took besides training
+  const until = now + Math.max(SHORTEST, Math.min(LONGEST, FRAME - rest));
+  const last = training.step + Number(training.setting.pace);
   do advance(); while (playing && training.step < last && performance.now() < until);
+  [began, trained] = [now, performance.now() - now];
   show();
   requestAnimationFrame(nextPicture);
 }

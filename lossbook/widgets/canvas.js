@@ -54,9 +54,11 @@ function colorsOf(root, data) {
   return found;
 }
 
-// A pen on a cleared square canvas, in CSS pixels, and the canvas's size.
+// A pen on a cleared square canvas, in CSS pixels, and the canvas's size; out of sight in JupyterLab, which gives
+// it none there, the one that it had.
 function cleared(canvas) {
-  const pen = canvas.getContext("2d"), size = canvas.clientWidth, sharp = window.devicePixelRatio || 1;
+  const pen = canvas.getContext("2d"), sharp = window.devicePixelRatio || 1;
+  const size = canvas.clientWidth || canvas.width / sharp;
   if (canvas.width !== Math.round(size * sharp)) canvas.width = canvas.height = Math.round(size * sharp);
   pen.setTransform(sharp, 0, 0, sharp, 0, 0);
   pen.clearRect(0, 0, size, size);

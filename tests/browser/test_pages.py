@@ -56,6 +56,16 @@ def test_a_page_says_what_it_is_about(desktop):
     assert (HTML / picture).is_file() and described(said["og:image:alt"])
 
 
+def test_no_id_stands_twice_on_a_page(desktop):
+    ids = desktop.page.locator("[id]").evaluate_all("all => all.map(one => one.id)")
+    assert [one for one in set(ids) if ids.count(one) > 1] == []
+
+
+def test_mathjax_comes_only_with_formulas_or_outputs(desktop):
+    needed = desktop.page.locator("article").locator(".math, pre").count() > 0
+    assert any("mathjax" in response.url for response in desktop.responses) == needed
+
+
 def test_no_two_pages_are_about_the_same():
     assert len({contents.description(page) for page in PAGES}) == len(PAGES)
 
@@ -198,7 +208,7 @@ def test_a_notebook_numbers_its_exercises_as_the_page_does(page):
 def test_a_solution_is_folded_until_the_reader_opens_it(page, visit):
     with visit(f"{page}.html", **DESKTOP) as seen:
         solutions = seen.page.locator(".solution")
-        inside = solutions.first.locator("#solution-content")
+        inside = solutions.first.locator("section")
         assert solutions.count() >= 4 and not inside.is_visible()
         solutions.first.locator(".admonition-title").click()
         inside.wait_for(state="visible")
