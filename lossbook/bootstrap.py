@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .arrays import checked_labels
 from .errors import require, whole
-from .metrics import _labels
 
 __all__ = ["Interval", "by_identity", "interval_of"]
 
@@ -49,7 +49,7 @@ def by_identity(measure, scores, pairs, labels, resamples=200, level=0.95, seed=
     """
     require(len(scores) == len(pairs.same), f"{len(scores)} scores of {len(pairs.same)} pairs: give one for each")
     require(pairs.same.any() and not pairs.same.all(), "the pairs are all of one kind: expected genuine and impostor ones")
-    labels = _labels(labels, len(labels))
+    labels = checked_labels(labels, len(labels))
     identities, place = np.unique(labels, return_inverse=True)
     require(len(identities) >= 3, f"{len(identities)} identities: resampling so few says nothing of others; give more")
     resamples = whole("resamples", resamples, 20)

@@ -13,7 +13,7 @@ or push each other in, so their slope is taken as zero.
 import torch
 import torch.nn.functional as F
 
-from .head import polar
+from .lengths import polar, widened
 
 __all__ = ["MINING", "between", "contrastive", "triplets", "violations", "triplet", "center", "moved_centers",
            "range_loss", "marginal"]
@@ -21,14 +21,9 @@ __all__ = ["MINING", "between", "contrastive", "triplets", "violations", "triple
 MINING = ("random", "semi-hard", "hard")
 
 
-def wide(x):
-    """``x`` in float32 or wider: a squared distance soon leaves the range of half precision."""
-    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
-
-
 def squared_distances(x):
     """‖x_i − x_j‖², shape (N, N), from the differences themselves: exact for close embeddings far from zero."""
-    x = wide(x)
+    x = widened(x)
     return (x[:, None] - x[None]).square().sum(dim=2)
 
 
@@ -109,7 +104,7 @@ def center(x, labels, centers):
     Source: Wen et al., "A Discriminative Feature Learning Approach", ECCV 2016, eq. 2, divided by the
     batch size as L_S is, so that λ means the same.
     """
-    x = wide(x)
+    x = widened(x)
     return (x - centers[labels].to(x.dtype)).square().sum(dim=1).mean() / 2
 
 
@@ -140,7 +135,7 @@ def range_loss(x, labels, margin, k=2):
     """
     intra, means = [], []
     for j in labels.unique():
-        members = wide(x[labels == j])
+        members = widened(x[labels == j])
         means.append(members.mean(dim=0))
         first, second = torch.triu_indices(len(members), len(members), offset=1, device=x.device)
         widest = (members[first] - members[second]).square().sum(dim=1).topk(min(k, len(first))).values
@@ -175,4 +170,4 @@ def _pairs(labels):
 
 def _mean(values, x):
     """The mean, or a zero that passes a zero gradient to ``x`` where there are no values."""
-    return values.mean() if len(values) else (wide(x) * 0).sum()
+    return values.mean() if len(values) else (widened(x) * 0).sum()

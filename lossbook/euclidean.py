@@ -18,10 +18,10 @@ import torch
 from torch import nn
 
 from . import distances
-from .distances import wide
 from .errors import require
 from .head import Head
 from .heads import Softmax
+from .lengths import widened
 
 __all__ = ["NearestMean", "Contrastive", "Triplet", "CenterAlone", "Center", "Range", "Marginal"]
 
@@ -57,7 +57,7 @@ class NearestMean(Head):
         return loss
 
     def _logits(self, x):
-        x = wide(x)
+        x = widened(x)
         middle = self.weight.mean(dim=0).to(x.dtype)       # distances are small beside lengths: subtract first
         x, means = x - middle, self.weight.to(x.dtype) - middle
         with torch.autocast(x.device.type, enabled=False):

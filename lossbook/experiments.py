@@ -1,6 +1,8 @@
 """Experiments of many trainings: each one done once, kept in one JSON and one NPZ file, gone on with after a stop."""
 
 import io
+import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +33,7 @@ def run(cells, measured, folder, about, made_by=None):
     ValueError
         If the folder holds an experiment about something else.
     """
-    folder, about = Path(folder), {"format": results.FORMAT, **about}
+    folder, about = Path(folder), json.loads(json.dumps({"format": results.FORMAT, **about}))     # as the file will say it
     record, arrays = {**about, "made_by": made_by or {}, "arrays": False, "cells": {}}, {}
     if (folder / "record.json").exists():
         record, arrays = load(folder)
@@ -65,9 +67,13 @@ def load(folder):
     if not (folder / "record.npz").exists():
         raise results.ResultError(f"{folder} has lost its record.npz, the arrays of {len(arrays)} cells: restore it, "
                                   f"or delete the folder and make it again with python -m lossbook {folder.name}")
-    with np.load(folder / "record.npz") as packed:
-        for key in packed.files:
-            name, _, what = key.rpartition("/")
-            if name in arrays:
-                arrays[name][what] = packed[key]
+    try:
+        with np.load(folder / "record.npz") as packed:
+            for key in packed.files:
+                name, _, what = key.rpartition("/")
+                if name in arrays:
+                    arrays[name][what] = packed[key]
+    except (zipfile.BadZipFile, ValueError, EOFError) as error:
+        raise results.ResultError(f"{folder / 'record.npz'} is damaged ({error}): restore it, or delete the folder and "
+                                  f"make it again with python -m lossbook {folder.name}") from error
     return record, arrays

@@ -12,7 +12,8 @@ values that are not finite, a zero vector where a direction is needed and labels
 from typing import NamedTuple
 
 import numpy as np
-import torch
+
+from .arrays import checked_labels, matrix, plane, unit
 
 __all__ = ["accuracy", "angular_accuracy", "angles", "Spread", "angular_spread",
            "largest_empty_arc", "angular_gaps"]
@@ -24,8 +25,8 @@ def accuracy(logits, labels):
     ``logits`` ``(N, C)`` must be margin-free: ``head(x)``, not ``head(x, y)``. The margin lowers
     the target logit, so scoring margined logits reports an accuracy that is far too low.
     """
-    logits = _matrix("logits", logits)
-    labels = _labels(labels, len(logits), classes=logits.shape[1])
+    logits = matrix("logits", logits)
+    labels = checked_labels(labels, len(logits), classes=logits.shape[1])
     return float(np.mean(logits.argmax(axis=1) == labels))
 
 
@@ -70,8 +71,8 @@ def angular_spread(x, labels):
 
     Returns a :class:`Spread`. Only classes that occur in ``labels`` count; there must be two.
     """
-    x = _unit("x", _matrix("x", x))
-    labels = _labels(labels, len(x))
+    x = unit("x", matrix("x", x))
+    labels = checked_labels(labels, len(x))
     present = np.unique(labels)
     if len(present) < 2:
         raise ValueError(f"labels hold only class {present[0]}: a separation needs at least 2 classes")
@@ -87,7 +88,7 @@ def largest_empty_arc(x):
     Near 0 the embeddings fill the circle; ten tight clusters leave an arc near 2π/10. A single
     direction leaves 2π.
     """
-    theta = np.sort(_direction(_unit("x", _plane("x", x))))
+    theta = np.sort(_direction(unit("x", plane("x", x))))
     return float(np.max(np.diff(theta, append=theta[0] + 2 * np.pi)))
 
 
@@ -103,8 +104,8 @@ def angular_gaps(x, labels, low=1, high=99):
     """
     if not 0 <= low < high <= 100:
         raise ValueError(f"low = {low}, high = {high}: percentiles must satisfy 0 <= low < high <= 100")
-    x = _unit("x", _plane("x", x))
-    labels = _labels(labels, len(x))
+    x = unit("x", plane("x", x))
+    labels = checked_labels(labels, len(x))
     present = np.unique(labels)
     if len(present) < 2:
         raise ValueError(f"labels hold only class {present[0]}: a gap needs at least 2 classes")
@@ -128,7 +129,7 @@ def _angles_between(x, weight):
 
     arccos of a cosine near 1 loses half the digits; this form is accurate from 0 to π.
     """
-    u, v = _unit("x", x), _unit("weight", weight)
+    u, v = unit("x", x), unit("weight", weight)
     return np.stack([2 * np.arctan2(np.linalg.norm(u - w, axis=1), np.linalg.norm(u + w, axis=1))
                      for w in v], axis=1)
 
@@ -144,47 +145,9 @@ def _direction(x):
     return np.arctan2(x[:, 1], x[:, 0])
 
 
-def _unit(name, a):
-    largest = np.abs(a).max(axis=1, keepdims=True)      # first, so that squares cannot over- or underflow
-    if not largest.all():
-        raise ValueError(f"row {int(np.argmin(largest))} of {name} is the zero vector: it has no direction")
-    a = a / largest
-    return a / np.linalg.norm(a, axis=1, keepdims=True)
-
-
 def _checked(x, weight, labels):
-    x, weight = _matrix("x", x), _matrix("weight", weight)
+    x, weight = matrix("x", x), matrix("weight", weight)
     if x.shape[1] != weight.shape[1]:
         raise ValueError(f"x {x.shape} and weight {weight.shape} differ in their second dimension: "
                          "embeddings and class vectors must live in the same space")
-    return x, weight, _labels(labels, len(x), classes=len(weight))
-
-
-def _matrix(name, a):
-    a = a.detach().cpu().double().numpy() if torch.is_tensor(a) else np.asarray(a, dtype=np.float64)
-    if a.ndim != 2 or a.size == 0:
-        raise ValueError(f"{name} has shape {a.shape}: expected two dimensions, neither of them empty")
-    if not np.isfinite(a).all():
-        row = int(np.argmax(~np.isfinite(a).all(axis=1)))
-        raise ValueError(f"row {row} of {name} is not finite: {a[row]}")
-    return a
-
-
-def _plane(name, a):
-    a = _matrix(name, a)
-    if a.shape[1] != 2:
-        raise ValueError(f"{name} has shape {a.shape}: the circle needs 2-D embeddings, (N, 2)")
-    return a
-
-
-def _labels(labels, count, classes=None):
-    labels = np.asarray(labels.detach().cpu() if torch.is_tensor(labels) else labels)
-    if not np.issubdtype(labels.dtype, np.integer):
-        raise TypeError(f"labels are {labels.dtype}: expected integers, one class number a row")
-    if labels.shape != (count,):
-        raise ValueError(f"labels have shape {labels.shape}: expected ({count},), one for each row")
-    end = np.inf if classes is None else classes
-    outside = labels[(labels < 0) | (labels >= end)]
-    if len(outside):
-        raise ValueError(f"label {outside[0]} is outside [0, {end}): labels number the classes from 0")
-    return labels
+    return x, weight, checked_labels(labels, len(x), classes=len(weight))

@@ -7,8 +7,7 @@ import torch
 from . import data, experiments, results, rows
 from .backbones import LeNetPP
 from .corruption import flip_labels
-from .dataset import spread
-from .reproduce import digests
+from .dataset import digests, spread
 from .subcenters import SubCenterArcFace
 from .training import embed, fit
 

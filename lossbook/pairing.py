@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .arrays import checked_labels, matrix, unit
 from .errors import require
-from .metrics import _labels, _matrix, _unit
 
 __all__ = ["Pairs", "pairs", "fold_pairs", "similarity"]
 
@@ -35,7 +35,7 @@ def pairs(labels, most=None, seed=0):
     ValueError
         If no two images share an identity, or all do: there is nothing to verify.
     """
-    labels = _labels(labels, len(labels))
+    labels = checked_labels(labels, len(labels))
     require(most is None or (isinstance(most, (int, np.integer)) and most >= 1),
             f"most = {most!r}: expected a whole number of pairs, at least 1, or None for all")
     random = np.random.default_rng(seed)
@@ -61,7 +61,7 @@ def fold_pairs(labels, folds=10, most=300, seed=0):
 
     Raises ``ValueError`` if there are fewer than two identities a fold, or a fold has no genuine pair.
     """
-    labels = _labels(labels, len(labels))
+    labels = checked_labels(labels, len(labels))
     identities = np.random.default_rng(seed).permutation(np.unique(labels))
     require(isinstance(folds, int) and folds >= 2, f"folds = {folds!r}: expected a whole number of at least 2")
     require(len(identities) >= 2 * folds, f"{len(identities)} identities for {folds} folds: a fold needs two, "
@@ -87,16 +87,16 @@ def similarity(x, pairs, kind="cosine"):
     Euclidean one with a minus sign, for losses that compare distances.
     """
     require(kind in ("cosine", "distance"), f"kind = {kind!r}: expected 'cosine' or 'distance'")
-    x = _matrix("x", x)
+    x = matrix("x", x)
     largest = max(pairs.first.max(), pairs.second.max())
     require(largest < len(x), f"x has {len(x)} rows, and a pair names row {largest}: "
                               "make the pairs from the labels of these embeddings")
-    unit = _unit("x", x) if kind == "cosine" else x
+    rows = unit("x", x) if kind == "cosine" else x
 
     def alike(one, other):
         if kind == "cosine":
-            return np.clip(np.einsum("pd,pd->p", unit[one], unit[other]), -1, 1)
-        return -np.linalg.norm(unit[one] - unit[other], axis=1)
+            return np.clip(np.einsum("pd,pd->p", rows[one], rows[other]), -1, 1)
+        return -np.linalg.norm(rows[one] - rows[other], axis=1)
 
     step = 100_000                                        # a chunk at a time: all of them may not fit in memory
     return np.concatenate([alike(pairs.first[i:i + step], pairs.second[i:i + step])

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .arrays import checked_labels, matrix, unit
 from .errors import require
-from .metrics import _labels, _matrix, _unit
 
 __all__ = ["FoldAccuracy", "ten_fold", "best_threshold", "gallery_and_probe", "ranks"]
 
@@ -36,7 +36,7 @@ def ten_fold(scores, same, folds):
     Source: Huang et al., "Labeled Faces in the Wild", 2007, section "View 2".
     """
     scores, same = checked(scores, same)
-    folds = _labels(folds, len(scores))
+    folds = checked_labels(folds, len(scores))
     numbers = np.unique(folds)
     require(len(numbers) >= 2, f"all {len(folds)} pairs are in fold {numbers[0]}: a threshold is chosen on other "
                                "folds, so there must be at least 2")
@@ -65,7 +65,7 @@ def gallery_and_probe(labels, seed=0):
     Identities with a single image are left out: they have no probe. Raises ``ValueError`` if fewer
     than two identities are left.
     """
-    labels = _labels(labels, len(labels))
+    labels = checked_labels(labels, len(labels))
     random = np.random.default_rng(seed)
     members = [random.permutation(np.flatnonzero(labels == j)) for j in np.unique(labels)]
     members = [rows for rows in members if len(rows) > 1]
@@ -82,15 +82,15 @@ def ranks(gallery, gallery_labels, probe, probe_labels, kind="cosine"):
     ``ValueError`` if a probe's identity is not in the gallery.
     """
     require(kind in ("cosine", "distance"), f"kind = {kind!r}: expected 'cosine' or 'distance'")
-    gallery, probe = _matrix("gallery", gallery), _matrix("probe", probe)
+    gallery, probe = matrix("gallery", gallery), matrix("probe", probe)
     require(gallery.shape[1] == probe.shape[1], f"gallery {gallery.shape} and probe {probe.shape} differ in their "
                                                 "second dimension: embed both with one network")
-    gallery_labels, probe_labels = _labels(gallery_labels, len(gallery)), _labels(probe_labels, len(probe))
+    gallery_labels, probe_labels = checked_labels(gallery_labels, len(gallery)), checked_labels(probe_labels, len(probe))
     identities = np.unique(gallery_labels)
     missing = np.setdiff1d(probe_labels, identities)
     require(len(missing) == 0, f"identity {missing[:1]} has probes and no image in the gallery: give it one")
     if kind == "cosine":
-        alike = _unit("probe", probe) @ _unit("gallery", gallery).T
+        alike = unit("probe", probe) @ unit("gallery", gallery).T
     else:
         alike = np.stack([-np.linalg.norm(probe - one, axis=1) for one in gallery], axis=1)
     best = np.stack([alike[:, gallery_labels == j].max(axis=1) for j in identities], axis=1)

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from . import euclidean, experiments, heads, results, rows, verification
+from .dataset import digests
 from .errors import require
-from .reproduce import digests
 from .training import embed, fit
 
 __all__ = ["Cell", "PLAN", "RECIPE", "HELD_OUT", "known_and_strangers", "everyone", "fewer_classes", "head_named",

@@ -15,9 +15,9 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.metrics import det_curve, roc_curve
 
+from .arrays import checked_labels, matrix
 from .bootstrap import Interval, by_identity, interval_of
 from .errors import require
-from .metrics import _labels, _matrix
 from .pairing import Pairs, fold_pairs, pairs, similarity
 from .protocols import FoldAccuracy, best_threshold, checked, gallery_and_probe, ranks, ten_fold
 
@@ -112,8 +112,8 @@ def report(x, labels, protocol=None, *, kind="cosine", fars=FARS, most=100_000, 
     kind : "cosine" or "distance"
         How alike two embeddings are, see :func:`similarity`.
     """
-    x = _matrix("x", x)
-    labels = _labels(labels, len(x))
+    x = matrix("x", x)
+    labels = checked_labels(labels, len(x))
     chosen = pairs(labels, most, seed) if protocol is None else protocol[0]
     scores = similarity(x, chosen, kind)
     found = {"similarity": kind, "images": len(labels), "identities": len(np.unique(labels)),

@@ -74,3 +74,18 @@ def test_another_experiment_is_refused(tmp_path):
     experiments.run(CELLS[:1], measured, tmp_path, {"epochs": 3})
     with pytest.raises(ValueError, match="whose epochs is 3, this one's is 4: give another folder"):
         experiments.run(CELLS, measured, tmp_path, {"epochs": 4})
+
+
+def test_what_json_writes_otherwise_is_the_same(tmp_path):
+    experiments.run(CELLS, measured, tmp_path, {"alphabets": ("a", "b")})
+    assert experiments.run(CELLS, measured, tmp_path, {"alphabets": ("a", "b")})[0]["alphabets"] == ["a", "b"]
+    with pytest.raises(TypeError):
+        experiments.run(CELLS, lambda cell: pytest.fail("trained"), tmp_path / "new", {"what": object()})
+
+
+def test_damaged_arrays_are_named(tmp_path):
+    experiments.run(CELLS, measured, tmp_path, {})
+    whole = (tmp_path / "record.npz").read_bytes()
+    (tmp_path / "record.npz").write_bytes(whole[:len(whole) // 2])
+    with pytest.raises(results.ResultError, match="record.npz is damaged"):
+        experiments.load(tmp_path)
