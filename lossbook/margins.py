@@ -48,6 +48,7 @@ def lsoftmax(cos, m):
     ValueError
         If ``m < 1`` or ``m`` is not finite.
     """
+    _fixed(m)
     require(math.isfinite(m) and m >= 1, f"m = {m!r}: a multiplicative margin must be at least 1")
     return combined(cos, m, 0.0, 0.0)
 
@@ -81,6 +82,7 @@ def cosface(cos, m):
     ValueError
         If ``m`` is outside [0, 2).
     """
+    _fixed(m)
     require(math.isfinite(m) and 0 <= m < 2,
             f"m = {m!r}: a cosine margin lies in [0, 2); no embedding could meet a larger one")
     return combined(cos, 1.0, 0.0, m)
@@ -109,6 +111,7 @@ def arcface(cos, m, easy_margin=False):
     ValueError
         If ``m`` is outside [0, π).
     """
+    _fixed(m)
     require(math.isfinite(m) and 0 <= m < math.pi,
             f"m = {m!r}: an angular margin is in radians, in [0, π)"
              + (f"; if you mean {m!r} degrees, use math.radians({m!r})" if m >= math.pi else ""))
@@ -150,14 +153,18 @@ def combined(cos, m1, m2, m3, easy_margin=False):
     if not (torch.is_tensor(cos) and cos.is_floating_point()):
         raise TypeError(f"cos must be a floating-point tensor, got {type(cos).__name__}"
                         + (f" of {cos.dtype}" if torch.is_tensor(cos) else ""))
-    require(not any(torch.is_tensor(m) and m.requires_grad for m in (m1, m2, m3)),
-            "a margin is a number here, and this one requires a gradient: for one that learns, write margin_of in torch")
+    _fixed(m1, m2, m3)
     require(math.isfinite(m1) and m1 > 0, f"m1 = {m1!r}: it multiplies the angle and must be above 0")
     require(math.isfinite(m2) and m2 >= 0, f"m2 = {m2!r}: an angle in radians, at least 0")
     require(math.isfinite(m3) and m3 >= 0, f"m3 = {m3!r}: an additive cosine margin, at least 0")
     turned = cos if (m1 == 1 and m2 == 0) else _TurnedCosine.apply(cos, float(m1), float(m2))
     target = turned - m3
     return torch.where(cos > 0, target, cos) if easy_margin else target
+
+
+def _fixed(*margins):
+    require(not any(torch.is_tensor(m) and m.requires_grad for m in margins),
+            "a margin is a number here, and this one requires a gradient: for one that learns, write margin_of in torch")
 
 
 class _TurnedCosine(torch.autograd.Function):
