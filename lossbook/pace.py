@@ -76,7 +76,7 @@ def training(split, rounds=7, device="cpu", ways=tuple(WAYS), sizes=None, made_b
     """Measure all ``ways`` on each backbone; returns a record for JSON.
 
     ``split`` is a :class:`lossbook.data.Split` to train on, from its start; ``sizes`` (backbone → images a visit)
-    replaces those of :data:`BACKBONES`. ``seconds`` are those of one visit; ``first`` those of the first, which
+    replaces those of ``BACKBONES``. ``seconds`` are those of one visit; ``first`` those of the first, which
     warms up and, for torch.compile, compiles. Raises ``ValueError`` for an unknown way or too few images.
     """
     unknown = set(ways) - set(WAYS)
