@@ -3,7 +3,6 @@
 from types import SimpleNamespace
 
 import pytest
-from docutils import nodes
 
 from tools import contents, pages
 
@@ -62,16 +61,15 @@ def test_exercises_share_no_id():
     assert context["body"] == ('<div id="ex-a"><section></section></div><section></section><section id="on-content"></section>')
 
 
-@pytest.mark.parametrize("inside, kept", [
-    (nodes.math("", "x"), True), (nodes.math_block("", "x"), True), (nodes.literal_block("", "x"), True),
-    (nodes.Text("x"), False), (None, False),
+@pytest.mark.parametrize("body, kept", [
+    ('<span class="math notranslate nohighlight">x</span>', True), ('<div class="amsmath math notranslate">x</div>', True),
+    ('<div class="highlight"><pre>x</pre></div>', True), ('<section class="mathjax_ignore"><p>x</p></section>', False), (None, False),
 ])
-def test_mathjax_is_spared_where_nothing_needs_it(inside, kept):
-    doctree = inside and nodes.section("", nodes.paragraph("", "", inside))
+def test_mathjax_is_spared_where_nothing_needs_it(body, kept):
     scripts = [script("_static/book.js"), script("_static/mathjax/tex.js"), script(None, body="window.MathJax = {}")]
-    context = {"script_files": scripts}
+    context = {"script_files": scripts, **({"body": body} if body else {})}
     app = SimpleNamespace(config=SimpleNamespace(mathjax_path="mathjax/tex.js"))
-    pages.spare_mathjax(app, "page", "page.html", context, doctree)
+    pages.spare_mathjax(app, "page", "page.html", context, None)
     assert context["script_files"] == (scripts if kept else scripts[:1])
 
 
