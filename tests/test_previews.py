@@ -63,7 +63,7 @@ def test_exercises_share_no_id():
 
 @pytest.mark.parametrize("body, kept", [
     ('<span class="math notranslate nohighlight">x</span>', True), ('<div class="amsmath math notranslate">x</div>', True),
-    ('<div class="highlight"><pre>x</pre></div>', True), ('<section class="mathjax_ignore"><p>x</p></section>', False), (None, False),
+    ('<div class="highlight"><pre>x</pre></div>', False), ('<section class="mathjax_ignore"><p>x</p></section>', False), (None, False),
 ])
 def test_mathjax_is_spared_where_nothing_needs_it(body, kept):
     scripts = [script("_static/book.js"), script("_static/mathjax/tex.js"), script(None, body="window.MathJax = {}")]

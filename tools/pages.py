@@ -78,11 +78,8 @@ def mend(app, page, template, context, doctree):
 
 
 def spare_mathjax(app, page, template, context, doctree):
-    """Load no MathJax where there is nothing to set: Jupyter Book loads it on every page.
-
-    An output of a cell may hold formulas, so a page with code keeps it.
-    """
-    if not re.search(r'<pre\b|class="(?:[^"]* )?math[ "]', context.get("body", "")):
+    """Load MathJax where there are formulas to set, and nowhere else."""
+    if not re.search(r'class="(?:[^"]* )?math[ "]', context.get("body", "")):
         context["script_files"] = [script for script in context["script_files"]
                                    if "MathJax" not in script.attributes.get("body", "")
                                    and not str(script.filename).endswith(app.config.mathjax_path)]

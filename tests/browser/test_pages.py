@@ -61,8 +61,8 @@ def test_no_id_stands_twice_on_a_page(desktop):
     assert [one for one in set(ids) if ids.count(one) > 1] == []
 
 
-def test_mathjax_comes_only_with_formulas_or_outputs(desktop):
-    needed = desktop.page.locator("article").locator(".math, pre").count() > 0
+def test_mathjax_comes_only_with_formulas(desktop):
+    needed = desktop.page.locator("article .math").count() > 0
     assert any("mathjax" in response.url for response in desktop.responses) == needed
 
 
