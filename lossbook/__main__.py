@@ -30,10 +30,6 @@ def main(arguments=None):
     return 0
 
 
-def _presets():
-    return [*heads.PRESETS, *heads.MORE_PRESETS]
-
-
 def _preset(name):
     try:
         heads.from_preset(name, 2, 10)
@@ -58,13 +54,13 @@ def _parser():
                "  python -m lossbook train ArcFace_v1        train on 5,000 embedded digits, about a minute\n"
                "  python -m lossbook evaluate ArcFace_v1     accuracies and angles\n"
                "  python -m lossbook animate ArcFace_v1      train and test embeddings over the epochs, as GIF and PNG\n\n"
-               "losses (NAME):\n" + "\n".join(f"  {name:14}{heads.from_preset(name, 2, 10).name}" for name in _presets()))
+               "losses (NAME):\n" + "\n".join(f"  {name:14}{heads.from_preset(name, 2, 10).name}" for name in heads.preset_names()))
     subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     def command(function, text):
         sub = subparsers.add_parser(function.__name__, help=text, description=text[0].upper() + text[1:] + ".")
         sub.set_defaults(command=function, classes=None)
-        sub.add_argument("name", metavar="NAME", type=_preset, help="the loss, one of: " + ", ".join(_presets()))
+        sub.add_argument("name", metavar="NAME", type=_preset, help="the loss, one of: " + ", ".join(heads.preset_names()))
         sub.add_argument("--seed", type=int, default=0, help="initial weights, order and shifts (default 0)")
         sub.add_argument("--out", metavar="DIR", help="folder of this training (default runs/NAME-seedS)")
         return sub

@@ -16,7 +16,7 @@ from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from .data import DataError
 from .dataset import Dataset, Split
-from .errors import require
+from .errors import require, whole
 
 __all__ = ["images_in", "hold_out", "omniglot"]
 
@@ -40,7 +40,7 @@ def images_in(folder, size=28, invert=False):
     DataError
         If the folder is missing, holds no class folder with images, or an image cannot be read.
     """
-    require(isinstance(size, int) and size >= 1, f"size = {size!r}: expected a whole number of pixels, at least 1")
+    size = whole("size", size)
     require(Path(folder).is_dir(), f"{folder} is not a folder: expected one folder a class, with images", DataError)
     found = _ImageFolder(folder, loader=lambda path: grey(path, size))
     pixels = np.stack([found.loader(path) for path, _ in found.samples])
@@ -54,7 +54,7 @@ def hold_out(split, every=5, name="folder"):
 
     Raises ``ValueError`` if ``every`` is below 2 or a class has fewer images than that.
     """
-    require(isinstance(every, int) and every >= 2, f"every = {every!r}: expected a whole number of at least 2")
+    every = whole("every", every, 2)
     counts = torch.bincount(split.labels, minlength=len(split.classes))
     few = int(counts.argmin())
     require(counts[few] >= every, f"class {split.classes[few]!r} has {int(counts[few])} images: with every = {every} "

@@ -25,7 +25,7 @@ from .errors import require
 from .head import Head, MarginHead, NonFiniteEmbedding
 
 __all__ = ["Head", "MarginHead", "Softmax", "NormSoftmax", "LSoftmax", "SphereFace", "CosFace",
-           "ArcFace", "CombinedMargin", "Preset", "PRESETS", "MORE_PRESETS", "from_preset", "head_of", "NonFiniteEmbedding"]
+           "ArcFace", "CombinedMargin", "Preset", "PRESETS", "MORE_PRESETS", "preset_names", "from_preset", "head_of", "NonFiniteEmbedding"]
 
 
 class Softmax(Head):
@@ -202,6 +202,11 @@ PRESETS = {
 MORE_PRESETS = {}
 
 
+def preset_names():
+    """The names that :func:`from_preset` knows, those of :data:`PRESETS` first."""
+    return [*PRESETS, *MORE_PRESETS]
+
+
 def from_preset(name, embedding_dim, num_classes):
     """The head of a row of :data:`PRESETS` or of :data:`MORE_PRESETS`, e.g. ``from_preset("ArcFace_v1", 2, 10)``.
 
@@ -210,10 +215,10 @@ def from_preset(name, embedding_dim, num_classes):
     if name in MORE_PRESETS:
         return MORE_PRESETS[name](embedding_dim, num_classes)
     if name not in PRESETS:
-        lowered = {preset.lower(): preset for preset in [*PRESETS, *MORE_PRESETS]}
+        lowered = {preset.lower(): preset for preset in preset_names()}
         near = difflib.get_close_matches(str(name).lower(), lowered, n=3, cutoff=0.4)
         hint = "did you mean " + " or ".join(lowered[match] for match in near) + "? " if near else ""
-        raise KeyError(f"no preset {name!r}: {hint}The presets are {', '.join([*PRESETS, *MORE_PRESETS])}")
+        raise KeyError(f"no preset {name!r}: {hint}The presets are {', '.join(preset_names())}")
     return head_of(PRESETS[name], embedding_dim, num_classes)
 
 

@@ -5,7 +5,7 @@ are self-contained HTML and train nothing; :func:`train_panel` needs a running k
 """
 
 from . import figures, heads, margins
-from .errors import require
+from .errors import require, whole
 from .palette import CLASS_COLORS
 from .panel import train_panel
 from .scrubbing import packed, sheet, thin
@@ -48,7 +48,7 @@ def scrub(run, dataset=None, view="plane", points=500):
         If the embeddings are not 2-D, there is no snapshot, there is no such view, there are too
         many classes, ``dataset`` is another one, or the figure grows too heavy.
     """
-    require(isinstance(points, int) and points >= 1, f"points = {points!r}: expected a whole number of at least 1")
+    points = whole("points", points)
     require(run.snapshots, f"{run.name} has no snapshot: train at least one epoch")
     dim = run.snapshots[0].weight.shape[1]
     require(dim == 2, f"{run.name} has {dim}-D embeddings: this picture needs 2-D ones; train with embedding_dim=2, or look at "
@@ -97,7 +97,7 @@ def sphere(runs, split="test", heads=None, caps=True, points=400):
     ValueError
         As :func:`lossbook.figures.sphere`, and if the runs have other epochs or the figure grows too heavy.
     """
-    require(isinstance(points, int) and points >= 1, f"points = {points!r}: expected a whole number of at least 1")
+    points = whole("points", points)
     still = figures.sphere(runs, split, heads=heads, caps=caps)
     gathering = gathered(runs, heads, caps)
     data = turnable(gathering, split, points, MOST_ON_SPHERES)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .arrays import checked_labels, matrix, unit
-from .errors import require
+from .errors import require, whole
 
 __all__ = ["Pairs", "pairs", "fold_pairs", "similarity"]
 
@@ -63,7 +63,7 @@ def fold_pairs(labels, folds=10, most=300, seed=0):
     """
     labels = checked_labels(labels, len(labels))
     identities = np.random.default_rng(seed).permutation(np.unique(labels))
-    require(isinstance(folds, int) and folds >= 2, f"folds = {folds!r}: expected a whole number of at least 2")
+    folds = whole("folds", folds, 2)
     require(len(identities) >= 2 * folds, f"{len(identities)} identities for {folds} folds: a fold needs two, "
                                           f"{2 * folds} in all")
     parts = []

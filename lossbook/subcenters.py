@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .errors import require
+from .errors import whole
 from .head import polar
 from .heads import ArcFace
 
@@ -32,7 +32,7 @@ class SubCenterArcFace(ArcFace):
     """
 
     def __init__(self, embedding_dim, num_classes, scale=64.0, margin=0.5, centers=3, easy_margin=False):
-        require(isinstance(centers, int) and centers >= 1, f"centers = {centers!r}: expected a whole number from 1")
+        centers = whole("centers", centers)
         super().__init__(embedding_dim, num_classes, scale, margin, easy_margin)
         self.centers = self.hyperparameters["centers"] = centers
         self.others = nn.Parameter(torch.empty(centers - 1, num_classes, embedding_dim))
