@@ -2,13 +2,13 @@
 
 from matplotlib.ticker import MaxNLocator
 
-from .palette import CLASS_COLORS, GREY, INK, LIGHT, axes, headline, styled
+from .palette import CLASS_COLORS, GREY, INK, LIGHT, axes, styled
 
 __all__ = ["against_noise"]
 
 
 @styled
-def against_noise(frame, ylabel, title="", columns=4):
+def against_noise(frame, ylabel, columns=4):
     """One measure against the share of wrong labels: a panel a loss, a point a seed, a line through their means.
 
     Parameters
@@ -34,4 +34,4 @@ def against_noise(frame, ylabel, title="", columns=4):
         above.tick_params(labelbottom=True)
     figure.supxlabel("wrong labels (%)", fontsize=12)
     figure.supylabel(ylabel, fontsize=12)
-    return headline(figure, title) if title else figure
+    return figure
