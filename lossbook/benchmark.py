@@ -69,16 +69,16 @@ def _times(names, C, rounds, device):
 def _step(loss, parameter, x, labels):
     """Seconds of one forward and backward, gradients of embeddings and class vectors included."""
     x = x.detach().requires_grad_()
-    _wait(x)
+    wait(x)
     start = time.perf_counter()
     loss(x, labels).backward()
-    _wait(x)
+    wait(x)
     took = time.perf_counter() - start
     parameter.grad = None
     return took
 
 
-def _wait(x):
+def wait(x):
     if x.is_cuda:
         torch.cuda.synchronize()
 
@@ -138,10 +138,10 @@ def rates(device="cpu", turns=40):
 def _best(work, x, turns):
     seconds = []
     for _ in range(turns + 1):
-        _wait(x)
+        wait(x)
         start = time.perf_counter()
         work()
-        _wait(x)
+        wait(x)
         seconds.append(time.perf_counter() - start)
     return min(seconds[1:])
 

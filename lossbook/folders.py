@@ -5,7 +5,6 @@ A class is a folder that holds images, however deep it lies; its name is its pat
 same tensors.
 """
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from torchvision.datasets.folder import IMG_EXTENSIONS
 from .data import DataError
 from .dataset import Dataset, Split
 from .errors import require, whole
+from .files import cache
 
 __all__ = ["images_in", "hold_out", "omniglot"]
 
@@ -88,7 +88,7 @@ def omniglot(folder=None):
         If the folder holds no images, or the download fails.
     """
     if folder is None:
-        root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "lossbook")
+        root = cache()
         try:
             folder = datasets.Omniglot(root, background=True, download=True).target_folder
         except (OSError, RuntimeError) as error:

@@ -19,11 +19,11 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 
 from . import backbones, heads
-from .benchmark import _wait, machine
+from .benchmark import wait, machine
 from .dataset import Dataset, Split
 from .errors import require
 from .recipe import Recipe
-from .training import _shift, fit
+from .training import shifted, fit
 
 __all__ = ["BACKBONES", "WAYS", "LOOP", "TENSORS", "FIT", "training", "table"]
 
@@ -118,7 +118,7 @@ def _visits(way, backbone, split, device):
     recipe = Recipe()
     optimizer = torch.optim.AdamW(parameters, recipe.learning_rate, weight_decay=recipe.weight_decay, fused=way.fused)
     while True:
-        _wait(parameters[0])
+        wait(parameters[0])
         start = time.perf_counter()
         for images, labels in (_loaded if way.loader else _gathered)(split, way.batch_size, device):
             with torch.autocast(device.type, torch.bfloat16, enabled=way.precision == "bfloat16"):
@@ -128,7 +128,7 @@ def _visits(way, backbone, split, device):
             torch.nn.utils.clip_grad_norm_(parameters, recipe.clip_norm)
             optimizer.step()
             loss.item()
-        _wait(parameters[0])
+        wait(parameters[0])
         yield time.perf_counter() - start
 
 
@@ -141,7 +141,7 @@ def _gathered(split, batch_size, device):
     random = torch.Generator().manual_seed(0)
     every, labels = split.images.to(device), split.labels.to(device)
     for chosen in torch.randperm(len(split), generator=random).to(device).split(batch_size):
-        yield _shift(every[chosen], SHIFT, random), labels[chosen]
+        yield shifted(every[chosen], SHIFT, random), labels[chosen]
 
 
 def table(record):

@@ -80,17 +80,19 @@ class Run:
             with np.load(path, allow_pickle=False) as stored:
                 arrays = {key: stored[key] for key in stored.files}
             about = json.loads(str(arrays["about"]))
+            if about.get("format") != FORMAT:
+                raise RunFileError(f"{path} holds a Run of format {about.get('format')!r}, this lossbook reads format "
+                                   f"{FORMAT}: train it again, or use the lossbook version that wrote it")
+            history = pd.DataFrame(about["history"], columns=COLUMNS)
+            snapshots = [
+                Snapshot(int(epoch), *(arrays[f"snapshot_{key}"][i]
+                                       for key in ("train", "test", "weight", "train_pred", "test_pred")))
+                for i, epoch in enumerate(history["epoch"])]
+            return cls(about["name"], tuple(about["classes"]), arrays["train_labels"], arrays["test_labels"],
+                       about["config"], history, snapshots)
         except FileNotFoundError:
             raise FileNotFoundError(f"no run at {path}: save one with run.save({str(path)!r})") from None
-        except (zipfile.BadZipFile, KeyError, ValueError, EOFError, OSError) as error:
+        except RunFileError:
+            raise
+        except (zipfile.BadZipFile, KeyError, IndexError, TypeError, ValueError, EOFError, OSError) as error:
             raise RunFileError(f"{path} is not a saved Run or is damaged ({error}): save it again") from error
-        if about.get("format") != FORMAT:
-            raise RunFileError(f"{path} holds a Run of format {about.get('format')!r}, this lossbook reads format "
-                               f"{FORMAT}: train it again, or use the lossbook version that wrote it")
-        history = pd.DataFrame(about["history"], columns=COLUMNS)
-        snapshots = [
-            Snapshot(int(epoch), *(arrays[f"snapshot_{key}"][i]
-                                   for key in ("train", "test", "weight", "train_pred", "test_pred")))
-            for i, epoch in enumerate(history["epoch"])]
-        return cls(about["name"], tuple(about["classes"]), arrays["train_labels"], arrays["test_labels"],
-                   about["config"], history, snapshots)

@@ -118,7 +118,7 @@ def fit(backbone, head, dataset, *, seed=0, device=None, precision="auto", warm_
                 chosen = ranks.share(positions)
                 if hasattr(head, "set_progress"):
                     head.set_progress(((epoch - 1) * steps + step - 1) / max(1, recipe.epochs * steps - 1))
-                batch, truth = _shift(images[chosen], recipe.max_shift, random), labels[chosen]
+                batch, truth = shifted(images[chosen], recipe.max_shift, random), labels[chosen]
                 where = f"epoch {epoch}, step {step} of {steps}"
                 with torch.autocast(device.type, precision if mixed else None, enabled=mixed):
                     x = embedder(batch)
@@ -186,7 +186,7 @@ def _draw_weights(module, seed):
                                  "or pass warm_start=True to train from its weights as they are")
 
 
-def _shift(batch, most, random):
+def shifted(batch, most, random):
     """Move all images of a batch by one random shift, filling with black."""
     if most == 0:
         return batch

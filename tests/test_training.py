@@ -178,11 +178,11 @@ def test_shift_moves_without_wrapping():
     seen = set()
     generator = torch.Generator().manual_seed(0)
     for _ in range(200):
-        moved = training._shift(images, 2, generator)
+        moved = training.shifted(images, 2, generator)
         assert moved.shape == images.shape and torch.equal(moved[0], moved[1])
         seen.add(tuple(moved[0, 0].nonzero().flatten().tolist()))
     assert seen == {()} | {(i, j) for i in range(3) for j in range(3)}
-    assert training._shift(images, 0, generator) is images
+    assert training.shifted(images, 0, generator) is images
 
 
 # --- interrupted ----------------------------------------------------------------------------------
@@ -400,7 +400,7 @@ def test_another_version_of_the_format_is_refused(tmp_path):
         training.Run.load(tmp_path / "a.npz")
 
 
-@pytest.mark.parametrize("harm", ["truncate", "text", "foreign"])
+@pytest.mark.parametrize("harm", ["truncate", "text", "foreign", "snapshots", "epochs"])
 def test_files_that_are_no_run_are_refused(tmp_path, harm):
     path = tmp_path / "a.npz"
     train().save(path)
@@ -408,6 +408,11 @@ def test_files_that_are_no_run_are_refused(tmp_path, harm):
         path.write_bytes(path.read_bytes()[:-200])
     elif harm == "text":
         path.write_text("hello")
+    elif harm == "snapshots":
+        with np.load(path) as stored:
+            np.savez(path, **{key: stored[key] for key in stored.files if key != "snapshot_weight"})
+    elif harm == "epochs":
+        rewrite(path, lambda about: about.update(history={"epoch": [*about["history"]["epoch"], 9]}))
     else:
         np.savez(path, x=np.arange(3))
     with pytest.raises(training.RunFileError, match="not a saved Run or is damaged"):
