@@ -110,7 +110,7 @@ def _parser():
     sub.add_argument("--points", type=float, help="what all tasks together are worth (default: as the text says)")
     sub.add_argument("--no-solutions", dest="solutions", action="store_false", help="write only the students' notebook")
     sub.add_argument("--seed", type=int, default=0, help="other numbers for another year (default 0)")
-    sub = subparsers.add_parser("benchmark", help="time and memory of the heads; images a second of training")
+    sub = subparsers.add_parser("benchmark", help="time and memory of the heads, images a second of training, minutes of a build")
     kinds = sub.add_subparsers(title="what", required=True, metavar="WHAT")
     sub = kinds.add_parser("heads", help="a step through the last layer", description="Measure forward and backward of "
                            "every head, of linear + cross-entropy and of a peer library's heads on the same tensors; "
@@ -134,6 +134,11 @@ def _parser():
     sub.add_argument("--rounds", type=int, default=7, help="how often each is timed (default 7)")
     sub.add_argument("--device", help="cpu, cuda (default cpu)")
     sub.add_argument("--out", metavar="FILE", help="default book/results/benchmarks/training-DEVICE.json")
+    sub = kinds.add_parser("book", help="minutes that the book takes to build", description="Build the book in a copy of "
+                           "this repository, from nothing and once more; save the seconds as JSON, draw and print them.")
+    sub.set_defaults(command=commands.benchmark_book)
+    sub.add_argument("--rounds", type=int, default=1, help="how often, each time in a new copy (default 1)")
+    sub.add_argument("--out", metavar="FILE", help="default book/results/benchmarks/book-cpu.json")
     sub = subparsers.add_parser("verify", help="score an embedding of your own on pairs of images",
                                 description="Verify pairs of images by an embedding of your own: equal error rate, TAR "
                                 "at a FAR, accuracy in ten folds, rank in a gallery, with intervals by identity.")

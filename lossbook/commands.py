@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from . import assign, backbones, benchmark, bounds, data, figures, heads, pace, profiles, reproduce, results, rows, training
+from . import (assign, backbones, benchmark, bounds, building, data, figures, heads, pace, profiles, reproduce, results, rows,
+               training)
 from .checkpoints import load_weights
 from .sweep import sweep
 
@@ -125,23 +126,31 @@ def benchmark_heads(options):
     device = options.device or "cpu"
     record = benchmark.heads(options.classes, options.rounds if options.times else 0, device, peers=options.peers,
                              only=options.only, memory=options.memory, made_by={"command": options.line})
-    path = Path(options.out or RESULTS / "benchmarks" / f"heads-{device}.json")
-    benchmark.save(record, path)
-    figures.head_costs(record).savefig(path.with_suffix(".png"))
     print(benchmark.table(record).round(3).to_string(index=False))
     for C in options.classes:
         products, moved = benchmark.estimate(record, C)
         print(f"{C:,} classes: the three products take {1e3 * products:.1f} ms at the measured rate, memory {1e3 * moved:.1f} ms")
-    print(f"wrote {path} and {path.with_suffix('.png')}")
+    _keep(record, options, f"heads-{device}", figures.head_costs)
 
 
 def benchmark_training(options):
     device = options.device or "cpu"
     record = pace.training(data.load(options.dataset).train, options.rounds, device, made_by={"command": options.line})
-    path = Path(options.out or RESULTS / "benchmarks" / f"training-{device}.json")
-    benchmark.save(record, path)
-    figures.training_rates(record).savefig(path.with_suffix(".png"))
     print(pace.table(record).round(2).to_string(index=False))
+    _keep(record, options, f"training-{device}", figures.training_rates)
+
+
+def benchmark_book(options):
+    record = building.book(options.rounds, made_by={"command": options.line})
+    print(building.table(record).round(1).to_string())
+    _keep(record, options, "book-cpu", figures.build_times)
+
+
+def _keep(record, options, name, draw):
+    """Save a benchmark's record and its picture where --out says, else among the results."""
+    path = Path(options.out or RESULTS / "benchmarks" / f"{name}.json")
+    benchmark.save(record, path)
+    draw(record).savefig(path.with_suffix(".png"))
     print(f"wrote {path} and {path.with_suffix('.png')}")
 
 

@@ -1,11 +1,11 @@
-"""What heads cost and what training yields: the pictures of ``benchmark heads`` and ``benchmark training``."""
+"""What heads cost, what training yields, how long a build takes: the pictures of ``benchmark``."""
 
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from . import benchmark, contest, pace
+from . import benchmark, building, contest, pace
 from .palette import CLASS_COLORS, INK, axes, headline, styled
 
-__all__ = ["head_costs", "training_rates"]
+__all__ = ["head_costs", "training_rates", "build_times"]
 
 MARKERS = "osD^v"
 PANELS = [("time_ratio", "time"), ("memory_ratio", "peak memory")]
@@ -61,3 +61,25 @@ def training_rates(record):
     figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=1, handletextpad=0.1)
     threads = record["machine"]["threads"]
     return headline(figure, f"training, {threads} thread{'s' * (threads != 1)}")
+
+
+@styled
+def build_times(record):
+    """Minutes of a cold and of a warm build of the book, as bars of what they are spent on.
+
+    ``record`` is what :func:`lossbook.building.book` returns.
+    """
+    minutes = building.table(record) / 60
+    parts = {"executing pages": minutes.executing, "writing HTML": minutes.writing,
+             "starting": minutes.whole - minutes.executing - minutes.writing}
+    figure, grid = axes(None, (7.2, 2.6))
+    ax, start = grid[0, 0], 0
+    for color, (label, took) in zip(CLASS_COLORS, parts.items()):
+        ax.barh(minutes.index, took, left=start, color=color, label=label, height=0.6)
+        start = start + took
+    ax.invert_yaxis()
+    ax.grid(True, axis="x")
+    ax.set(xlim=(0, 1.05 * minutes.whole.max()), xlabel="minutes")
+    ax.tick_params(axis="y", length=0)
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return headline(figure, f"a build of the book, {record['machine']['cores']} cores")

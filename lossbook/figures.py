@@ -16,7 +16,7 @@ import math
 import numpy as np
 
 from .animation import Animation, animate
-from .costs import head_costs, training_rates
+from .costs import build_times, head_costs, training_rates
 from .curves import angle_histograms, decision_boundaries, over_epochs, target_curves, training_curves
 from .likeness import error_ratios, neighbours, roc_curves, score_histograms, worst_pairs
 from .maps import scale_margin_map
@@ -29,7 +29,7 @@ from .views import Circle, Plane, side_by_side, snapshot_at, view_named
 
 __all__ = ["embeddings", "circle", "train_test", "filmstrip", "comparison", "animate", "Animation",
            "target_curves", "decision_boundaries", "sectors", "sphere", "caps", "angle_histograms", "training_curves",
-           "over_epochs", "regions", "scale_margin_map", "head_costs", "training_rates",
+           "over_epochs", "regions", "scale_margin_map", "head_costs", "training_rates", "build_times",
            "score_histograms", "roc_curves", "neighbours", "worst_pairs", "error_ratios", "against_noise"]
 
 

@@ -21,6 +21,7 @@ from matplotlib.contour import QuadContourSet
 from nbclient import NotebookClient
 from PIL import Image
 from test_benchmark import record
+from test_building import record as builds
 from test_likeness import BINS, FAR, LABELS, RATIOS, counted, scene
 from test_mislabelled import FLIPPED
 from test_pace import record as rates
@@ -96,6 +97,7 @@ EVERY = {
     "scale_margin_map": lambda run: figures.scale_margin_map(SWEPT),
     "head_costs": lambda run: figures.head_costs(record()),
     "training_rates": lambda run: figures.training_rates(rates()),
+    "build_times": lambda run: figures.build_times(builds()),
     "score_histograms": lambda run: figures.score_histograms({"one": (BINS, COUNTS), "two": (BINS, COUNTS)}),
     "roc_curves": lambda run: figures.roc_curves({"a": (FAR, FAR ** 0.3), "b": (FAR, FAR ** 0.2, FAR ** 0.3, FAR ** 0.1)}),
     "neighbours": lambda run: figures.neighbours(PICTURES, LABELS, VECTORS, [0, 5], count=3, names="abc"),

@@ -8,9 +8,11 @@ is dropped here, and no figure in the book is older than the code that drew it.
 
 import hashlib
 import importlib.util
+import json
 import os
 import shutil
 import sys
+import time
 from pathlib import Path
 
 import yaml
@@ -39,13 +41,17 @@ def main():
                                            *ROOT.glob("book/_static/*.*"), *ROOT.glob("tools/*.py")], REPOSITORY)
     notebooks.main()
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    start = time.perf_counter()
     if failed := execute(pages(), CACHE, config["execute"]["timeout"]):
         sys.exit(f"The book was not built: {', '.join(failed)} failed. See above in which cell.")
+    executed = time.perf_counter()
     copy_mathjax(STATIC / "mathjax")      # where Sphinx picks up static files
     write_html()
     icons.keep_used(HTML)
     playground.build(HTML / "book/playground")
     hero.build(HTML / "book/front")
+    seconds = {"executing": executed - start, "writing": time.perf_counter() - executed}
+    (BUILD / "seconds.json").write_text(json.dumps(seconds), encoding="utf-8")      # for python -m lossbook benchmark book
     print(f"The book is in {(HTML / 'index.html').relative_to(ROOT)}")
 
 
