@@ -226,11 +226,14 @@ def _label_ends(ax):
         push = np.maximum(gap - np.diff(heights), 0) / 2
         heights[1:] += push
         heights[:-1] -= push
+    left, right = ax.get_xlim()
     for line, height in zip(lines, heights):
-        ax.annotate(line.get_label(), xy=(line.get_xdata()[-1], line.get_ydata()[-1]), xytext=(1.05, height),
-                    textcoords=ax.get_yaxis_transform(), va="center", color=INK, annotation_clip=False,
-                    arrowprops=dict(arrowstyle="-", color=line.get_color(), linewidth=1.2, relpos=(0, 0.5),
-                                    shrinkA=1, shrinkB=0))
+        end = line.get_xdata()[-1], line.get_ydata()[-1]
+        # A lead across the axes, from a line that ends early, must not look like more of the line.
+        early = right - end[0] > 0.02 * (right - left)
+        lead = dict(color=GREY, linewidth=1, linestyle=(0, (1, 3))) if early else dict(color=line.get_color(), linewidth=1.2)
+        ax.annotate(line.get_label(), xy=end, xytext=(1.05, height), textcoords=ax.get_yaxis_transform(), va="center",
+                    color=INK, annotation_clip=False, arrowprops=dict(arrowstyle="-", relpos=(0, 0.5), shrinkA=1, shrinkB=0, **lead))
 
 
 def _line_colors(things):

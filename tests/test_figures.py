@@ -326,6 +326,13 @@ def test_lines_carry_their_labels_without_touching(run):
     assert len({line.get_color() for line in figure.axes[0].lines}) == 10
 
 
+def test_a_lead_from_a_line_that_ends_early_does_not_look_like_more_of_it():
+    ax = figures.over_epochs({"all": [3, 2, 1], "two": [3, 3]}, "y").axes[0]
+    drawn = {line.get_label(): line.get_color() for line in ax.get_lines()}
+    leads = {text.get_text(): text.arrow_patch.get_edgecolor() for text in ax.texts}
+    assert leads["all"] == to_rgba(drawn["all"]) and leads["two"] not in {to_rgba(color) for color in drawn.values()}
+
+
 # Functions
 
 @pytest.mark.parametrize("label", [*FUNCTIONS, "raw cos 4θ"])
