@@ -20,7 +20,7 @@ READY  := .venv/.lock-installed
 .DELETE_ON_ERROR:
 
 book: $(READY)
-	$(VENV) -m tools.build
+	$(VENV) -m tools.book.build
 
 # Two workers with one thread each.
 test: $(READY)
@@ -28,13 +28,13 @@ test: $(READY)
 	  --nbval-lax notebooks/*.ipynb -n 2 --dist loadscope
 
 colab: $(READY)
-	OMP_NUM_THREADS=1 $(VENV) -m pytest tests/test_colab.py --every-chapter -n 2
+	OMP_NUM_THREADS=1 $(VENV) -m pytest tests/book/test_colab.py --every-chapter -n 2
 
 notebooks: $(READY)
-	$(VENV) -m tools.notebooks
+	$(VENV) -m tools.notebooks.convert
 
 slides handouts: book
-	$(VENV) -m tools.$@
+	$(VENV) -m tools.exports.$@
 
 # --without-pip and then pip from outside: Debian's Python has no ensurepip.
 $(READY): requirements.txt

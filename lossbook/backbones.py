@@ -4,10 +4,11 @@ Each maps images ``(N, 1, 28, 28)`` to embeddings ``(N, embedding_dim)``, with n
 the embedding: a rectified embedding could not reach every direction.
 """
 
+
+import torch
 from torch import nn
 
-__all__ = ["LeNetPP", "MiniResNet18", "ConvNet", "Dense"]
-
+__all__ = ["LeNetPP", "MiniResNet18", "ConvNet", "Dense", "embed"]
 
 class LeNetPP(nn.Sequential):
     """LeNet++: three stages of two convolutions and a pooling, then one linear layer.
@@ -93,3 +94,16 @@ class _Residual(nn.Module):
 
     def forward(self, x):
         return self.activation(x + self.block(x))
+
+
+@torch.no_grad()
+def embed(backbone, images, batch_size=1000):
+    """Embeddings (N, d), float32 on the CPU, of ``images`` (N, 1, H, W), in evaluation mode."""
+    device = next(backbone.parameters()).device
+    modes = {module: module.training for module in backbone.modules()}
+    backbone.eval()
+    try:
+        return torch.cat([backbone(part.to(device)).float().cpu() for part in images.split(batch_size)])
+    finally:
+        for module, mode in modes.items():
+            module.training = mode

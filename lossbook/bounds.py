@@ -14,11 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import brentq, minimize
 
-from .errors import whole
+from lossbook.utils.validation import check_int
 
-__all__ = ["centre_posterior", "least_scale", "least_scale_simplex", "greatest_cosine_margin",
-           "greatest_angular_margin", "adacos_scale", "POSTERIOR", "Limits", "limits", "best_spacing",
-           "limits_of"]
+__all__ = ["centre_posterior", "least_scale", "least_scale_simplex", "greatest_cosine_margin", "greatest_angular_margin", "adacos_scale", "POSTERIOR", "Limits", "limits", "best_spacing", "limits_of"]
 
 POSTERIOR = 0.9     # what a class centre must be able to reach for a scale to count as feasible
 
@@ -117,7 +115,7 @@ def limits(num_classes, embedding_dim=2, posterior=POSTERIOR):
     Raises ``ValueError`` for numbers outside their domain.
     """
     _check(num_classes, posterior)
-    whole("embedding_dim", embedding_dim, 2)
+    check_int("embedding_dim", embedding_dim, 2)
     simplex, nearest = least_scale_simplex(posterior, num_classes), _nearest_cosine(num_classes, embedding_dim)
     room = (None, None) if nearest is None else (1 - nearest, math.acos(nearest))
     if num_classes <= embedding_dim + 1:
@@ -148,7 +146,7 @@ def best_spacing(num_classes, embedding_dim, starts=20, seed=0):
     Raises ``ValueError`` for fewer than 2 classes or dimensions.
     """
     _check(num_classes)
-    whole("embedding_dim", embedding_dim, 2)
+    check_int("embedding_dim", embedding_dim, 2)
     random, pairs, found = np.random.default_rng(seed), ~np.eye(num_classes, dtype=bool), []
 
     def crowding(flat, beta):
@@ -197,7 +195,7 @@ def limits_of(vectors, posterior=POSTERIOR):
 
 
 def _check(num_classes, posterior=None):
-    whole("num_classes", num_classes, 2)
+    check_int("num_classes", num_classes, 2)
     if posterior is not None and not 1 / num_classes < posterior < 1:
         raise ValueError(f"posterior = {posterior!r}: with {num_classes} classes expected between chance, "
                          f"{1 / num_classes:.3g}, and 1, both excluded")

@@ -21,11 +21,10 @@ import math
 
 import torch
 
-from .errors import require
-from .lengths import widened
+from lossbook.utils.validation import require
+from lossbook.utils.vectors import at_least_float32
 
 __all__ = ["lsoftmax", "sphereface", "cosface", "arcface", "combined"]
-
 
 def lsoftmax(cos, m):
     r"""ψ(θ) = (−1)^k cos(mθ) − 2k, the multiplicative angular margin of L-softmax.
@@ -174,7 +173,7 @@ class _TurnedCosine(torch.autograd.Function):
     def forward(ctx, cos, m1, m2):
         ctx.save_for_backward(cos)
         ctx.margins = m1, m2
-        u = m1 * torch.arccos(widened(cos).clamp(-1, 1)) + m2
+        u = m1 * torch.arccos(at_least_float32(cos).clamp(-1, 1)) + m2
         k = torch.floor(u / math.pi)
         sign = 1 - 2 * torch.remainder(k, 2)
         return (sign * torch.cos(u) - 2 * k).to(cos.dtype)
@@ -183,7 +182,7 @@ class _TurnedCosine(torch.autograd.Function):
     def backward(ctx, grad):
         (cos,) = ctx.saved_tensors
         m1, m2 = ctx.margins
-        wide = widened(cos)
+        wide = at_least_float32(cos)
         edge = 1 - torch.finfo(wide.dtype).eps          # the last cosine whose angle is not 0 or π
         inside = wide.clamp(-edge, edge)
         theta = torch.arccos(inside)

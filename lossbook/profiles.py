@@ -6,10 +6,9 @@
 import os
 from typing import Callable, NamedTuple
 
-from . import backbones
+from lossbook import backbones
 
 __all__ = ["Profile", "PROFILES", "current"]
-
 
 class Profile(NamedTuple):
     """A data set's name, a backbone (called with the embedding dimension) and ``fit``'s recipe."""

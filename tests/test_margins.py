@@ -2,7 +2,7 @@
 
 import math
 
-import oracle
+from tests.helpers import oracle
 import pytest
 import torch
 from hypothesis import given

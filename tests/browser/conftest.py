@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tools import browser
-from tools.browser import QuietHandler, served     # noqa: F401
+from tools.exports import browser
+from tools.exports.browser import QuietHandler, served     # noqa: F401
 
 ROOT = Path(__file__).resolve().parents[2]
 HTML = ROOT / "_build" / "html"

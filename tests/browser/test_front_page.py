@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import HTML, ROOT
+from tests.browser.conftest import HTML, ROOT
 
 PAGE = "book/index.html"
 MOVING, STILL = {"reduced_motion": "no-preference"}, {"reduced_motion": "reduce"}

@@ -6,10 +6,11 @@ from importlib.resources import files
 import numpy as np
 import pytest
 import torch
-from conftest import Visit, served
-from lossbook import bounds, data, heads, interactive, margins, sectors
-from lossbook.dataset import spread
-from test_figures import make_run
+from tests.browser.conftest import Visit, served
+from lossbook import bounds, data, heads, interactive, margins
+from lossbook.metrics import winning_regions
+from lossbook.data.dataset import stratified_positions
+from tests.figures.test_embedding_plots import make_run
 
 DESKTOP = {"viewport": {"width": 1280, "height": 900}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
@@ -22,8 +23,8 @@ N = 300
 def run():
     digits = data.load("mnist5k")
     made = make_run(epochs=3, n=N, m=N)
-    made.train_labels = digits.train.labels[spread(digits.train.labels, N)].numpy()
-    made.test_labels = digits.test.labels[spread(digits.test.labels, N)].numpy()
+    made.train_labels = digits.train.labels[stratified_positions(digits.train.labels, N)].numpy()
+    made.test_labels = digits.test.labels[stratified_positions(digits.test.labels, N)].numpy()
     return made
 
 
@@ -69,16 +70,16 @@ def settle(page):
 
 
 def picture(page, split="test", widget=0):
-    canvas = page.locator(".lossbook-scrub").nth(widget).locator(f'[data-split="{split}"] canvas')
+    canvas = page.locator(".lossbook-epoch_slider").nth(widget).locator(f'[data-split="{split}"] canvas')
     return canvas.evaluate("one => one.toDataURL()")
 
 
 def about(page, widget=0):
-    return page.locator(".lossbook-scrub").nth(widget).locator('[data-part="about"]').inner_text()
+    return page.locator(".lossbook-epoch_slider").nth(widget).locator('[data-part="about"]').inner_text()
 
 
 def set_slider(page, value, widget=0):
-    page.locator(".lossbook-scrub").nth(widget).locator('[data-part="slider"]').evaluate(
+    page.locator(".lossbook-epoch_slider").nth(widget).locator('[data-part="slider"]').evaluate(
         "(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input')); }", value)
     settle(page)
 
@@ -330,8 +331,8 @@ def test_the_verdict_knows_the_bounds(open_page, setting, words):
 
 @pytest.fixture(scope="module")
 def javascript(chromium):
-    """``javascript(expression)``: what it is worth with widgets/bounds.js in sight."""
-    source = (files("lossbook") / "widgets" / "bounds.js").read_text(encoding="utf-8")
+    """``javascript(expression)``: what it is worth with web/bounds.js in sight."""
+    source = (files("lossbook.interactive") / "web" / "bounds.js").read_text(encoding="utf-8")
     page = chromium.new_page()
     yield lambda expression, argument=None: page.evaluate(
         f"argument => {{ {source}\nreturn {expression}; }}", argument)
@@ -377,7 +378,7 @@ def test_beyond_twice_the_dimensions_no_bound_is_known(javascript):
 
 @pytest.mark.parametrize("m1, m2, m3", SETTINGS)
 def test_the_kept_arc_is_that_of_the_figure(javascript, m1, m2, m3):
-    directions, winner = sectors.won_with_margin(lambda cos: margins.combined(cos, m1, m2, m3), 8)
+    directions, winner = winning_regions.on_circle(lambda cos: margins.combined(cos, m1, m2, m3), 8)
     kept = javascript(f"keptAngle({{m1: {m1}, m2: {m2}, m3: {m3}}}, 2 * Math.PI / 8)")
     own = np.abs(directions[winner == 0])
     if kept < 0:

@@ -15,7 +15,7 @@ from importlib.metadata import version
 
 import nbformat
 import pytest
-from conftest import ROOT, Visit
+from tests.browser.conftest import ROOT, Visit
 
 LAB = ROOT / "_build/jupyterlab"
 PACKAGES = {"jupyterlab": "4.6.6", "jupyterlab_widgets": version("jupyterlab_widgets")}
@@ -171,7 +171,7 @@ def test_arrow_keys_are_the_widgets_own(page):
 
 def test_spheres_turn_together(page):
     sphere = cell(page, "sphere")
-    camera = "root => root.querySelector('.lossbook-sphere').spheres.camera.east"
+    camera = "root => root.querySelector('.lossbook-rotating_sphere').spheres.camera.east"
     east, before = sphere.evaluate(camera), pixels(sphere)
     box = sphere.locator("canvas").nth(1).bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2

@@ -7,10 +7,10 @@ says it is, and light or dark by the ``theme`` of its ``<html>``.
 import json
 
 import pytest
-from conftest import Visit, served
+from tests.browser.conftest import Visit, served
 from lossbook import interactive
-from test_figures import make_run
-from test_interactive import spatial
+from tests.figures.test_embedding_plots import make_run
+from tests.interactive.test_widgets import spatial
 
 WIDGETS = {"scrub": lambda: interactive.scrub(make_run(epochs=3)), "explorer": interactive.margin_explorer,
            "sphere": lambda: interactive.sphere({"one": spatial(0), "two": spatial(1)})}
@@ -109,7 +109,7 @@ def test_sliders_and_keys_work_there(frames):
 
 def test_spheres_turn_there(frames):
     frame = frames()["sphere"]
-    camera, before = "() => document.querySelector('.lossbook-sphere').spheres.camera.east", pixels(frame)
+    camera, before = "() => document.querySelector('.lossbook-rotating_sphere').spheres.camera.east", pixels(frame)
     east = frame.evaluate(camera)
     frame.frame_element().scroll_into_view_if_needed()
     box = frame.locator("canvas").first.bounding_box()

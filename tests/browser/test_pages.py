@@ -8,9 +8,9 @@ import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import HTML, ROOT
+from tests.browser.conftest import HTML, ROOT
 
-from tools import contents
+from tools import toc as contents
 
 PAGES = contents.pages()
 DESKTOP = {"viewport": {"width": 1280, "height": 900}}

@@ -4,9 +4,9 @@ import re
 import time
 
 import pytest
-from conftest import HTML
+from tests.browser.conftest import HTML
 from sklearn.datasets import load_digits
-from test_pages import DESKTOP, PHONE, SCREENSHOTS
+from tests.browser.test_pages import DESKTOP, PHONE, SCREENSHOTS
 
 PAGE = "book/playground.html"
 STILL = {"reduced_motion": "reduce"}

@@ -8,11 +8,11 @@ import threading
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import ROOT, QuietHandler
+from tests.browser.conftest import ROOT, QuietHandler
 from torch import nn
 
 from lossbook import heads, margins
-from lossbook.head import MarginHead
+from lossbook.heads.base import MarginHead
 
 FIELDS = "w_norm", "x_norm", "s", "m1", "m2", "m3"
 

@@ -4,12 +4,14 @@ import math
 
 import numpy as np
 import pytest
-from conftest import Visit, served
-from lossbook import caps, interactive, sphere
+from tests.browser.conftest import Visit, served
+from lossbook import interactive
+from lossbook.figures import sphere_plots
+from lossbook.metrics import winning_regions
 from scipy.spatial.transform import Rotation
-from test_figures import make_run
-from test_interactive import spatial
-from test_interactive_pages import DESKTOP, PAGE, PHONE, open_page, settle  # noqa: F401 (a fixture)
+from tests.figures.test_embedding_plots import make_run
+from tests.interactive.test_widgets import spatial
+from tests.browser.test_interactive_pages import DESKTOP, PAGE, PHONE, open_page, settle  # noqa: F401 (a fixture)
 
 N = 200
 STILL = {"reduced_motion": "reduce", **DESKTOP}
@@ -30,7 +32,7 @@ def folder(tmp_path_factory):
 
 
 def spheres(page, what):
-    return page.evaluate(f"() => {{ const s = document.querySelector('.lossbook-sphere').spheres; return {what}; }}")
+    return page.evaluate(f"() => {{ const s = document.querySelector('.lossbook-rotating_sphere').spheres; return {what}; }}")
 
 
 def camera(page):
@@ -43,18 +45,18 @@ def seen(page, k=0, part="test.points"):
 
 
 def expected(k, view, epoch=-1, split="test", vectors=None):
-    run = list(sphere.gathered(RUNS).values())[k][0]
+    run = list(sphere_plots.align_runs(RUNS).values())[k][0]
     x = getattr(run.snapshots[epoch], split) if vectors is None else vectors
     turned = Rotation.from_euler("yx", view, degrees=True)
     return turned.apply(x / np.linalg.norm(x, axis=1, keepdims=True))
 
 
 def canvas(page, k=0):
-    return page.locator(".lossbook-sphere canvas").nth(k)
+    return page.locator(".lossbook-rotating_sphere canvas").nth(k)
 
 
 def radius(page):
-    return canvas(page).bounding_box()["width"] / 2 / sphere.EDGE
+    return canvas(page).bounding_box()["width"] / 2 / sphere_plots.EDGE
 
 
 def middle(page, k=0):
@@ -78,14 +80,14 @@ def drag(page, right, down, k=0):
 
 def test_every_sphere_shows_its_run_from_the_same_side(open_page):
     page = open_page("three", **STILL)
-    np.testing.assert_allclose(camera(page), sphere.HOME)
-    for k, (title, (run, head)) in enumerate(sphere.gathered(RUNS).items()):
-        np.testing.assert_allclose(seen(page, k), expected(k, sphere.HOME), atol=2e-4)
-        pins = expected(k, sphere.HOME, vectors=run.snapshots[-1].weight)
+    np.testing.assert_allclose(camera(page), sphere_plots.HOME)
+    for k, (title, (run, head)) in enumerate(sphere_plots.align_runs(RUNS).items()):
+        np.testing.assert_allclose(seen(page, k), expected(k, sphere_plots.HOME), atol=2e-4)
+        pins = expected(k, sphere_plots.HOME, vectors=run.snapshots[-1].weight)
         np.testing.assert_allclose(seen(page, k, "vectors"), pins, atol=2e-4)
         wrong = (run.snapshots[-1].test_pred != run.test_labels).sum()
         text = page.locator(".lb-views > div").nth(k).inner_text().split("\n")
-        share = caps.won(head(3), run.snapshots[-1].weight).share.sum()
+        share = winning_regions.on_sphere(head(3), run.snapshots[-1].weight).share.sum()
         assert text[:3] == [title, f"{100 * (1 - wrong / N):.1f} % right, ✖ {wrong} of {N}", f"{100 * share:.0f} % of the sphere won"]
 
 
@@ -93,13 +95,13 @@ def test_a_drag_turns_all_of_them_by_its_angle(open_page):
     page = open_page("three", **STILL)
     before = pixels(page)
     drag(page, 60, 30, k=1)
-    view = np.array(sphere.HOME) + np.degrees(np.array([60, 30]) / radius(page))
+    view = np.array(sphere_plots.HOME) + np.degrees(np.array([60, 30]) / radius(page))
     np.testing.assert_allclose(camera(page), view, atol=0.1)
     for k in range(3):
         np.testing.assert_allclose(seen(page, k), expected(k, camera(page)), atol=2e-4)
     assert all(new != old for new, old in zip(pixels(page), before, strict=True))
-    front = expected(0, sphere.HOME)[:, 2] > 0.6
-    assert front.any() and (seen(page)[front, 0] > expected(0, sphere.HOME)[front, 0]).all()      # to the right, as the mouse
+    front = expected(0, sphere_plots.HOME)[:, 2] > 0.6
+    assert front.any() and (seen(page)[front, 0] > expected(0, sphere_plots.HOME)[front, 0]).all()      # to the right, as the mouse
 
 
 def test_the_poles_are_the_end_of_tilting(open_page):
@@ -107,7 +109,7 @@ def test_the_poles_are_the_end_of_tilting(open_page):
     for _ in range(4):
         drag(page, 0, 150)
     assert camera(page)[1] == pytest.approx(90)
-    np.testing.assert_allclose(seen(page), expected(0, (sphere.HOME[0], 90)), atol=1e-3)
+    np.testing.assert_allclose(seen(page), expected(0, (sphere_plots.HOME[0], 90)), atol=1e-3)
 
 
 def test_arrow_keys_turn_and_home_turns_back(open_page):
@@ -116,15 +118,15 @@ def test_arrow_keys_turn_and_home_turns_back(open_page):
     for key in ("ArrowRight", "ArrowRight", "ArrowUp"):
         page.keyboard.press(key)
     settle(page)
-    np.testing.assert_allclose(camera(page), np.array(sphere.HOME) + [20, -10], atol=1e-6)
-    np.testing.assert_allclose(seen(page, 1), expected(1, np.array(sphere.HOME) + [20, -10]), atol=1e-3)
+    np.testing.assert_allclose(camera(page), np.array(sphere_plots.HOME) + [20, -10], atol=1e-6)
+    np.testing.assert_allclose(seen(page, 1), expected(1, np.array(sphere_plots.HOME) + [20, -10]), atol=1e-3)
     for key in ("ArrowLeft", "ArrowDown", "ArrowDown"):
         page.keyboard.press(key)
     settle(page)
-    np.testing.assert_allclose(camera(page), np.array(sphere.HOME) + [10, 10], atol=1e-6)
+    np.testing.assert_allclose(camera(page), np.array(sphere_plots.HOME) + [10, 10], atol=1e-6)
     page.keyboard.press("Home")
     settle(page)
-    np.testing.assert_allclose(camera(page), sphere.HOME, atol=1e-6)
+    np.testing.assert_allclose(camera(page), sphere_plots.HOME, atol=1e-6)
 
 
 def test_reset_finds_the_view_again(open_page):
@@ -134,37 +136,37 @@ def test_reset_finds_the_view_again(open_page):
     assert pixels(page) != first
     page.get_by_role("button", name="Reset view").click()
     settle(page)
-    np.testing.assert_allclose(camera(page), sphere.HOME, atol=1e-6)
+    np.testing.assert_allclose(camera(page), sphere_plots.HOME, atol=1e-6)
 
 
 def test_it_turns_slowly_until_told_to_stop_or_touched(open_page):
     page = open_page("single", still=False, **DESKTOP)
-    page.wait_for_function("() => document.querySelector('.lossbook-sphere').spheres.camera.east > 0.6")
+    page.wait_for_function("() => document.querySelector('.lossbook-rotating_sphere').spheres.camera.east > 0.6")
     page.get_by_role("button", name="Stop turning").click()
     settle(page)
     stopped = camera(page)
-    assert stopped[0] > 33 and stopped[1] == pytest.approx(sphere.HOME[1])
+    assert stopped[0] > 33 and stopped[1] == pytest.approx(sphere_plots.HOME[1])
     np.testing.assert_allclose(seen(page), expected(0, stopped), atol=1e-3)
     page.get_by_role("button", name="Turn slowly").click()
-    page.wait_for_function(f"() => document.querySelector('.lossbook-sphere').spheres.camera.east > {math.radians(stopped[0]) + 0.05}")
+    page.wait_for_function(f"() => document.querySelector('.lossbook-rotating_sphere').spheres.camera.east > {math.radians(stopped[0]) + 0.05}")
     drag(page, 50, 0)
     assert page.get_by_role("button", name="Turn slowly").is_visible()
 
 
 def test_readers_who_want_no_motion_see_none_unless_they_ask(open_page):
     page = open_page("single", **STILL)
-    np.testing.assert_allclose(camera(page), sphere.HOME)
+    np.testing.assert_allclose(camera(page), sphere_plots.HOME)
     page.get_by_role("button", name="Turn slowly").click()
-    page.wait_for_function("() => document.querySelector('.lossbook-sphere').spheres.camera.east > 0.6")
+    page.wait_for_function("() => document.querySelector('.lossbook-rotating_sphere').spheres.camera.east > 0.6")
 
 
 def test_caps_are_the_regions_won_and_can_be_taken_away(open_page):
     page = open_page("three", **STILL)
-    run, head = sphere.gathered(RUNS)["one"]
-    found = caps.won(head(3), run.snapshots[-1].weight)
+    run, head = sphere_plots.align_runs(RUNS)["one"]
+    found = winning_regions.on_sphere(head(3), run.snapshots[-1].weight)
     rims = seen(page, 0, "rims").reshape(10, -1, 3)
     for j in np.flatnonzero(found.share):
-        curve = expected(0, sphere.HOME, vectors=found.rims[j])
+        curve = expected(0, sphere_plots.HOME, vectors=found.rims[j])
         assert np.linalg.norm(rims[j][:, None] - curve[None], axis=2).min(axis=0).max() < 0.15
     with_caps = pixels(page)
     button = page.get_by_role("button", name="caps")
@@ -188,17 +190,17 @@ def test_slider_and_switch_lead_to_other_epochs_and_to_the_training_images(open_
     page.keyboard.press("Home")
     settle(page)
     assert page.locator('[data-part="epoch"]').inner_text() == "epoch 1"
-    np.testing.assert_allclose(seen(page, 1), expected(1, sphere.HOME, epoch=0), atol=2e-4)
+    np.testing.assert_allclose(seen(page, 1), expected(1, sphere_plots.HOME, epoch=0), atol=2e-4)
     page.get_by_role("button", name="train").click()
     settle(page)
-    np.testing.assert_allclose(seen(page, 1, "train.points"), expected(1, sphere.HOME, epoch=0, split="train"), atol=2e-4)
+    np.testing.assert_allclose(seen(page, 1, "train.points"), expected(1, sphere_plots.HOME, epoch=0, split="train"), atol=2e-4)
     wrong = (RUNS["two"].snapshots[0].train_pred != RUNS["two"].train_labels).sum()
     assert f"✖ {wrong} of {N}" in page.locator(".lb-views > div").nth(1).inner_text()
 
 
 def lonely(k=0):
     """The sample in front that is farthest from its neighbours on the screen."""
-    points = expected(k, sphere.HOME)
+    points = expected(k, sphere_plots.HOME)
     apart = np.linalg.norm(points[:, None, :2] - points[None, :, :2], axis=2)
     apart[:, points[:, 2] < 0] = 9
     free = (apart + 9 * np.eye(N)).min(axis=1)
@@ -240,7 +242,7 @@ def test_a_finger_turns_sideways_and_scrolls_up_and_down(open_page):
     page = open_page("long", **TOUCH)
     swipe(page, 60, 4)
     turned = camera(page)
-    assert turned[0] > sphere.HOME[0] + 20 and page.evaluate("() => scrollY") == 0
+    assert turned[0] > sphere_plots.HOME[0] + 20 and page.evaluate("() => scrollY") == 0
     swipe(page, 3, -160)
     assert page.evaluate("() => scrollY") > 60
     np.testing.assert_allclose(camera(page), turned, atol=1e-6)

@@ -1,0 +1,2 @@
+"""Benchmarks: time and memory of heads and of training."""
+

@@ -1,0 +1,79 @@
+"""What ``benchmark heads`` compares: every head's loss, a plain linear layer, the plain way, a peer library."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+
+from lossbook import heads
+from lossbook.utils.validation import require
+
+__all__ = ["CONTESTANTS", "PLAIN", "PEER", "IN_CHUNKS", "CHUNK", "contestant", "problem", "peer_losses"]
+
+PLAIN = "linear + cross-entropy"
+PEER = "pytorch-metric-learning"
+CHUNK = 4096                # classes held at a time by the contestant that works in chunks
+IN_CHUNKS = "ArcFace in chunks"
+_SCALE = 64.0
+_HEADS = {
+    "Softmax": lambda d, C: heads.Softmax(d, C),
+    "NormSoftmax": lambda d, C: heads.NormSoftmax(d, C, _SCALE),
+    "LSoftmax": lambda d, C: heads.LSoftmax(d, C, margin=4),
+    "SphereFace": lambda d, C: heads.SphereFace(d, C, margin=4),
+    "CosFace": lambda d, C: heads.CosFace(d, C, _SCALE, 0.35),
+    "ArcFace": lambda d, C: heads.ArcFace(d, C, _SCALE, 0.5),
+    "CombinedMargin": lambda d, C: heads.CombinedMargin(d, C, _SCALE, 1.0, 0.3, 0.2),
+}
+
+# The peer's names and settings for the same losses. It writes angles in degrees.
+_PEERS = {
+    "NormSoftmax": lambda losses, d, C: losses.NormalizedSoftmaxLoss(C, d, temperature=1 / _SCALE),
+    "LSoftmax": lambda losses, d, C: losses.LargeMarginSoftmaxLoss(C, d, margin=4, scale=1),
+    "SphereFace": lambda losses, d, C: losses.SphereFaceLoss(C, d, margin=4, scale=1),
+    "CosFace": lambda losses, d, C: losses.CosFaceLoss(C, d, margin=0.35, scale=_SCALE),
+    "ArcFace": lambda losses, d, C: losses.ArcFaceLoss(C, d, margin=math.degrees(0.5), scale=_SCALE),
+}
+CONTESTANTS = (PLAIN, *_HEADS, IN_CHUNKS, "ArcFace as it is read", *(f"{PEER} {name}" for name in _PEERS))
+
+
+def contestant(name, weight):
+    """``(loss, parameter)``: a function of (x, labels), and the class vectors it trains, filled from ``weight`` (C, d).
+
+    Raises ``ModuleNotFoundError`` for the peer's losses where it is not installed.
+    """
+    require(name in CONTESTANTS, f"{name!r} is not compared: expected one of {', '.join(CONTESTANTS)}")
+    C, d = weight.shape
+    if name == PLAIN:
+        vectors = torch.nn.Parameter(weight)
+        return lambda x, labels: F.cross_entropy(F.linear(x, vectors), labels), vectors
+    if name.startswith(PEER):
+        loss = _PEERS[name.removeprefix(PEER + " ")](peer_losses(), d, C).to(weight.device)
+        loss.W = torch.nn.Parameter(weight.T.contiguous())
+        return loss, loss.W
+    kind, _, way = name.partition(" ")
+    with torch.device("meta"):
+        head = _HEADS[kind](d, C)
+    if head.bias is not None:
+        head.bias = torch.nn.Parameter(torch.zeros(C, device=weight.device))
+    head.weight = torch.nn.Parameter(weight)
+    ways = {"": head.loss, "in chunks": lambda x, labels: head.loss(x, labels, chunk=CHUNK),
+            "as it is read": lambda x, labels: F.cross_entropy(head(x, labels), labels)}
+    return ways[way], head.weight
+
+
+def problem(N, d, C, device="cpu", seed=0):
+    """The same random embeddings (N, d), labels (N,) and class vectors (C, d) for every contestant."""
+    generator = torch.Generator(device).manual_seed(seed)
+    x = torch.randn(N, d, device=device, generator=generator)
+    weight = torch.randn(C, d, device=device, generator=generator).mul_(math.sqrt(2 / (C + d)))
+    return x, torch.randint(0, C, (N,), device=device, generator=generator), weight
+
+
+def peer_losses():
+    """The peer's module of losses. Raises ``ModuleNotFoundError`` saying how to install it."""
+    try:
+        from pytorch_metric_learning import losses
+    except ModuleNotFoundError as missing:
+        raise ModuleNotFoundError(f"{PEER} is not installed, and its heads are part of the comparison: "
+                                  f"pip install {PEER}, or leave them out with --without-peers") from missing
+    return losses

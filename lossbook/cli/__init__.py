@@ -1,0 +1,2 @@
+"""The command line: ``lossbook COMMAND``, a module a command group."""
+

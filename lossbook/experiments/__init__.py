@@ -1,0 +1,2 @@
+"""Experiments: what makes the saved results of the book."""
+

@@ -1,0 +1,35 @@
+"""Heads: the last layer of each loss, from embeddings to logits."""
+
+from lossbook.heads.base import Head, MarginHead, NonFiniteEmbedding
+from lossbook.heads.euclidean import (
+    Center,
+    CenterAlone,
+    Contrastive,
+    Marginal,
+    NearestMean,
+    Range,
+    Triplet,
+)
+from lossbook.heads.margin_heads import (
+    ArcFace,
+    CombinedMargin,
+    CosFace,
+    LSoftmax,
+    NormSoftmax,
+    Softmax,
+    SphereFace,
+)
+from lossbook.heads.presets import (
+    MORE_PRESETS,
+    PRESETS,
+    Preset,
+    from_preset,
+    head_from_name,
+    head_from_preset,
+    head_from_run,
+    preset_from_name,
+    preset_names,
+)
+from lossbook.heads.subcenter import SubCenterArcFace
+
+__all__ = ["Head", "MarginHead", "NonFiniteEmbedding", "ArcFace", "CombinedMargin", "CosFace", "LSoftmax", "NormSoftmax", "Softmax", "SphereFace", "Center", "CenterAlone", "Contrastive", "Marginal", "NearestMean", "Range", "Triplet", "SubCenterArcFace", "MORE_PRESETS", "PRESETS", "Preset", "from_preset", "head_from_name", "head_from_preset", "head_from_run", "preset_from_name", "preset_names"]

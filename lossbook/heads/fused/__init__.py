@@ -1,0 +1,2 @@
+"""The fused pass: logits, softmax and both gradients block by block, without the whole matrix."""
+

@@ -1,0 +1,44 @@
+"""The margin explorer: target curve, slope and decision regions of any combined margin."""
+
+from lossbook import figures, heads, margins
+from lossbook.figures.style import CLASS_COLORS
+from lossbook.interactive.widget import Widget
+from lossbook.utils.validation import require
+
+__all__ = ["margin_explorer"]
+
+def margin_explorer(preset="ArcFace_v3", num_classes=10, embedding_dim=2):
+    """Sliders for m1, m2, m3 and s, and what they do: curve, boundaries, circle, posterior, feasibility.
+
+    Parameters
+    ----------
+    preset : str
+        A row of ``heads.PRESETS`` to start from; all rows are buttons.
+    num_classes, embedding_dim : int, in 2 … 30
+        C and d to start from; they have sliders too.
+
+    Returns
+    -------
+    Widget
+
+    Raises
+    ------
+    KeyError
+        If there is no such preset.
+    ValueError
+        If ``num_classes`` or ``embedding_dim`` is outside its domain.
+    """
+    if preset not in heads.PRESETS:
+        raise KeyError(f"no preset {preset!r}: the presets are {', '.join(heads.PRESETS)}")
+    for name, value in (("num_classes", num_classes), ("embedding_dim", embedding_dim)):
+        require(isinstance(value, int) and 2 <= value <= 30,
+                f"{name} = {value!r}: expected a whole number from 2 to 30")
+    row = heads.PRESETS[preset]
+    still = figures.target_curves({"cos θ": lambda cos: 1 * cos,
+                                   preset: lambda cos: margins.combined(cos, row.m1, row.m2, row.m3)})
+    data = {"presets": {name: each._asdict() for name, each in heads.PRESETS.items()}, "preset": preset,
+            "C": num_classes, "d": embedding_dim, "colors": CLASS_COLORS[:2]}
+    return Widget("explorer", data, still,
+                  f"Target logit against angle, without margin and with that of {preset} (m1 = {row.m1:g}, "
+                  f"m2 = {row.m2:g}, m3 = {row.m3:g}), and below it the derivatives",
+                  scripts=("bounds.js", "margin_charts.js"))

@@ -1,0 +1,2 @@
+"""Teaching: assignments for a class, and checks that tell a student what is wrong."""
+

@@ -1,0 +1,50 @@
+"""Recipe: the settings of a training, checked once."""
+
+import math
+import numbers
+from dataclasses import dataclass
+
+import torch
+
+from lossbook.utils.validation import check_int, require
+
+__all__ = ["Recipe"]
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train. ``fit`` takes these by name.
+
+    epochs : passes over the training images
+    batch_size : images a step; the last, smaller batch of an epoch is kept
+    learning_rate : the peak of the one-cycle schedule (a third of the way up, then down to 0)
+    optimizer : "adamw" or "sgd"; the schedule moves the momentum (AdamW's β₁) from 0.95 to 0.85 and back
+    weight_decay : of all weights
+    max_shift : pixels; each training batch is moved by a random shift of at most this much each way
+    clip_norm : the gradient's norm is cut to this; None leaves it as it is
+
+    Raises ``ValueError`` for a setting outside its domain.
+    """
+
+    epochs: int = 15
+    batch_size: int = 64
+    learning_rate: float = 3e-3
+    optimizer: str = "adamw"
+    weight_decay: float = 1e-4
+    max_shift: int = 2
+    clip_norm: float | None = 1.0
+
+    def __post_init__(self):
+        for name, smallest in [("epochs", 1), ("batch_size", 1), ("max_shift", 0)]:
+            object.__setattr__(self, name, check_int(name, getattr(self, name), smallest))
+        for name, zero in [("learning_rate", False), ("weight_decay", True), ("clip_norm", False)]:
+            value = getattr(self, name)
+            require((value is None and name == "clip_norm") or
+                    (isinstance(value, numbers.Real) and math.isfinite(value) and (value > 0 or zero and value == 0)),
+                    f"{name} = {value!r}: expected a finite number {'of at least' if zero else 'above'} 0")
+        require(self.optimizer in ("adamw", "sgd"), f"optimizer = {self.optimizer!r}: expected 'adamw' or 'sgd'")
+
+    def optimizer_for(self, parameters):
+        """A torch optimizer of ``parameters`` at the peak learning rate."""
+        if self.optimizer == "sgd":
+            return torch.optim.SGD(parameters, self.learning_rate, momentum=0.9, weight_decay=self.weight_decay)
+        return torch.optim.AdamW(parameters, self.learning_rate, weight_decay=self.weight_decay)

@@ -1,0 +1,2 @@
+"""Input checks, atomic files, saved records and vectors: what every room uses."""
+

@@ -1,0 +1,34 @@
+"""Where files go: downloads to one cache, everything else to its place whole or not at all."""
+
+import os
+from pathlib import Path
+
+__all__ = ["cache", "write_atomically"]
+
+def cache():
+    """The folder for downloads: ``lossbook`` below ``XDG_CACHE_HOME``, or ``~/.cache`` if that is not set."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "lossbook")
+
+
+def write_atomically(path, write):
+    """Call ``write(file)`` on a temporary file beside ``path``, then move it into place.
+
+    If anything fails (no space left, Ctrl-C, a full quota), ``path`` keeps what it held before.
+    Raises ``OSError`` naming the path and the cause.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        with open(temporary, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException as error:
+        temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise OSError(error.errno, f"could not save {path} ({error.strerror or error}); "
+                          + ("the former file is unchanged" if path.exists() else "nothing was written")
+                          + "; free some space or choose another folder") from error
+        raise

@@ -1,0 +1,49 @@
+"""What the playground is given: its data are the library's, its script is its modules."""
+
+import re
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from lossbook import heads
+from tools.web import playground
+
+
+def test_the_digits_come_back_out_of_their_text():
+    digits, data = load_digits(), playground.data()
+    pixels = np.array([int(pixel, 17) for pixel in data["pixels"]]).reshape(-1, 64)
+    assert (pixels == digits.data).all()
+    assert [int(label) for label in data["labels"]] == digits.target.tolist()
+
+
+def test_the_presets_and_the_annealing_are_those_of_the_heads():
+    data = playground.data()
+    assert list(data["presets"]) == list(heads.PRESETS)
+    for name, row in heads.PRESETS.items():
+        preset, head = data["presets"][name], heads.from_preset(name, 2, 10)
+        assert (preset["w_norm"], preset["x_norm"]) == (head.unit_weight, head.unit_embedding)
+        assert [preset[field] for field in ("s", "m1", "m2", "m3")] == list(row[2:])
+        assert preset["anneal"] == hasattr(head, "lambda_start")
+    for kind, head in [("unit", heads.SphereFace(2, 10)), ("free", heads.LSoftmax(2, 10))]:
+        assert data["annealing"][kind] == {"start": head.lambda_start, "until": head.anneal_until}
+
+
+def test_the_script_holds_every_module_once_and_no_import():
+    script = playground.script()
+    assert sorted(path.stem for path in playground.SOURCE.glob("*.js")) == sorted(playground.MODULES)
+    assert not re.search(r"^(import|export) ", script, re.M)
+    declared = re.findall(r"^(?:class|function|const|let) (\w+)", script, re.M)
+    assert len(declared) == len(set(declared)) > 30, "two modules share a name: as one script they clash"
+
+
+def test_the_folder_is_complete(tmp_path):
+    playground.build(tmp_path / "playground")
+    assert sorted(path.name for path in (tmp_path / "playground").iterdir()) == ["playground.css", "playground.js"]
+
+
+@pytest.mark.parametrize("path", sorted(playground.SOURCE.glob("*.js")), ids=lambda path: path.name)
+def test_a_module_fits_in_a_head(path):
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 250 and max(map(len, lines)) <= 120
+    assert lines[0].startswith("// "), "its first line says what it is for"

@@ -1,0 +1,99 @@
+"""What Sphinx adds to the pages: how links to them look elsewhere, the list on the front page, mended markup.
+
+An extension, listed in _config.yml. What a page is about stands in its own front matter
+(:func:`tools.toc.description`); its picture is the first on it, or else the front page's.
+"""
+
+import html
+import re
+from urllib.parse import urlsplit
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.util.docutils import SphinxDirective
+
+from tools.toc import ROOT, description, labels, pages, parts
+
+PICTURE = "_static/hero.png"
+
+
+class Road(SphinxDirective):
+    """``{road}``: every page of the book with what it is about, part by part."""
+
+    def run(self):
+        lines = []
+        for caption, listed in parts():
+            lines += [f"**{caption}**", ""]
+            for page in listed:
+                self.env.note_dependency(str(ROOT / f"{page}.md"))
+                lines += [f"[](/{page}.md)", f": {description(page)}", ""]
+        self.env.note_dependency(str(ROOT / "_toc.yml"))
+        road = nodes.container(classes=["road"])
+        self.state.nested_parse(StringList(lines, self.env.docname), self.content_offset, road)
+        return [road]
+
+
+def address_of_pages(repository):
+    """Where GitHub Pages publishes a repository: https://owner.github.io/name/."""
+    owner, name = urlsplit(repository).path.strip("/").split("/")
+    host = f"{owner.lower()}.github.io"
+    return f"https://{host}/" if name.lower() == host else f"https://{host}/{name}/"
+
+
+def set_address(app, config):
+    """Previews need whole addresses: html.baseurl of _config.yml if it is set, else that of the repository's Pages."""
+    given = config.html_baseurl or address_of_pages(config.html_theme_options["repository_url"])
+    config.html_baseurl = given.rstrip("/") + "/"
+
+
+def add_tags(app, page, template, context, doctree):
+    """Describe a page to search engines, and to whoever shows a preview of a link to it."""
+    if page not in pages():
+        return
+    base, about = app.config.html_baseurl, description(page)
+    picture, alt = first_picture(app, doctree)
+    tags = [("name", "description", about), ("name", "twitter:card", "summary_large_image"),
+            ("property", "og:site_name", app.config.html_title), ("property", "og:type", "article"),
+            ("property", "og:title", labels()[page][0]), ("property", "og:description", about),
+            ("property", "og:url", f"{base}{page}.html"),
+            ("property", "og:image", base + picture), ("property", "og:image:alt", alt)]
+    context["metatags"] += "".join(f'<meta {kind}="{name}" content="{html.escape(content)}" />\n'
+                                   for kind, name, content in tags)
+
+
+def first_picture(app, doctree):
+    """(path, alt text) of the first picture that the page shows from a file, or of the front page's."""
+    for image in doctree.findall(nodes.image):
+        if image["uri"].startswith(app.builder.imgpath):       # written by now, the page names the book's own copy
+            return "_images/" + image["uri"].rpartition("/")[2], image.get("alt", "")
+    return PICTURE, "Handwritten digits as points in a plane, under two losses"
+
+
+def mend(app, page, template, context, doctree):
+    """Mend what extensions write: lists that are none become plain boxes, and an id that all exercises share goes."""
+    if "body" in context:
+        body = re.sub(r' role="doc-biblioentry"|(?<=<div) role="list"(?= class="citation-list")'
+                      r'|(?<=<section) id="(exercise|solution)-content"', "", context["body"])
+        context["body"] = re.sub(r"<dl>\n((?:<dd>.*</dd>\n)+)</dl>", as_lines, body)
+
+
+def spare_mathjax(app, page, template, context, doctree):
+    """Load MathJax where there are formulas to set, and nowhere else."""
+    if not re.search(r'class="(?:[^"]* )?math[ "]', context.get("body", "")):
+        context["script_files"] = [script for script in context["script_files"]
+                                   if "MathJax" not in script.attributes.get("body", "")
+                                   and not str(script.filename).endswith(app.config.mathjax_path)]
+
+
+def as_lines(signature):
+    lines = signature[1].replace("<dd>", "<span>").replace("</dd>", "</span>")
+    return f'<span class="sig-lines">{lines}</span>'
+
+
+def setup(app):
+    app.add_directive("road", Road)
+    app.connect("config-inited", set_address)
+    app.connect("html-page-context", add_tags)
+    app.connect("html-page-context", mend)
+    app.connect("html-page-context", spare_mathjax, priority=900)      # after MathJax has been added
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
