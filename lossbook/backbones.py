@@ -4,11 +4,11 @@ Each maps images ``(N, 1, 28, 28)`` to embeddings ``(N, embedding_dim)``, with n
 the embedding: a rectified embedding could not reach every direction.
 """
 
-
 import torch
 from torch import nn
 
 __all__ = ["LeNetPP", "MiniResNet18", "ConvNet", "Dense", "embed"]
+
 
 class LeNetPP(nn.Sequential):
     """LeNet++: three stages of two convolutions and a pooling, then one linear layer.
@@ -19,11 +19,22 @@ class LeNetPP(nn.Sequential):
     Source: Wen et al., "A Discriminative Feature Learning Approach", ECCV 2016, table 1.
     """
 
-    def __init__(self, embedding_dim, widths=(32, 64, 128), kernel_size=5, batch_norm=False, activation=nn.PReLU):
+    def __init__(
+        self,
+        embedding_dim,
+        widths=(32, 64, 128),
+        kernel_size=5,
+        batch_norm=False,
+        activation=nn.PReLU,
+    ):
         layers, channels = [], 1
         for width in widths:
             for _ in range(2):
-                layers.append(nn.Conv2d(channels, width, kernel_size, padding=kernel_size // 2, bias=not batch_norm))
+                layers.append(
+                    nn.Conv2d(
+                        channels, width, kernel_size, padding=kernel_size // 2, bias=not batch_norm
+                    )
+                )
                 if batch_norm:
                     layers.append(nn.BatchNorm2d(width))
                 layers.append(activation())
@@ -34,7 +45,9 @@ class LeNetPP(nn.Sequential):
     @classmethod
     def small(cls, embedding_dim):
         """The quick profile's: 3×3 kernels, 8, 16 and 32 channels, batch normalisation, ReLU."""
-        return cls(embedding_dim, widths=(8, 16, 32), kernel_size=3, batch_norm=True, activation=nn.ReLU)
+        return cls(
+            embedding_dim, widths=(8, 16, 32), kernel_size=3, batch_norm=True, activation=nn.ReLU
+        )
 
 
 class MiniResNet18(nn.Sequential):
@@ -65,8 +78,18 @@ class ConvNet(nn.Sequential):
 
     def __init__(self, embedding_dim):
         layers, channels = [], 1
-        for width, padding, pool in [(32, 0, None), (64, 0, None), (128, 1, 2), (256, 0, None), (512, 0, 8)]:
-            layers += [nn.Conv2d(channels, width, 3, padding=padding), nn.ReLU(), nn.BatchNorm2d(width)]
+        for width, padding, pool in [
+            (32, 0, None),
+            (64, 0, None),
+            (128, 1, 2),
+            (256, 0, None),
+            (512, 0, 8),
+        ]:
+            layers += [
+                nn.Conv2d(channels, width, 3, padding=padding),
+                nn.ReLU(),
+                nn.BatchNorm2d(width),
+            ]
             if pool:
                 layers.append(nn.MaxPool2d(pool))
             channels = width
@@ -88,8 +111,12 @@ class _Residual(nn.Module):
     def __init__(self, width):
         super().__init__()
         self.block = nn.Sequential(
-            nn.Conv2d(width, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU(),
-            nn.Conv2d(width, width, 3, padding=1), nn.BatchNorm2d(width))
+            nn.Conv2d(width, width, 3, padding=1),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+            nn.Conv2d(width, width, 3, padding=1),
+            nn.BatchNorm2d(width),
+        )
         self.activation = nn.ReLU()
 
     def forward(self, x):
@@ -103,7 +130,9 @@ def embed(backbone, images, batch_size=1000):
     modes = {module: module.training for module in backbone.modules()}
     backbone.eval()
     try:
-        return torch.cat([backbone(part.to(device)).float().cpu() for part in images.split(batch_size)])
+        return torch.cat(
+            [backbone(part.to(device)).float().cpu() for part in images.split(batch_size)]
+        )
     finally:
         for module, mode in modes.items():
             module.training = mode

@@ -16,9 +16,21 @@ from scipy.optimize import brentq, minimize
 
 from lossbook.utils.validation import check_int
 
-__all__ = ["centre_posterior", "least_scale", "least_scale_simplex", "greatest_cosine_margin", "greatest_angular_margin", "adacos_scale", "POSTERIOR", "Limits", "limits", "best_spacing", "limits_of"]
+__all__ = [
+    "centre_posterior",
+    "least_scale",
+    "least_scale_simplex",
+    "greatest_cosine_margin",
+    "greatest_angular_margin",
+    "adacos_scale",
+    "POSTERIOR",
+    "Limits",
+    "limits",
+    "best_spacing",
+    "limits_of",
+]
 
-POSTERIOR = 0.9     # what a class centre must be able to reach for a scale to count as feasible
+POSTERIOR = 0.9  # what a class centre must be able to reach for a scale to count as feasible
 
 
 def centre_posterior(scale, num_classes):
@@ -35,7 +47,12 @@ def centre_posterior(scale, num_classes):
 def least_scale(posterior, num_classes):
     """The least s for which :func:`centre_posterior` reaches ``posterior``, in (1/C, 1); d = 2."""
     _check(num_classes, posterior)
-    return _least(lambda s: centre_posterior(s, num_classes), posterior, num_classes, math.cos(2 * math.pi / num_classes))
+    return _least(
+        lambda s: centre_posterior(s, num_classes),
+        posterior,
+        num_classes,
+        math.cos(2 * math.pi / num_classes),
+    )
 
 
 def _least(sure, posterior, num_classes, nearest):
@@ -50,7 +67,9 @@ def least_scale_simplex(posterior, num_classes):
     Source: Wang et al., "CosFace", CVPR 2018, eq. 6.
     """
     _check(num_classes, posterior)
-    return (num_classes - 1) / num_classes * math.log((num_classes - 1) * posterior / (1 - posterior))
+    return (
+        (num_classes - 1) / num_classes * math.log((num_classes - 1) * posterior / (1 - posterior))
+    )
 
 
 def greatest_cosine_margin(num_classes, embedding_dim=2):
@@ -65,8 +84,10 @@ def greatest_cosine_margin(num_classes, embedding_dim=2):
     _check(num_classes)
     nearest = _nearest_cosine(num_classes, embedding_dim)
     if nearest is None:
-        raise ValueError(f"no closed form for {num_classes} classes in {embedding_dim} dimensions: the bound is known for "
-                         "d = 2 and for C ≤ 2d; here it is only known to lie below 1")
+        raise ValueError(
+            f"no closed form for {num_classes} classes in {embedding_dim} dimensions: the bound is known for "
+            "d = 2 and for C ≤ 2d; here it is only known to lie below 1"
+        )
     return 1 - nearest
 
 
@@ -116,23 +137,41 @@ def limits(num_classes, embedding_dim=2, posterior=POSTERIOR):
     """
     _check(num_classes, posterior)
     check_int("embedding_dim", embedding_dim, 2)
-    simplex, nearest = least_scale_simplex(posterior, num_classes), _nearest_cosine(num_classes, embedding_dim)
+    simplex, nearest = (
+        least_scale_simplex(posterior, num_classes),
+        _nearest_cosine(num_classes, embedding_dim),
+    )
     room = (None, None) if nearest is None else (1 - nearest, math.acos(nearest))
     if num_classes <= embedding_dim + 1:
-        return Limits(simplex, simplex, *room,
-                      f"{num_classes} class vectors fit into {embedding_dim} dimensions as a simplex: every two of them "
-                      f"have the cosine −1/(C − 1) = {nearest:.2f}, and the papers' formula is exact")
+        return Limits(
+            simplex,
+            simplex,
+            *room,
+            f"{num_classes} class vectors fit into {embedding_dim} dimensions as a simplex: every two of them "
+            f"have the cosine −1/(C − 1) = {nearest:.2f}, and the papers' formula is exact",
+        )
     if embedding_dim == 2:
         exact = least_scale(posterior, num_classes)
-        return Limits(exact, simplex, *room,
-                      f"on the circle {num_classes} class vectors are at best {math.degrees(room[1]):.0f}° apart; the papers' "
-                      f"formula puts every two at {math.degrees(math.acos(-1 / (num_classes - 1))):.0f}° and asks for "
-                      f"{exact / simplex:.1f} times less scale than it takes")
-    apart = ("the nearest two are less than 90° apart, so a cosine margin must be below 1" if nearest is None else
-             "the nearest two are at best 90° apart, as Rankin has proven, which settles the margins")
-    return Limits(None, simplex, *room,
-                  f"{num_classes} class vectors do not fit into {embedding_dim} dimensions as a simplex, and no formula is "
-                  f"known for s: it must be above the simplex's; {apart}")
+        return Limits(
+            exact,
+            simplex,
+            *room,
+            f"on the circle {num_classes} class vectors are at best {math.degrees(room[1]):.0f}° apart; the papers' "
+            f"formula puts every two at {math.degrees(math.acos(-1 / (num_classes - 1))):.0f}° and asks for "
+            f"{exact / simplex:.1f} times less scale than it takes",
+        )
+    apart = (
+        "the nearest two are less than 90° apart, so a cosine margin must be below 1"
+        if nearest is None
+        else "the nearest two are at best 90° apart, as Rankin has proven, which settles the margins"
+    )
+    return Limits(
+        None,
+        simplex,
+        *room,
+        f"{num_classes} class vectors do not fit into {embedding_dim} dimensions as a simplex, and no formula is "
+        f"known for s: it must be above the simplex's; {apart}",
+    )
 
 
 def best_spacing(num_classes, embedding_dim, starts=20, seed=0):
@@ -183,19 +222,28 @@ def limits_of(vectors, posterior=POSTERIOR):
     cos = np.clip(vectors / length @ (vectors / length).T, -1, 1)
     nearest = float(cos[~np.eye(len(cos), dtype=bool)].max())
     if nearest > 1 - 1e-9:
-        raise ValueError("two class vectors point the same way: no scale makes their classes certain")
+        raise ValueError(
+            "two class vectors point the same way: no scale makes their classes certain"
+        )
 
     def least_sure(scale):
         return float((1 / np.exp(scale * (cos - 1)).sum(axis=1)).min())
 
     apart = math.acos(nearest)
-    return Limits(_least(least_sure, posterior, len(cos), nearest), least_scale_simplex(posterior, len(vectors)),
-                  1 - nearest, apart, f"in this arrangement the nearest two of {len(vectors)} class vectors are "
-                                      f"{math.degrees(apart):.1f}° apart")
+    return Limits(
+        _least(least_sure, posterior, len(cos), nearest),
+        least_scale_simplex(posterior, len(vectors)),
+        1 - nearest,
+        apart,
+        f"in this arrangement the nearest two of {len(vectors)} class vectors are "
+        f"{math.degrees(apart):.1f}° apart",
+    )
 
 
 def _check(num_classes, posterior=None):
     check_int("num_classes", num_classes, 2)
     if posterior is not None and not 1 / num_classes < posterior < 1:
-        raise ValueError(f"posterior = {posterior!r}: with {num_classes} classes expected between chance, "
-                         f"{1 / num_classes:.3g}, and 1, both excluded")
+        raise ValueError(
+            f"posterior = {posterior!r}: with {num_classes} classes expected between chance, "
+            f"{1 / num_classes:.3g}, and 1, both excluded"
+        )

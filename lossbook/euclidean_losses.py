@@ -15,7 +15,18 @@ import torch.nn.functional as F
 
 from lossbook.utils.vectors import at_least_float32, polar
 
-__all__ = ["MINING", "between", "contrastive", "triplets", "violations", "triplet", "center", "moved_centers", "range_loss", "marginal"]
+__all__ = [
+    "MINING",
+    "between",
+    "contrastive",
+    "triplets",
+    "violations",
+    "triplet",
+    "center",
+    "moved_centers",
+    "range_loss",
+    "marginal",
+]
 
 MINING = ("random", "semi-hard", "hard")
 
@@ -43,7 +54,10 @@ def contrastive(x, labels, margin):
     CVPR 2006, eq. 4, with its Y from the labels.
     """
     distance, (equal, unequal) = between(x), _pairs(labels)
-    pull, push = distance[equal].square() / 2, (margin - distance[unequal]).clamp_min(0).square() / 2
+    pull, push = (
+        distance[equal].square() / 2,
+        (margin - distance[unequal]).clamp_min(0).square() / 2,
+    )
     return _mean(pull, x) + _mean(push, x)
 
 
@@ -137,9 +151,13 @@ def range_loss(x, labels, margin, k=2):
         members = at_least_float32(x[labels == j])
         means.append(members.mean(dim=0))
         first, second = torch.triu_indices(len(members), len(members), offset=1, device=x.device)
-        widest = (members[first] - members[second]).square().sum(dim=1).topk(min(k, len(first))).values
+        widest = (
+            (members[first] - members[second]).square().sum(dim=1).topk(min(k, len(first))).values
+        )
         if len(widest):
-            smallest = widest.detach().amin().clamp_min(torch.finfo(widest.dtype).tiny)    # taken out: 1/D may overflow
+            smallest = (
+                widest.detach().amin().clamp_min(torch.finfo(widest.dtype).tiny)
+            )  # taken out: 1/D may overflow
             intra.append(smallest * len(widest) / (smallest / widest.clamp_min(smallest)).sum())
     gaps = squared_distances(torch.stack(means))
     gaps = gaps[torch.ones_like(gaps).triu(diagonal=1).bool()]

@@ -26,6 +26,7 @@ from lossbook.utils.vectors import at_least_float32
 
 __all__ = ["lsoftmax", "sphereface", "cosface", "arcface", "combined"]
 
+
 def lsoftmax(cos, m):
     r"""ψ(θ) = (−1)^k cos(mθ) − 2k, the multiplicative angular margin of L-softmax.
 
@@ -82,8 +83,10 @@ def cosface(cos, m):
         If ``m`` is outside [0, 2).
     """
     _fixed(m)
-    require(math.isfinite(m) and 0 <= m < 2,
-            f"m = {m!r}: a cosine margin lies in [0, 2); no embedding could meet a larger one")
+    require(
+        math.isfinite(m) and 0 <= m < 2,
+        f"m = {m!r}: a cosine margin lies in [0, 2); no embedding could meet a larger one",
+    )
     return combined(cos, 1.0, 0.0, m)
 
 
@@ -111,9 +114,11 @@ def arcface(cos, m, easy_margin=False):
         If ``m`` is outside [0, π).
     """
     _fixed(m)
-    require(math.isfinite(m) and 0 <= m < math.pi,
-            f"m = {m!r}: an angular margin is in radians, in [0, π)"
-             + (f"; if you mean {m!r} degrees, use math.radians({m!r})" if m >= math.pi else ""))
+    require(
+        math.isfinite(m) and 0 <= m < math.pi,
+        f"m = {m!r}: an angular margin is in radians, in [0, π)"
+        + (f"; if you mean {m!r} degrees, use math.radians({m!r})" if m >= math.pi else ""),
+    )
     return combined(cos, 1.0, m, 0.0, easy_margin)
 
 
@@ -150,10 +155,14 @@ def combined(cos, m1, m2, m3, easy_margin=False):
         If a margin is outside its domain.
     """
     if not (torch.is_tensor(cos) and cos.is_floating_point()):
-        raise TypeError(f"cos must be a floating-point tensor, got {type(cos).__name__}"
-                        + (f" of {cos.dtype}" if torch.is_tensor(cos) else ""))
+        raise TypeError(
+            f"cos must be a floating-point tensor, got {type(cos).__name__}"
+            + (f" of {cos.dtype}" if torch.is_tensor(cos) else "")
+        )
     _fixed(m1, m2, m3)
-    require(math.isfinite(m1) and m1 > 0, f"m1 = {m1!r}: it multiplies the angle and must be above 0")
+    require(
+        math.isfinite(m1) and m1 > 0, f"m1 = {m1!r}: it multiplies the angle and must be above 0"
+    )
     require(math.isfinite(m2) and m2 >= 0, f"m2 = {m2!r}: an angle in radians, at least 0")
     require(math.isfinite(m3) and m3 >= 0, f"m3 = {m3!r}: an additive cosine margin, at least 0")
     turned = cos if (m1 == 1 and m2 == 0) else _TurnedCosine.apply(cos, float(m1), float(m2))
@@ -162,8 +171,10 @@ def combined(cos, m1, m2, m3, easy_margin=False):
 
 
 def _fixed(*margins):
-    require(not any(torch.is_tensor(m) and m.requires_grad for m in margins),
-            "a margin is a number here, and this one requires a gradient: for one that learns, write margin_of in torch")
+    require(
+        not any(torch.is_tensor(m) and m.requires_grad for m in margins),
+        "a margin is a number here, and this one requires a gradient: for one that learns, write margin_of in torch",
+    )
 
 
 class _TurnedCosine(torch.autograd.Function):
@@ -183,7 +194,7 @@ class _TurnedCosine(torch.autograd.Function):
         (cos,) = ctx.saved_tensors
         m1, m2 = ctx.margins
         wide = at_least_float32(cos)
-        edge = 1 - torch.finfo(wide.dtype).eps          # the last cosine whose angle is not 0 or π
+        edge = 1 - torch.finfo(wide.dtype).eps  # the last cosine whose angle is not 0 or π
         inside = wide.clamp(-edge, edge)
         theta = torch.arccos(inside)
         slope = m1 * torch.sin(m1 * theta + m2).abs() / torch.sqrt((1 - inside) * (1 + inside))

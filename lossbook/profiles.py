@@ -4,11 +4,13 @@
 """
 
 import os
-from typing import Callable, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 from lossbook import backbones
 
 __all__ = ["Profile", "PROFILES", "current"]
+
 
 class Profile(NamedTuple):
     """A data set's name, a backbone (called with the embedding dimension) and ``fit``'s recipe."""
@@ -20,12 +22,21 @@ class Profile(NamedTuple):
 
 
 PROFILES = {
-    "quick": Profile("quick", "mnist5k", backbones.LeNetPP.small,
-                     {"epochs": 15, "batch_size": 64, "learning_rate": 5e-3}),
-    "full": Profile("full", "mnist", backbones.LeNetPP,
-                    {"epochs": 20, "batch_size": 128, "learning_rate": 1e-3}),
-    "fast": Profile("fast", "mnist", backbones.LeNetPP.small,
-                    {"epochs": 5, "batch_size": 128, "learning_rate": 1e-2, "max_shift": 1}),
+    "quick": Profile(
+        "quick",
+        "mnist5k",
+        backbones.LeNetPP.small,
+        {"epochs": 15, "batch_size": 64, "learning_rate": 5e-3},
+    ),
+    "full": Profile(
+        "full", "mnist", backbones.LeNetPP, {"epochs": 20, "batch_size": 128, "learning_rate": 1e-3}
+    ),
+    "fast": Profile(
+        "fast",
+        "mnist",
+        backbones.LeNetPP.small,
+        {"epochs": 5, "batch_size": 128, "learning_rate": 1e-2, "max_shift": 1},
+    ),
 }
 
 

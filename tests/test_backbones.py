@@ -2,17 +2,26 @@
 
 import pytest
 import torch
-from lossbook import backbones
 from torch import nn
 
+from lossbook import backbones
+
 BUILD = {
-    "LeNetPP": backbones.LeNetPP, "LeNetPP.small": backbones.LeNetPP.small,
-    "MiniResNet18": backbones.MiniResNet18, "ConvNet": backbones.ConvNet, "Dense": backbones.Dense,
+    "LeNetPP": backbones.LeNetPP,
+    "LeNetPP.small": backbones.LeNetPP.small,
+    "MiniResNet18": backbones.MiniResNet18,
+    "ConvNet": backbones.ConvNet,
+    "Dense": backbones.Dense,
 }
 
 
 def weights_of(model, *kinds):
-    return sum(p.numel() for layer in model.modules() if isinstance(layer, kinds) for p in layer.parameters())
+    return sum(
+        p.numel()
+        for layer in model.modules()
+        if isinstance(layer, kinds)
+        for p in layer.parameters()
+    )
 
 
 def test_lenetpp_is_table_1_of_the_center_loss_paper():
@@ -20,7 +29,8 @@ def test_lenetpp_is_table_1_of_the_center_loss_paper():
     assert weights_of(model, nn.Conv2d, nn.Linear) == 797_154
     convolutions = [layer for layer in model if isinstance(layer, nn.Conv2d)]
     assert [(c.kernel_size, c.out_channels, c.stride, c.padding) for c in convolutions] == [
-        ((5, 5), width, (1, 1), (2, 2)) for width in (32, 32, 64, 64, 128, 128)]
+        ((5, 5), width, (1, 1), (2, 2)) for width in (32, 32, 64, 64, 128, 128)
+    ]
     assert sum(isinstance(layer, nn.PReLU) for layer in model) == 6
     assert model[-1].in_features == 1152
 
@@ -36,13 +46,13 @@ def test_images_become_embeddings(name, dimension):
     model = BUILD[name](dimension)
     x = model(torch.rand(4, 1, 28, 28))
     assert x.shape == (4, dimension)
-    assert isinstance(model[-1], nn.Linear)                  # no activation on the embedding
+    assert isinstance(model[-1], nn.Linear)  # no activation on the embedding
     x.square().sum().backward()
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in model.parameters())
 
 
 def test_mini_resnet_adds_the_identity():
     block = backbones.MiniResNet18(2)[1]
-    nn.init.zeros_(block.block[-1].weight)                   # the last batch norm scales the block away
+    nn.init.zeros_(block.block[-1].weight)  # the last batch norm scales the block away
     x = torch.rand(2, 32, 8, 8)
     torch.testing.assert_close(block(x), x)

@@ -7,34 +7,48 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from lossbook import bounds
 
 
-@pytest.mark.parametrize("classes, posterior, scale", [
-    (10, .5, 4.26), (10, .9, 15.14), (10, .99, 27.69), (8, .5, 2.86), (8, .9, 9.87), (8, .99, 18.06)])
+@pytest.mark.parametrize(
+    "classes, posterior, scale",
+    [
+        (10, 0.5, 4.26),
+        (10, 0.9, 15.14),
+        (10, 0.99, 27.69),
+        (8, 0.5, 2.86),
+        (8, 0.9, 9.87),
+        (8, 0.99, 18.06),
+    ],
+)
 def test_least_scale_on_the_circle(classes, posterior, scale):
     assert bounds.least_scale(posterior, classes) == pytest.approx(scale, abs=0.005)
 
 
-@pytest.mark.parametrize("scale, best", [(1, .215), (4, .483), (16, .914)])
+@pytest.mark.parametrize("scale, best", [(1, 0.215), (4, 0.483), (16, 0.914)])
 def test_centre_posterior(scale, best):
     assert bounds.centre_posterior(scale, 10) == pytest.approx(best, abs=5e-4)
 
 
 def test_simplex_formula():
-    assert bounds.least_scale_simplex(.9, 10) == pytest.approx(3.96, abs=.005)
+    assert bounds.least_scale_simplex(0.9, 10) == pytest.approx(3.96, abs=0.005)
 
 
 @given(st.integers(2, 40), st.floats(0.05, 60))
 def test_centre_posterior_by_a_loop(classes, scale):
     total = sum(math.exp(scale * math.cos(2 * math.pi * j / classes)) for j in range(classes))
-    assert bounds.centre_posterior(scale, classes) == pytest.approx(math.exp(scale) / total, rel=1e-9)
+    assert bounds.centre_posterior(scale, classes) == pytest.approx(
+        math.exp(scale) / total, rel=1e-9
+    )
 
 
 @given(st.integers(3, 30), st.floats(0.01, 0.98))
 def test_least_scale_is_the_inverse(classes, share):
     posterior = 1 / classes + share * (1 - 1 / classes)
-    assert bounds.centre_posterior(bounds.least_scale(posterior, classes), classes) == pytest.approx(posterior)
+    assert bounds.centre_posterior(
+        bounds.least_scale(posterior, classes), classes
+    ) == pytest.approx(posterior)
 
 
 def test_simplex_bound_is_met_by_a_simplex():
@@ -49,9 +63,9 @@ def test_simplex_bound_is_met_by_a_simplex():
 
 
 def test_margins_on_the_circle():
-    assert bounds.greatest_cosine_margin(10) == pytest.approx(.191, abs=5e-4)
-    assert bounds.greatest_cosine_margin(8) == pytest.approx(.293, abs=5e-4)
-    assert bounds.greatest_angular_margin(10) == pytest.approx(.628, abs=5e-4)
+    assert bounds.greatest_cosine_margin(10) == pytest.approx(0.191, abs=5e-4)
+    assert bounds.greatest_cosine_margin(8) == pytest.approx(0.293, abs=5e-4)
+    assert bounds.greatest_angular_margin(10) == pytest.approx(0.628, abs=5e-4)
     assert bounds.greatest_cosine_margin(3, 2) == pytest.approx(1.5)
 
 
@@ -59,12 +73,18 @@ def test_adacos():
     assert bounds.adacos_scale(10) == pytest.approx(math.sqrt(2) * math.log(9))
 
 
-@pytest.mark.parametrize("call, says", [
-    (lambda: bounds.least_scale(0.05, 10), "chance, 0.1"),
-    (lambda: bounds.least_scale(1.0, 10), "posterior = 1.0"),
-    (lambda: bounds.centre_posterior(4, 1), "at least 2"),
-    (lambda: bounds.greatest_cosine_margin(100, 16), "no closed form for 100 classes in 16 dimensions"),
-])
+@pytest.mark.parametrize(
+    "call, says",
+    [
+        (lambda: bounds.least_scale(0.05, 10), "chance, 0.1"),
+        (lambda: bounds.least_scale(1.0, 10), "posterior = 1.0"),
+        (lambda: bounds.centre_posterior(4, 1), "at least 2"),
+        (
+            lambda: bounds.greatest_cosine_margin(100, 16),
+            "no closed form for 100 classes in 16 dimensions",
+        ),
+    ],
+)
 def test_outside_their_domain(call, says):
     with pytest.raises(ValueError, match=says):
         call()
@@ -72,9 +92,12 @@ def test_outside_their_domain(call, says):
 
 def test_limits_on_the_circle_and_by_the_formula():
     found = bounds.limits(10, 2, 0.9)
-    assert (found.least_scale, found.least_scale_simplex) == (bounds.least_scale(.9, 10), bounds.least_scale_simplex(.9, 10))
-    assert found.greatest_cosine_margin == pytest.approx(.191, abs=5e-4)
-    assert found.greatest_angular_margin == pytest.approx(.628, abs=5e-4)
+    assert (found.least_scale, found.least_scale_simplex) == (
+        bounds.least_scale(0.9, 10),
+        bounds.least_scale_simplex(0.9, 10),
+    )
+    assert found.greatest_cosine_margin == pytest.approx(0.191, abs=5e-4)
+    assert found.greatest_angular_margin == pytest.approx(0.628, abs=5e-4)
     assert "36° apart" in found.explanation and "3.8 times less" in found.explanation
 
 
@@ -82,27 +105,40 @@ def test_limits_on_the_circle_and_by_the_formula():
 def test_limits_agree_where_the_circle_holds_a_simplex(classes):
     """Two classes opposite each other, three at 120°: the exact bound and the papers' formula are one."""
     found = bounds.limits(classes, 2, 0.9)
-    assert found.least_scale == pytest.approx(bounds.least_scale(.9, classes), rel=1e-9)
+    assert found.least_scale == pytest.approx(bounds.least_scale(0.9, classes), rel=1e-9)
     assert math.cos(found.greatest_angular_margin) == pytest.approx(-1 / (classes - 1))
 
 
 def test_limits_say_where_no_formula_is_known():
     found = bounds.limits(10, 3)
-    assert found.least_scale is found.greatest_cosine_margin is found.greatest_angular_margin is None
+    assert (
+        found.least_scale is found.greatest_cosine_margin is found.greatest_angular_margin is None
+    )
     assert "no formula is known for s" in found.explanation and "below 1" in found.explanation
 
 
 @pytest.mark.parametrize("classes, dim", [(5, 3), (6, 3), (10, 5), (10, 8), (16, 8)])
 def test_limits_between_simplex_and_cross_polytope_are_a_right_angle(classes, dim):
     found = bounds.limits(classes, dim)
-    assert found[0] is None and found[2:4] == (1, math.pi / 2) and "at best 90° apart" in found.explanation
+    assert (
+        found[0] is None
+        and found[2:4] == (1, math.pi / 2)
+        and "at best 90° apart" in found.explanation
+    )
     searched = bounds.limits_of(bounds.best_spacing(classes, dim, starts=4))
     assert searched.greatest_angular_margin == pytest.approx(math.pi / 2, abs=1e-3)
     assert searched.least_scale > found.least_scale_simplex
 
 
-@pytest.mark.parametrize("arguments, says", [((1,), "num_classes = 1"), ((10, 1), "embedding_dim = 1"),
-                                             ((10, 2.0), "embedding_dim = 2.0"), ((10, 2, 1.0), "posterior = 1.0")])
+@pytest.mark.parametrize(
+    "arguments, says",
+    [
+        ((1,), "num_classes = 1"),
+        ((10, 1), "embedding_dim = 1"),
+        ((10, 2.0), "embedding_dim = 2.0"),
+        ((10, 2, 1.0), "posterior = 1.0"),
+    ],
+)
 def test_limits_refuse_what_makes_no_sense(arguments, says):
     with pytest.raises(ValueError, match=says):
         bounds.limits(*arguments)
@@ -116,9 +152,21 @@ def test_very_many_classes_on_the_circle(classes):
 
 # Arrangements
 
-@pytest.mark.parametrize("classes, dim, degrees", [
-    (4, 3, 109.4712), (6, 3, 90), (8, 3, 74.8585), (10, 3, 66.1468), (12, 3, 63.4349),      # Tammes' problem, proven
-    (10, 2, 36), (10, 6, 90), (5, 4, 104.4775), (2, 2, 180)])
+
+@pytest.mark.parametrize(
+    "classes, dim, degrees",
+    [
+        (4, 3, 109.4712),
+        (6, 3, 90),
+        (8, 3, 74.8585),
+        (10, 3, 66.1468),
+        (12, 3, 63.4349),  # Tammes' problem, proven
+        (10, 2, 36),
+        (10, 6, 90),
+        (5, 4, 104.4775),
+        (2, 2, 180),
+    ],
+)
 def test_the_search_finds_the_best_spacing_known(classes, dim, degrees):
     found = bounds.best_spacing(classes, dim, starts=8)
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1)
@@ -128,29 +176,44 @@ def test_the_search_finds_the_best_spacing_known(classes, dim, degrees):
 
 @pytest.mark.parametrize("classes, dim", [(10, 2), (3, 2), (6, 5), (10, 9)])
 def test_limits_of_the_best_spacing_are_the_formulas(classes, dim):
-    found, formula = bounds.limits_of(bounds.best_spacing(classes, dim, starts=8)), bounds.limits(classes, dim)
+    found, formula = (
+        bounds.limits_of(bounds.best_spacing(classes, dim, starts=8)),
+        bounds.limits(classes, dim),
+    )
     assert found[:4] == pytest.approx(formula[:4], abs=1e-3)
 
 
-@given(st.integers(2, 8), st.integers(2, 5), st.integers(0, 10 ** 6), st.floats(0.05, 0.95))
+@given(st.integers(2, 8), st.integers(2, 5), st.integers(0, 10**6), st.floats(0.05, 0.95))
 def test_limits_of_any_arrangement_by_a_loop(classes, dim, seed, share):
     """At the least scale the worst class has the posterior; the margins are met at the centres, and no larger one."""
-    vectors, posterior = np.random.default_rng(seed).normal(size=(classes, dim)), 1 / classes + share * (1 - 1 / classes)
+    vectors, posterior = (
+        np.random.default_rng(seed).normal(size=(classes, dim)),
+        1 / classes + share * (1 - 1 / classes),
+    )
     unit = [w / math.sqrt(w @ w) for w in vectors]
     others = [max(unit[j] @ unit[k] for k in range(classes) if k != j) for j in range(classes)]
     if max(others) > 0.999:
         return
     found = bounds.limits_of(vectors, posterior)
-    sure = [1 / sum(math.exp(found.least_scale * (unit[j] @ unit[k] - 1)) for k in range(classes)) for j in range(classes)]
+    sure = [
+        1 / sum(math.exp(found.least_scale * (unit[j] @ unit[k] - 1)) for k in range(classes))
+        for j in range(classes)
+    ]
     assert min(sure) == pytest.approx(posterior, rel=1e-6)
     assert found.greatest_cosine_margin == pytest.approx(1 - max(others))
     assert found.greatest_angular_margin == pytest.approx(math.acos(max(others)))
 
 
-@pytest.mark.parametrize("call, says", [
-    (lambda: bounds.best_spacing(1, 3), "num_classes = 1"), (lambda: bounds.best_spacing(10, 1), "embedding_dim = 1"),
-    (lambda: bounds.limits_of(np.eye(3)[[0, 0, 1]]), "point the same way"), (lambda: bounds.limits_of(np.zeros((2, 3))), "zero"),
-    (lambda: bounds.limits_of(np.eye(3), 0.2), "posterior = 0.2")])
+@pytest.mark.parametrize(
+    "call, says",
+    [
+        (lambda: bounds.best_spacing(1, 3), "num_classes = 1"),
+        (lambda: bounds.best_spacing(10, 1), "embedding_dim = 1"),
+        (lambda: bounds.limits_of(np.eye(3)[[0, 0, 1]]), "point the same way"),
+        (lambda: bounds.limits_of(np.zeros((2, 3))), "zero"),
+        (lambda: bounds.limits_of(np.eye(3), 0.2), "posterior = 0.2"),
+    ],
+)
 def test_arrangements_that_make_no_sense(call, says):
     with pytest.raises(ValueError, match=says):
         call()

@@ -7,17 +7,20 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lossbook import euclidean_losses
 from pytorch_metric_learning import losses as pml
 from pytorch_metric_learning import miners
 from pytorch_metric_learning.distances import LpDistance
 from pytorch_metric_learning.reducers import DoNothingReducer, MeanReducer
 
+from lossbook import euclidean_losses
+
 N, D, C, M = 24, 3, 5, 1.3
 PLAIN = LpDistance(normalize_embeddings=False)
 LOSSES = {
     "contrastive": lambda x, y: euclidean_losses.contrastive(x, y, M),
-    "random": lambda x, y: euclidean_losses.triplet(x, y, M, "random", torch.Generator().manual_seed(0)),
+    "random": lambda x, y: euclidean_losses.triplet(
+        x, y, M, "random", torch.Generator().manual_seed(0)
+    ),
     "semi-hard": lambda x, y: euclidean_losses.triplet(x, y, M, "semi-hard"),
     "hard": lambda x, y: euclidean_losses.triplet(x, y, M, "hard"),
     "center": lambda x, y: euclidean_losses.center(x, y, torch.zeros(C, x.shape[1], dtype=x.dtype)),
@@ -36,6 +39,7 @@ def batch(seed=0, n=N, d=D, c=C):
 
 
 # --- the losses, one pair or triplet at a time ---------------------------------------------------
+
 
 def apart(a, b):
     return math.sqrt(sum((p - q) ** 2 for p, q in zip(a, b)))
@@ -68,8 +72,13 @@ def hard(x, y):
     chosen = set()
     for a in range(len(x)):
         if positives(x, y, a) and negatives(x, y, a):
-            chosen.add((a, max(positives(x, y, a), key=lambda p: apart(x[a], x[p])),
-                        min(negatives(x, y, a), key=lambda n: apart(x[a], x[n]))))
+            chosen.add(
+                (
+                    a,
+                    max(positives(x, y, a), key=lambda p: apart(x[a], x[p])),
+                    min(negatives(x, y, a), key=lambda n: apart(x[a], x[n])),
+                )
+            )
     return chosen
 
 
@@ -84,7 +93,9 @@ def semi_hard(x, y):
 
 
 def of_triplets(chosen):
-    return lambda x, y: mean([max(0.0, apart(x[a], x[p]) - apart(x[a], x[n]) + M) for a, p, n in chosen(x, y)])
+    return lambda x, y: mean(
+        [max(0.0, apart(x[a], x[p]) - apart(x[a], x[n]) + M) for a, p, n in chosen(x, y)]
+    )
 
 
 def center(x, y):
@@ -95,7 +106,9 @@ def range_intra(x, y, k=2):
     total = 0.0
     for j in set(y):
         members = [row for row, label in zip(x, y) if label == j]
-        widest = sorted((apart(a, b) ** 2 for a, b in itertools.combinations(members, 2)), reverse=True)[:k]
+        widest = sorted(
+            (apart(a, b) ** 2 for a, b in itertools.combinations(members, 2)), reverse=True
+        )[:k]
         if widest:
             total += len(widest) / sum(1 / value for value in widest)
     return total
@@ -111,12 +124,23 @@ def range_inter(x, y):
 
 def marginal(x, y):
     unit = [[p / apart(row, [0] * len(row)) for p in row] for row in x]
-    return mean([max(0.0, 0.3 - (1 if y[i] == y[j] else -1) * (1.2 - apart(unit[i], unit[j]) ** 2))
-                 for i, j in itertools.permutations(range(len(x)), 2)])
+    return mean(
+        [
+            max(0.0, 0.3 - (1 if y[i] == y[j] else -1) * (1.2 - apart(unit[i], unit[j]) ** 2))
+            for i, j in itertools.permutations(range(len(x)), 2)
+        ]
+    )
 
 
-LOOPS = {"contrastive": contrastive, "semi-hard": of_triplets(semi_hard), "hard": of_triplets(hard), "center": center,
-         "range intra": range_intra, "range inter": range_inter, "marginal": marginal}
+LOOPS = {
+    "contrastive": contrastive,
+    "semi-hard": of_triplets(semi_hard),
+    "hard": of_triplets(hard),
+    "center": center,
+    "range intra": range_intra,
+    "range inter": range_inter,
+    "marginal": marginal,
+}
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -137,13 +161,27 @@ def test_mined_triplets_are_the_loops(name, loop):
 
 def test_random_triplets_are_valid_cover_all_pairs_and_follow_their_generator():
     x, y = batch()
-    drawn = [euclidean_losses.triplets(x, y, "random", torch.Generator().manual_seed(seed)) for seed in (7, 7, 8)]
+    drawn = [
+        euclidean_losses.triplets(x, y, "random", torch.Generator().manual_seed(seed))
+        for seed in (7, 7, 8)
+    ]
     assert all(torch.equal(one, same) for one, same in zip(drawn[0], drawn[1]))
     assert not torch.equal(drawn[0][2], drawn[2][2])
     anchor, positive, negative = drawn[0]
-    assert (y[anchor] == y[positive]).all() and (anchor != positive).all() and (y[anchor] != y[negative]).all()
-    assert set(zip(anchor.tolist(), positive.tolist())) == {(a, p) for a in range(N) for p in positives(x, y, a)}
-    many = torch.cat([euclidean_losses.triplets(x, y, "random", torch.Generator().manual_seed(s))[2] for s in range(40)])
+    assert (
+        (y[anchor] == y[positive]).all()
+        and (anchor != positive).all()
+        and (y[anchor] != y[negative]).all()
+    )
+    assert set(zip(anchor.tolist(), positive.tolist())) == {
+        (a, p) for a in range(N) for p in positives(x, y, a)
+    }
+    many = torch.cat(
+        [
+            euclidean_losses.triplets(x, y, "random", torch.Generator().manual_seed(s))[2]
+            for s in range(40)
+        ]
+    )
     share = torch.bincount(many, minlength=N) / len(many)
     assert share.min() > 0.5 / N and share.max() < 2 / N
 
@@ -163,7 +201,9 @@ SEEDS = st.integers(0, 10_000)
 @given(SEEDS, st.sampled_from(OF_PAIRS))
 def test_turning_and_reflecting_changes_nothing(seed, name):
     x, y = batch(seed)
-    turn, _ = torch.linalg.qr(torch.randn(D, D, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)))
+    turn, _ = torch.linalg.qr(
+        torch.randn(D, D, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    )
     torch.testing.assert_close(LOSSES[name](x @ turn, y), LOSSES[name](x, y), rtol=1e-9, atol=1e-9)
 
 
@@ -171,8 +211,12 @@ def test_turning_and_reflecting_changes_nothing(seed, name):
 @given(SEEDS, st.sampled_from(MOVABLE))
 def test_moving_everything_changes_nothing(seed, name):
     x, y = batch(seed)
-    torch.testing.assert_close(LOSSES[name](x + torch.tensor([5.0, -3.0, 40.0]), y), LOSSES[name](x, y),
-                               rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(
+        LOSSES[name](x + torch.tensor([5.0, -3.0, 40.0]), y),
+        LOSSES[name](x, y),
+        rtol=1e-9,
+        atol=1e-9,
+    )
 
 
 @settings(max_examples=40)
@@ -204,9 +248,12 @@ def test_the_losses_say_what_they_want():
 # Its contrastive loss takes distances without square and half, so those are put on its pairs one by one.
 # Its "semihard" miner keeps every negative inside the margin, ours the nearest: one is a part of the other.
 
+
 def test_contrastive_agrees_with_pytorch_metric_learning():
     x, y = batch()
-    peer = pml.ContrastiveLoss(pos_margin=0, neg_margin=M, distance=PLAIN, reducer=DoNothingReducer())(x, y)
+    peer = pml.ContrastiveLoss(
+        pos_margin=0, neg_margin=M, distance=PLAIN, reducer=DoNothingReducer()
+    )(x, y)
     expected = sum((peer[part]["losses"] ** 2 / 2).mean() for part in ("pos_loss", "neg_loss"))
     torch.testing.assert_close(euclidean_losses.contrastive(x, y, M), expected)
 
@@ -224,7 +271,14 @@ def test_batch_hard_agrees_with_pytorch_metric_learning():
 
 def test_semi_hard_triplets_inside_the_margin_are_among_pytorch_metric_learnings():
     x, y = batch()
-    theirs = set(zip(*(rows.tolist() for rows in miners.TripletMarginMiner(M, "semihard", distance=PLAIN)(x, y))))
+    theirs = set(
+        zip(
+            *(
+                rows.tolist()
+                for rows in miners.TripletMarginMiner(M, "semihard", distance=PLAIN)(x, y)
+            )
+        )
+    )
     chosen = euclidean_losses.triplets(x, y, "semi-hard")
     inside = euclidean_losses.violations(x, chosen, M) > 0
     ours = set(zip(*(rows[inside].tolist() for rows in chosen)))
@@ -233,6 +287,7 @@ def test_semi_hard_triplets_inside_the_margin_are_among_pytorch_metric_learnings
 
 
 # --- zero distances, nothing to compare, half precision, extremes --------------------------------
+
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("name", LOSSES)
@@ -256,7 +311,9 @@ def test_a_root_without_the_guard_would_not_do():
 def test_distances_are_the_distances_far_from_the_origin_too():
     x, _ = batch()
     expected = [[apart(a, b) for b in x.tolist()] for a in x.tolist()]
-    torch.testing.assert_close(euclidean_losses.between(x), torch.tensor(expected, dtype=torch.float64))
+    torch.testing.assert_close(
+        euclidean_losses.between(x), torch.tensor(expected, dtype=torch.float64)
+    )
     near = torch.tensor([[4096.0, 0.0], [4096.0, 0.25]])
     assert euclidean_losses.between(near)[0, 1] == 0.25
 
@@ -287,8 +344,16 @@ def test_range_loss_without_a_pair_in_any_class():
 
 
 @settings(max_examples=60)
-@given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False, min_value=-2.0**60, max_value=2.0**60),
-                min_size=4 * D, max_size=4 * D), st.sampled_from(sorted(LOSSES)))
+@given(
+    st.lists(
+        st.floats(
+            width=32, allow_nan=False, allow_infinity=False, min_value=-(2.0**60), max_value=2.0**60
+        ),
+        min_size=4 * D,
+        max_size=4 * D,
+    ),
+    st.sampled_from(sorted(LOSSES)),
+)
 def test_gradients_are_finite_for_any_float32(entries, name):
     x = torch.tensor(entries).reshape(4, D).requires_grad_()
     loss = LOSSES[name](x, torch.tensor([0, 0, 1, 1]))
@@ -300,23 +365,26 @@ def test_gradients_are_finite_for_any_float32(entries, name):
 @pytest.mark.parametrize("name", LOSSES)
 def test_half_precision_embeddings_are_compared_in_single_precision(name, dtype):
     x, y = batch()
-    x = (x * 300).to(dtype)            # squares of these leave float16
+    x = (x * 300).to(dtype)  # squares of these leave float16
     loss = LOSSES[name](x, y)
     assert loss.dtype == torch.float32
     torch.testing.assert_close(loss.double(), LOSSES[name](x.double(), y), rtol=1e-4, atol=1e-4)
 
 
 def test_unknown_mining_is_named():
-    with pytest.raises(ValueError, match="mining = 'semihard': expected one of 'random', 'semi-hard', 'hard'"):
+    with pytest.raises(
+        ValueError, match="mining = 'semihard': expected one of 'random', 'semi-hard', 'hard'"
+    ):
         euclidean_losses.triplets(*batch(), "semihard")
 
 
 # --- centers -------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("alpha", [0.1, 0.5, 1.0])
 def test_moved_centers_are_the_papers_step(alpha):
     x, y = batch()
-    y[y == 2] = 3                                            # a class that is not in the batch
+    y[y == 2] = 3  # a class that is not in the batch
     centers = torch.randn(C, D, dtype=torch.float64, generator=torch.Generator().manual_seed(9))
     expected = centers.tolist()
     for j in range(C):
@@ -335,7 +403,9 @@ def test_the_papers_step_is_the_gradient_with_a_rate_of_each_class():
     centers = torch.randn(C, D, dtype=torch.float64, requires_grad=True)
     (len(x) * euclidean_losses.center(x, y, centers)).backward()
     rate = 0.5 / (1 + torch.bincount(y, minlength=C))[:, None]
-    torch.testing.assert_close(euclidean_losses.moved_centers(centers, x, y, 0.5), (centers - rate * centers.grad).detach())
+    torch.testing.assert_close(
+        euclidean_losses.moved_centers(centers, x, y, 0.5), (centers - rate * centers.grad).detach()
+    )
 
 
 @settings(max_examples=40)

@@ -2,12 +2,13 @@
 
 import math
 
-from tests.helpers import oracle
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+
 from lossbook import margins
+from tests.helpers import oracle
 
 THETA = torch.linspace(0, math.pi, 2001, dtype=torch.float64)
 NAMED = {
@@ -37,28 +38,34 @@ def test_psi_equals_the_piecewise_formula(function, m):
 @given(cosines, m1s, m2s, m3s)
 def test_combined_equals_the_formula(cosine, m1, m2, m3):
     expected = oracle.turned(math.acos(cosine), m1, m2) - m3
-    assert at(lambda c: margins.combined(c, m1, m2, m3), cosine) == pytest.approx(expected, abs=1e-9)
+    assert at(lambda c: margins.combined(c, m1, m2, m3), cosine) == pytest.approx(
+        expected, abs=1e-9
+    )
 
 
 @given(cosines, st.floats(0, math.pi - 1e-6))
 def test_arcface_is_cos_of_the_turned_angle_below_pi(cosine, m):
     theta = math.acos(cosine)
     if theta + m <= math.pi:
-        assert at(lambda c: margins.arcface(c, m), cosine) == pytest.approx(math.cos(theta + m), abs=1e-9)
+        assert at(lambda c: margins.arcface(c, m), cosine) == pytest.approx(
+            math.cos(theta + m), abs=1e-9
+        )
 
 
 @pytest.mark.parametrize("name", NAMED)
 def test_strictly_decreasing_and_continuous(name):
     steps = NAMED[name](torch.cos(THETA)).diff()
     assert (steps < 0).all()
-    assert steps.abs().max() < 8 * (THETA[1] - THETA[0])     # no jump: |dΦ/dθ| ≤ m1
+    assert steps.abs().max() < 8 * (THETA[1] - THETA[0])  # no jump: |dΦ/dθ| ≤ m1
 
 
 @given(m1s, m2s, m3s, st.floats(0, math.pi), st.floats(1e-3, 1))
 def test_decreasing_for_every_margin(m1, m2, m3, theta, step):
     further = min(math.pi, theta + step)
+
     def value(t):
         return at(lambda c: margins.combined(c, m1, m2, m3), math.cos(t))
+
     # rounding of cos θ near 0 and π moves the angle by up to √(2ε), hence the tolerance
     assert value(further) <= value(theta) + 1e-6
 
@@ -68,9 +75,16 @@ def test_a_margin_never_raises_the_target(cosine, m1, m2, m3):
     assert at(lambda c: margins.combined(c, m1, m2, m3), cosine) <= cosine + 1e-9
 
 
-@pytest.mark.parametrize("function", [
-    lambda c: margins.lsoftmax(c, 1), lambda c: margins.sphereface(c, 1), lambda c: margins.cosface(c, 0),
-    lambda c: margins.arcface(c, 0), lambda c: margins.combined(c, 1, 0, 0)])
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda c: margins.lsoftmax(c, 1),
+        lambda c: margins.sphereface(c, 1),
+        lambda c: margins.cosface(c, 0),
+        lambda c: margins.arcface(c, 0),
+        lambda c: margins.combined(c, 1, 0, 0),
+    ],
+)
 def test_no_margin_is_the_plain_cosine(function):
     cos = torch.cos(THETA)
     assert torch.equal(function(cos), cos)
@@ -98,7 +112,9 @@ def test_slope_at_the_ends_is_the_limit(m):
     """d cos(mθ)/d cos θ is the Chebyshev T_m', which is ±m² at ±1; ψ's is +m² at both."""
     cos = torch.tensor([1.0, -1.0], dtype=torch.float64, requires_grad=True)
     margins.sphereface(cos, m).sum().backward()
-    torch.testing.assert_close(cos.grad, torch.full((2,), float(m * m), dtype=torch.float64), rtol=1e-6, atol=0)
+    torch.testing.assert_close(
+        cos.grad, torch.full((2,), float(m * m), dtype=torch.float64), rtol=1e-6, atol=0
+    )
 
 
 def test_slope_is_the_true_one_not_straight_through():
@@ -125,21 +141,30 @@ def test_easy_margin_leaves_the_far_half_alone():
     assert torch.equal(easy[far], cos[far])
     torch.testing.assert_close(easy[~far], torch.cos(THETA[~far] + 0.5), atol=1e-7, rtol=0)
     jump = easy[far][0] - easy[~far][-1]
-    assert jump > 0.4                                        # why it is not monotone: up by sin m
+    assert jump > 0.4  # why it is not monotone: up by sin m
 
 
-@pytest.mark.parametrize("call, says", [
-    (lambda c: margins.lsoftmax(c, 0.5), "at least 1"),
-    (lambda c: margins.sphereface(c, math.nan), "nan"),
-    (lambda c: margins.cosface(c, -0.1), "-0.1"),
-    (lambda c: margins.cosface(c, 2), r"\[0, 2\)"),
-    (lambda c: margins.arcface(c, 28.6), "math.radians"),
-    (lambda c: margins.arcface(c, -0.5), "radians"),
-    (lambda c: margins.combined(c, 0, 0, 0), "m1 = 0"),
-    (lambda c: margins.combined(c, 1, math.inf, 0), "m2 = inf"),
-    (lambda c: margins.arcface(c, torch.tensor(0.5, requires_grad=True)), "requires a gradient"),
-    (lambda c: margins.cosface(c, torch.tensor(0.5, requires_grad=True)), "requires a gradient"),
-])
+@pytest.mark.parametrize(
+    "call, says",
+    [
+        (lambda c: margins.lsoftmax(c, 0.5), "at least 1"),
+        (lambda c: margins.sphereface(c, math.nan), "nan"),
+        (lambda c: margins.cosface(c, -0.1), "-0.1"),
+        (lambda c: margins.cosface(c, 2), r"\[0, 2\)"),
+        (lambda c: margins.arcface(c, 28.6), "math.radians"),
+        (lambda c: margins.arcface(c, -0.5), "radians"),
+        (lambda c: margins.combined(c, 0, 0, 0), "m1 = 0"),
+        (lambda c: margins.combined(c, 1, math.inf, 0), "m2 = inf"),
+        (
+            lambda c: margins.arcface(c, torch.tensor(0.5, requires_grad=True)),
+            "requires a gradient",
+        ),
+        (
+            lambda c: margins.cosface(c, torch.tensor(0.5, requires_grad=True)),
+            "requires a gradient",
+        ),
+    ],
+)
 def test_margins_outside_their_domain(call, says):
     with pytest.raises(ValueError, match=says):
         call(torch.zeros(3))

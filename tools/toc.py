@@ -13,8 +13,11 @@ ROOT = Path(__file__).resolve().parent.parent
 TARGET = re.compile(r"^\((?P<label>[\w:.-]+)\)=[ ]*\n+", re.M)
 FRONT_MATTER = re.compile(r"\A---\n(?P<yaml>.*?\n)---\n", re.S)
 HEADING = re.compile(r"^#+ +(?P<title>.+?) *$", re.M)
-NUMBERED = re.compile(r"\$\$ *\((?P<dollar>[\w:.-]+)\)[ ]*$"
-                      r"|^[ ]*[`:]{3,}\{(?P<kind>math|figure|exercise)\}.*\n(?P<options>(?:[ ]*:[\w-]+:.*\n)*)", re.M)
+NUMBERED = re.compile(
+    r"\$\$ *\((?P<dollar>[\w:.-]+)\)[ ]*$"
+    r"|^[ ]*[`:]{3,}\{(?P<kind>math|figure|exercise)\}.*\n(?P<options>(?:[ ]*:[\w-]+:.*\n)*)",
+    re.M,
+)
 SHOWN = {"equation": "({})", "figure": "Fig. {}", "exercise": "Exercise {}"}
 
 
@@ -42,7 +45,10 @@ def chapters(root=ROOT):
 def parts(root=ROOT):
     """(caption, pages) of every part of _toc.yml."""
     toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
-    return [(part["caption"], [chapter["file"] for chapter in part["chapters"]]) for part in toc["parts"]]
+    return [
+        (part["caption"], [chapter["file"] for chapter in part["chapters"]])
+        for part in toc["parts"]
+    ]
 
 
 def description(page, root=ROOT):
@@ -54,8 +60,10 @@ def description(page, root=ROOT):
     front = FRONT_MATTER.match((root / f"{page}.md").read_text(encoding="utf-8"))
     given = yaml.safe_load(front["yaml"]).get("description") if front else None
     if not given or not 50 <= len(given) <= 160 or given[-1] not in ".?!":
-        raise ValueError(f"{page}.md: description is {given!r}; expected, in the front matter, a sentence of 50 to 160 "
-                         "characters that says what the page is about")
+        raise ValueError(
+            f"{page}.md: description is {given!r}; expected, in the front matter, a sentence of 50 to 160 "
+            "characters that says what the page is about"
+        )
     return given
 
 
@@ -90,7 +98,9 @@ def numbered(text):
             yield "equation", match["dollar"]
             continue
         kind = "equation" if match["kind"] == "math" else match["kind"]
-        label = re.search(rf"^ *:{'name' if kind == 'figure' else 'label'}: *(\S+)", match["options"], re.M)
+        label = re.search(
+            rf"^ *:{'name' if kind == 'figure' else 'label'}: *(\S+)", match["options"], re.M
+        )
         if label or kind != "equation":
             yield kind, label and label[1]
 

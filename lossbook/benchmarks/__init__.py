@@ -1,2 +1,1 @@
 """Benchmarks: time and memory of heads and of training."""
-

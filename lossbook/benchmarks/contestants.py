@@ -8,11 +8,20 @@ import torch.nn.functional as F
 from lossbook import heads
 from lossbook.utils.validation import require
 
-__all__ = ["CONTESTANTS", "PLAIN", "PEER", "IN_CHUNKS", "CHUNK", "contestant", "problem", "peer_losses"]
+__all__ = [
+    "CONTESTANTS",
+    "PLAIN",
+    "PEER",
+    "IN_CHUNKS",
+    "CHUNK",
+    "contestant",
+    "problem",
+    "peer_losses",
+]
 
 PLAIN = "linear + cross-entropy"
 PEER = "pytorch-metric-learning"
-CHUNK = 4096                # classes held at a time by the contestant that works in chunks
+CHUNK = 4096  # classes held at a time by the contestant that works in chunks
 IN_CHUNKS = "ArcFace in chunks"
 _SCALE = 64.0
 _HEADS = {
@@ -31,9 +40,17 @@ _PEERS = {
     "LSoftmax": lambda losses, d, C: losses.LargeMarginSoftmaxLoss(C, d, margin=4, scale=1),
     "SphereFace": lambda losses, d, C: losses.SphereFaceLoss(C, d, margin=4, scale=1),
     "CosFace": lambda losses, d, C: losses.CosFaceLoss(C, d, margin=0.35, scale=_SCALE),
-    "ArcFace": lambda losses, d, C: losses.ArcFaceLoss(C, d, margin=math.degrees(0.5), scale=_SCALE),
+    "ArcFace": lambda losses, d, C: losses.ArcFaceLoss(
+        C, d, margin=math.degrees(0.5), scale=_SCALE
+    ),
 }
-CONTESTANTS = (PLAIN, *_HEADS, IN_CHUNKS, "ArcFace as it is read", *(f"{PEER} {name}" for name in _PEERS))
+CONTESTANTS = (
+    PLAIN,
+    *_HEADS,
+    IN_CHUNKS,
+    "ArcFace as it is read",
+    *(f"{PEER} {name}" for name in _PEERS),
+)
 
 
 def contestant(name, weight):
@@ -41,7 +58,9 @@ def contestant(name, weight):
 
     Raises ``ModuleNotFoundError`` for the peer's losses where it is not installed.
     """
-    require(name in CONTESTANTS, f"{name!r} is not compared: expected one of {', '.join(CONTESTANTS)}")
+    require(
+        name in CONTESTANTS, f"{name!r} is not compared: expected one of {', '.join(CONTESTANTS)}"
+    )
     C, d = weight.shape
     if name == PLAIN:
         vectors = torch.nn.Parameter(weight)
@@ -56,8 +75,11 @@ def contestant(name, weight):
     if head.bias is not None:
         head.bias = torch.nn.Parameter(torch.zeros(C, device=weight.device))
     head.weight = torch.nn.Parameter(weight)
-    ways = {"": head.loss, "in chunks": lambda x, labels: head.loss(x, labels, chunk=CHUNK),
-            "as it is read": lambda x, labels: F.cross_entropy(head(x, labels), labels)}
+    ways = {
+        "": head.loss,
+        "in chunks": lambda x, labels: head.loss(x, labels, chunk=CHUNK),
+        "as it is read": lambda x, labels: F.cross_entropy(head(x, labels), labels),
+    }
     return ways[way], head.weight
 
 
@@ -74,6 +96,8 @@ def peer_losses():
     try:
         from pytorch_metric_learning import losses
     except ModuleNotFoundError as missing:
-        raise ModuleNotFoundError(f"{PEER} is not installed, and its heads are part of the comparison: "
-                                  f"pip install {PEER}, or leave them out with --without-peers") from missing
+        raise ModuleNotFoundError(
+            f"{PEER} is not installed, and its heads are part of the comparison: "
+            f"pip install {PEER}, or leave them out with --without-peers"
+        ) from missing
     return losses

@@ -17,22 +17,48 @@ from lossbook.utils.validation import require
 
 __all__ = ["heads", "table", "setting", "peak_memory", "rates", "estimate"]
 
-N, D = 256, 512             # embeddings in a batch, numbers in an embedding
+N, D = 256, 512  # embeddings in a batch, numbers in an embedding
 
 
-def heads(classes, rounds=9, device="cpu", peers=True, only=None, memory=True, made_by=None, progress=print):
+def heads(
+    classes,
+    rounds=9,
+    device="cpu",
+    peers=True,
+    only=None,
+    memory=True,
+    made_by=None,
+    progress=print,
+):
     """Measure all contestants of ``lossbook.benchmarks.contestants`` at each number of classes; returns a record for JSON.
 
     Times are seconds of forward and backward; ``peak`` is bytes beyond embeddings and class vectors,
     the gradients included. ``only`` names some of the contestants; without rounds there are no times.
     """
-    require(classes and (rounds >= 1 or memory), f"rounds = {rounds!r}, classes = {classes!r}, memory = {memory!r}: "
-            "expected at least one number of classes, and times or memory to measure")
-    names = [name for name in only or contestants.CONTESTANTS if peers or not name.startswith(contestants.PEER)]
+    require(
+        classes and (rounds >= 1 or memory),
+        f"rounds = {rounds!r}, classes = {classes!r}, memory = {memory!r}: "
+        "expected at least one number of classes, and times or memory to measure",
+    )
+    names = [
+        name
+        for name in only or contestants.CONTESTANTS
+        if peers or not name.startswith(contestants.PEER)
+    ]
     if any(name.startswith(contestants.PEER) for name in names):
-        contestants.peer_losses()                           # missing: say so now, not after an hour
-    record = {"format": 1, "benchmark": "heads", "N": N, "d": D, "rounds": rounds, "chunk": contestants.CHUNK,
-              "machine": machine(device), "rates": rates(device), "made_by": made_by or {}, "rows": []}
+        contestants.peer_losses()  # missing: say so now, not after an hour
+    record = {
+        "format": 1,
+        "benchmark": "heads",
+        "N": N,
+        "d": D,
+        "rounds": rounds,
+        "chunk": contestants.CHUNK,
+        "machine": machine(device),
+        "rates": rates(device),
+        "made_by": made_by or {},
+        "rows": [],
+    }
     for C in classes:
         seconds = _times(names, C, rounds, device) if rounds else {}
         for name in names:
@@ -51,7 +77,7 @@ def _times(names, C, rounds, device):
     x, labels, weight = contestants.problem(N, D, C, device)
     steps = {name: contestants.contestant(name, weight) for name in names}
     seconds = {name: [] for name in names}
-    for turn in range(rounds + 1):                      # the first turn warms up
+    for turn in range(rounds + 1):  # the first turn warms up
         for name in names:
             took = _step(*steps[name], x, labels)
             if turn:
@@ -83,8 +109,10 @@ def rates(device="cpu", turns=40):
     x, _, weight = contestants.problem(N, D, 16_384, device)
     large = torch.zeros(2**26, device=device)
     out = torch.empty_like(large)
-    return {"flops": 2 * N * D * 16_384 / best_seconds(lambda: x @ weight.T, x, turns),
-            "bytes": 2 * 4 * large.numel() / best_seconds(lambda: out.copy_(large), x, turns)}
+    return {
+        "flops": 2 * N * D * 16_384 / best_seconds(lambda: x @ weight.T, x, turns),
+        "bytes": 2 * 4 * large.numel() / best_seconds(lambda: out.copy_(large), x, turns),
+    }
 
 
 def estimate(record, C, products=3):
@@ -100,7 +128,12 @@ def estimate(record, C, products=3):
 
 def table(record):
     """A DataFrame, one row a contestant and number of classes: milliseconds, MiB, ratios to the plain linear layer."""
-    frame = pd.DataFrame([{key: row.get(key) for key in ("classes", "name", "median", "peak")} for row in record["rows"]])
+    frame = pd.DataFrame(
+        [
+            {key: row.get(key) for key in ("classes", "name", "median", "peak")}
+            for row in record["rows"]
+        ]
+    )
     plain = frame[frame.name == contestants.PLAIN].set_index("classes")
     frame["time_ratio"] = frame["median"] / frame.classes.map(plain["median"])
     frame["memory_ratio"] = frame.peak / frame.classes.map(plain.peak)

@@ -12,6 +12,7 @@ from torch.profiler import ProfilerActivity, profile
 
 __all__ = ["most_allocated", "machine"]
 
+
 def wait(x):
     if x.is_cuda:
         torch.cuda.synchronize()
@@ -33,15 +34,24 @@ def most_allocated(work, device="cpu"):
     with tempfile.TemporaryDirectory() as folder:
         watched.export_chrome_trace(f"{folder}/trace.json")
         events = json.loads(Path(f"{folder}/trace.json").read_text(encoding="utf-8"))["traceEvents"]
-    taken = sorted((event for event in events if event.get("name") == "[memory]"), key=lambda event: event["ts"])
+    taken = sorted(
+        (event for event in events if event.get("name") == "[memory]"),
+        key=lambda event: event["ts"],
+    )
     return max(itertools.accumulate(event["args"]["Bytes"] for event in taken))
 
 
 def machine(device="cpu"):
     """What the numbers were measured on."""
     name = torch.cuda.get_device_name(device) if device != "cpu" else _processor()
-    return {"device": name, "kind": device, "threads": torch.get_num_threads(), "torch": torch.__version__,
-            "python": platform.python_version(), "system": platform.system()}
+    return {
+        "device": name,
+        "kind": device,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "system": platform.system(),
+    }
 
 
 def _processor():
@@ -50,7 +60,9 @@ def _processor():
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     features = {word for line in lines if line.startswith("flags") for word in line.split()}
     wide = next((word for word in ("avx512f", "avx2") if word in features), "")
-    return " ".join(filter(None, [names[0] if names else platform.processor() or platform.machine(), wide]))
+    return " ".join(
+        filter(None, [names[0] if names else platform.processor() or platform.machine(), wide])
+    )
 
 
 def best_seconds(work, x, turns):

@@ -27,6 +27,7 @@ from lossbook.utils.validation import require
 
 __all__ = ["BACKBONES", "WAYS", "LOOP", "TENSORS", "FIT", "training", "table", "setting"]
 
+
 class Way(NamedTuple):
     """One way to train; the defaults are the loop over tensors that all tricks are compared with."""
 
@@ -64,7 +65,9 @@ class OneByOne(torch.utils.data.Dataset):
     def __init__(self, images, labels):
         self.pixels, self.labels = (255 * images[:, 0]).round().byte(), labels
         transforms = import_torchvision().transforms
-        self.transform = transforms.Compose([transforms.RandomCrop(images.shape[-1], padding=SHIFT), transforms.ToTensor()])
+        self.transform = transforms.Compose(
+            [transforms.RandomCrop(images.shape[-1], padding=SHIFT), transforms.ToTensor()]
+        )
 
     def __len__(self):
         return len(self.labels)
@@ -73,7 +76,9 @@ class OneByOne(torch.utils.data.Dataset):
         return self.transform(Image.fromarray(self.pixels[i].numpy())), int(self.labels[i])
 
 
-def training(split, rounds=7, device="cpu", ways=tuple(WAYS), sizes=None, made_by=None, progress=print):
+def training(
+    split, rounds=7, device="cpu", ways=tuple(WAYS), sizes=None, made_by=None, progress=print
+):
     """Measure all ``ways`` on each backbone; returns a record for JSON.
 
     ``split`` is a :class:`lossbook.data.Split` to train on, from its start; ``sizes`` (backbone → images a visit)
@@ -81,21 +86,41 @@ def training(split, rounds=7, device="cpu", ways=tuple(WAYS), sizes=None, made_b
     warms up and, for torch.compile, compiles. Raises ``ValueError`` for an unknown way or too few images.
     """
     unknown = set(ways) - set(WAYS)
-    require(not unknown and rounds >= 1, f"ways = {ways}, rounds = {rounds}: expected ways among {', '.join(WAYS)}, and a round")
+    require(
+        not unknown and rounds >= 1,
+        f"ways = {ways}, rounds = {rounds}: expected ways among {', '.join(WAYS)}, and a round",
+    )
     sizes = sizes or {name: images for name, (_, images) in BACKBONES.items()}
-    record = {"format": 1, "benchmark": "training", "rounds": rounds, "machine": machine(device),
-              "made_by": made_by or {}, "rows": []}
+    record = {
+        "format": 1,
+        "benchmark": "training",
+        "rounds": rounds,
+        "machine": machine(device),
+        "made_by": made_by or {},
+        "rows": [],
+    }
     for name, images in sizes.items():
-        require(images <= len(split), f"{images} images a visit were asked for, the data set has {len(split)}")
+        require(
+            images <= len(split),
+            f"{images} images a visit were asked for, the data set has {len(split)}",
+        )
         part = Split(split.images[:images], split.labels[:images], split.classes)
-        visits = {way: _visits(WAYS[way], BACKBONES[name][0], part, torch.device(device)) for way in ways}
+        visits = {
+            way: _visits(WAYS[way], BACKBONES[name][0], part, torch.device(device)) for way in ways
+        }
         seconds = {way: [] for way in ways}
         for _, way in itertools.product(range(rounds + 1), ways):
             seconds[way].append(next(visits[way]))
         for way in ways:
             first, *rest = seconds[way]
-            row = {"backbone": name, "way": way, "images": images, "first": first, "seconds": rest,
-                   "median": statistics.median(rest)}
+            row = {
+                "backbone": name,
+                "way": way,
+                "images": images,
+                "first": first,
+                "seconds": rest,
+                "median": statistics.median(rest),
+            }
             record["rows"].append(row)
             progress(f"{name:14} {way:34} {images / row['median']:8.0f} images/s")
     return record
@@ -104,20 +129,36 @@ def training(split, rounds=7, device="cpu", ways=tuple(WAYS), sizes=None, made_b
 def _visits(way, backbone, split, device):
     """Seconds of one pass over ``split`` after the other, without end, by one network that goes on training."""
     torch.manual_seed(0)
-    model, head = backbone(2).to(device), heads.ArcFace(2, len(split.classes), scale=16, margin=0.3).to(device)
+    model, head = (
+        backbone(2).to(device),
+        heads.ArcFace(2, len(split.classes), scale=16, margin=0.3).to(device),
+    )
     if way.fit:
         few = Split(split.images[:10], split.labels[:10], split.classes)
         dataset = Dataset("benchmark", split, few)
         while True:
-            run = fit(model, head, dataset, epochs=1, batch_size=way.batch_size, max_shift=SHIFT, device=device,
-                      precision=way.precision, warm_start=True, snapshot_size=10, progress=False)
+            run = fit(
+                model,
+                head,
+                dataset,
+                epochs=1,
+                batch_size=way.batch_size,
+                max_shift=SHIFT,
+                device=device,
+                precision=way.precision,
+                warm_start=True,
+                snapshot_size=10,
+                progress=False,
+            )
             yield float(run.history.seconds.sum())
     if way.channels_last:
         model.to(memory_format=torch.channels_last)
     embed = torch.compile(model) if way.compiled else model
     parameters = [*model.parameters(), *head.parameters()]
     recipe = Recipe()
-    optimizer = torch.optim.AdamW(parameters, recipe.learning_rate, weight_decay=recipe.weight_decay, fused=way.fused)
+    optimizer = torch.optim.AdamW(
+        parameters, recipe.learning_rate, weight_decay=recipe.weight_decay, fused=way.fused
+    )
     while True:
         wait(parameters[0])
         start = time.perf_counter()
@@ -134,7 +175,9 @@ def _visits(way, backbone, split, device):
 
 
 def _loaded(split, batch_size, device):
-    for images, labels in DataLoader(OneByOne(split.images, split.labels), batch_size, shuffle=True):
+    for images, labels in DataLoader(
+        OneByOne(split.images, split.labels), batch_size, shuffle=True
+    ):
         yield images.to(device), labels.to(device)
 
 
@@ -147,10 +190,21 @@ def _gathered(split, batch_size, device):
 
 def table(record):
     """A DataFrame, one row a backbone and way: ``rate`` (images/s), its ratios ``to_loop`` and ``to_tensors``, ``first`` (s)."""
-    frame = pd.DataFrame([{"backbone": row["backbone"], "way": row["way"], "rate": row["images"] / row["median"],
-                           "first": row["first"]} for row in record["rows"]])
+    frame = pd.DataFrame(
+        [
+            {
+                "backbone": row["backbone"],
+                "way": row["way"],
+                "rate": row["images"] / row["median"],
+                "first": row["first"],
+            }
+            for row in record["rows"]
+        ]
+    )
     for column, way in (("to_loop", LOOP), ("to_tensors", TENSORS)):
-        frame[column] = frame.rate / frame.backbone.map(frame[frame.way == way].set_index("backbone").rate)
+        frame[column] = frame.rate / frame.backbone.map(
+            frame[frame.way == way].set_index("backbone").rate
+        )
     return frame
 
 

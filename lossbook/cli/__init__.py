@@ -1,2 +1,1 @@
 """The command line: ``lossbook COMMAND``, a module a command group."""
-

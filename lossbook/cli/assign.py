@@ -4,5 +4,7 @@ from lossbook.teaching import assign
 
 
 def assign_chapter(options):
-    for path in assign.release(options.chapter, options.out, options.seed, options.points, options.solutions):
+    for path in assign.release(
+        options.chapter, options.out, options.seed, options.points, options.solutions
+    ):
         print(path)

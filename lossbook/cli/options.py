@@ -3,8 +3,10 @@
 from lossbook import backbones, data, profiles
 
 BACKBONES = {
-    "LeNetPP": backbones.LeNetPP, "LeNetPP.small": backbones.LeNetPP.small,
-    "MiniResNet18": backbones.MiniResNet18, "ConvNet": backbones.ConvNet,
+    "LeNetPP": backbones.LeNetPP,
+    "LeNetPP.small": backbones.LeNetPP.small,
+    "MiniResNet18": backbones.MiniResNet18,
+    "ConvNet": backbones.ConvNet,
 }
 
 
@@ -14,4 +16,8 @@ def resolve_training(options):
     dataset = data.load(options.dataset or profile.dataset)
     if options.classes is not None:
         dataset = dataset.first(options.classes)
-    return profile, dataset, {**profile.recipe, **({} if options.epochs is None else {"epochs": options.epochs})}
+    return (
+        profile,
+        dataset,
+        {**profile.recipe, **({} if options.epochs is None else {"epochs": options.epochs})},
+    )

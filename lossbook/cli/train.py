@@ -15,6 +15,7 @@ def train(options):
     if not options.class_parallel:
         return _train(options, device=options.device)
     from lossbook.training import class_parallel  # not every build of PyTorch can do this
+
     with class_parallel.join_process_group(options.device) as ranks:
         _train(options, device=ranks.device, ranks=ranks)
 
@@ -24,32 +25,54 @@ def _train(options, device, ranks=None):
     folder = _folder(options)
     backbone = BACKBONES[options.backbone] if options.backbone else profile.backbone
     head = heads.from_preset(options.name, options.embedding_dim, len(dataset.classes))
-    run = training.fit(backbone(options.embedding_dim), head, dataset, seed=options.seed, device=device,
-                       checkpoint=folder / "checkpoint", ranks=ranks, **recipe)
+    run = training.fit(
+        backbone(options.embedding_dim),
+        head,
+        dataset,
+        seed=options.seed,
+        device=device,
+        checkpoint=folder / "checkpoint",
+        ranks=ranks,
+        **recipe,
+    )
     if ranks and ranks.rank > 0:
-        return                      # the first rank writes and speaks for all
-    run.config["made_by"] = {"preset": options.name, "embedding_dim": options.embedding_dim,
-                             "backbone": next(name for name, make in BACKBONES.items() if make == backbone)}
+        return  # the first rank writes and speaks for all
+    run.config["made_by"] = {
+        "preset": options.name,
+        "embedding_dim": options.embedding_dim,
+        "backbone": next(name for name, make in BACKBONES.items() if make == backbone),
+    }
     run.save(folder / "run.npz")
     last = run.history.iloc[-1]
-    print(f"{options.name}: {run.name} on {dataset.name}, {len(run.history)} epochs, {run.history.seconds.sum():.0f} s: "
-          f"train accuracy {last.train_acc:.2%}, test accuracy {last.test_acc:.2%} (both without margin)")
+    print(
+        f"{options.name}: {run.name} on {dataset.name}, {len(run.history)} epochs, {run.history.seconds.sum():.0f} s: "
+        f"train accuracy {last.train_acc:.2%}, test accuracy {last.test_acc:.2%} (both without margin)"
+    )
     print(f"saved in {folder}; next: python -m lossbook animate {options.name}")
 
 
 def evaluate(options):
     run, folder = _trained(options)
     if "made_by" not in run.config:
-        raise ValueError(f"{folder / 'run.npz'} was not written by python -m lossbook train: it does not tell its network")
+        raise ValueError(
+            f"{folder / 'run.npz'} was not written by python -m lossbook train: it does not tell its network"
+        )
     made = run.config["made_by"]
     dataset = data.load(run.config["dataset"])
     backbone = BACKBONES[made["backbone"]](made["embedding_dim"])
     head = heads.from_preset(made["preset"], made["embedding_dim"], len(dataset.classes))
     if not load_weights(folder / "checkpoint", backbone, head).equals(run.history):
-        raise ValueError(f"{folder / 'checkpoint'} is not the end of the training in {folder / 'run.npz'}: another one was "
-                         f"started there since; finish it with python -m lossbook train {options.name}, or give another --out")
-    table = {split: format_scores(scores.score(backbone, head, getattr(dataset, split))) for split in ("train", "test")}
-    print(f"{options.name}: {run.name} on {dataset.name}, seed {options.seed} (no margin anywhere below)")
+        raise ValueError(
+            f"{folder / 'checkpoint'} is not the end of the training in {folder / 'run.npz'}: another one was "
+            f"started there since; finish it with python -m lossbook train {options.name}, or give another --out"
+        )
+    table = {
+        split: format_scores(scores.score(backbone, head, getattr(dataset, split)))
+        for split in ("train", "test")
+    }
+    print(
+        f"{options.name}: {run.name} on {dataset.name}, seed {options.seed} (no margin anywhere below)"
+    )
     print(pd.DataFrame(table).to_string())
 
 
@@ -59,7 +82,12 @@ def animate(options):
     for split in ("train", "test"):
         figures.animate(run, split=split, view=options.view).save(folder / f"{split}.gif")
         draw(run, split=split).savefig(folder / f"{split}.png")
-    print("wrote " + ", ".join(str(folder / name) for name in ("train.gif", "train.png", "test.gif", "test.png")))
+    print(
+        "wrote "
+        + ", ".join(
+            str(folder / name) for name in ("train.gif", "train.png", "test.gif", "test.png")
+        )
+    )
 
 
 def format_scores(scores):
@@ -86,6 +114,8 @@ def _folder(options):
 def _trained(options):
     folder = _folder(options)
     if not (folder / "run.npz").exists():
-        raise FileNotFoundError(f"no finished training in {folder}: run python -m lossbook train {options.name} "
-                                "first, with the same --seed and --out")
+        raise FileNotFoundError(
+            f"no finished training in {folder}: run python -m lossbook train {options.name} "
+            "first, with the same --seed and --out"
+        )
     return training.Run.load(folder / "run.npz"), folder

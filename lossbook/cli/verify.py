@@ -17,15 +17,22 @@ from lossbook.utils.validation import require
 
 __all__ = ["verify", "read_embedding", "read_module"]
 
+
 def verify(options):
     """Score the embedding that the command line names, print a table and, if asked, write it as JSON."""
     protocol = None
-    require(options.images is None or options.lfw is None, "both --images and --lfw are given: choose one")
+    require(
+        options.images is None or options.lfw is None,
+        "both --images and --lfw are given: choose one",
+    )
     if options.images is None and options.lfw is None:
         x, labels = read_embedding(options.embedding)
     elif options.lfw is None:
         split = image_folder.images_in(options.images, options.size, options.invert)
-        x, labels = embed(read_module(options.embedding), split.images).numpy(), split.labels.numpy()
+        x, labels = (
+            embed(read_module(options.embedding), split.images).numpy(),
+            split.labels.numpy(),
+        )
     else:
         faces = lfw.lfw_pairs(options.lfw, options.size)
         x, labels = embed(read_module(options.embedding), faces.images).numpy(), faces.labels
@@ -33,7 +40,9 @@ def verify(options):
     found = verification.report(x, labels, protocol, kind=options.similarity, seed=options.seed)
     print(format_report(found))
     if options.json:
-        text = json.dumps({"embedding": options.embedding, **found}, indent=1, allow_nan=False) + "\n"
+        text = (
+            json.dumps({"embedding": options.embedding, **found}, indent=1, allow_nan=False) + "\n"
+        )
         write_atomically(options.json, lambda file: file.write(text.encode()))
         print(f"wrote {options.json}")
 
@@ -48,15 +57,24 @@ def read_embedding(path):
         with np.load(path) as packed:
             arrays = dict(packed)
     except FileNotFoundError:
-        raise FileNotFoundError(f"no file at {path}: give an NPZ file with arrays x and labels, or a module as "
-                                "package.module:function together with --images") from None
+        raise FileNotFoundError(
+            f"no file at {path}: give an NPZ file with arrays x and labels, or a module as "
+            "package.module:function together with --images"
+        ) from None
     except (zipfile.BadZipFile, EOFError, TypeError, ValueError, OSError) as error:
-        raise ValueError(f"{path} is not an NPZ file ({error}): numpy.savez(path, x=x, labels=labels) writes one") from None
-    require({"x", "labels"} <= set(arrays), f"{path} holds the arrays {', '.join(arrays)}: "
-            "expected x, one embedding a row, and labels, one identity a row")
+        raise ValueError(
+            f"{path} is not an NPZ file ({error}): numpy.savez(path, x=x, labels=labels) writes one"
+        ) from None
+    require(
+        {"x", "labels"} <= set(arrays),
+        f"{path} holds the arrays {', '.join(arrays)}: "
+        "expected x, one embedding a row, and labels, one identity a row",
+    )
     x, labels = arrays["x"], arrays["labels"]
-    require(labels.ndim == 1 and len(labels) == len(x), f"{path}: x has shape {x.shape} and labels {labels.shape}: "
-                                                       "expected (N, d) and (N,)")
+    require(
+        labels.ndim == 1 and len(labels) == len(x),
+        f"{path}: x has shape {x.shape} and labels {labels.shape}: expected (N, d) and (N,)",
+    )
     return x, np.unique(labels, return_inverse=True)[1]
 
 
@@ -67,8 +85,11 @@ def read_module(name):
     grey images ``(N, 1, size, size)`` in [0, 1]. Raises ``ValueError`` if there is none.
     """
     module, _, function = name.partition(":")
-    require(module and function, f"{name!r}: to embed images, name a function that returns a torch module as "
-                                 "package.module:function, e.g. mynet:load")
+    require(
+        module and function,
+        f"{name!r}: to embed images, name a function that returns a torch module as "
+        "package.module:function, e.g. mynet:load",
+    )
     sys.path.insert(0, "")
     try:
         made = getattr(importlib.import_module(module), function)()
@@ -76,5 +97,8 @@ def read_module(name):
         raise ValueError(f"{name!r} cannot be called: {error}") from error
     finally:
         sys.path.remove("")
-    require(isinstance(made, torch.nn.Module), f"{name} returned {type(made).__name__}, expected a torch.nn.Module")
+    require(
+        isinstance(made, torch.nn.Module),
+        f"{name} returned {type(made).__name__}, expected a torch.nn.Module",
+    )
     return made

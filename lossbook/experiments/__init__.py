@@ -1,2 +1,1 @@
 """Experiments: what makes the saved results of the book."""
-

@@ -16,11 +16,18 @@ from lossbook.utils.records import FOLDER
 
 __all__ = ["Cell", "PLAN", "run", "load"]
 
-IMAGES, EMBEDDING_DIM = 1000, 16                  # few images, so that a network can learn wrong labels by heart
+IMAGES, EMBEDDING_DIM = 1000, 16  # few images, so that a network can learn wrong labels by heart
 RECIPE = {"epochs": 12, "batch_size": 64, "learning_rate": 5e-3}
 SUB_CENTRES = "SubCenterArcFace_s16_m0.3_K3"
-LOSSES = ("softmax", "norm-softmax_s16", "ArcFace_s16_m0.3", SUB_CENTRES, "CosFace_s16_m0.2", "A-softmax_v1",
-          "L-softmax_v1")
+LOSSES = (
+    "softmax",
+    "norm-softmax_s16",
+    "ArcFace_s16_m0.3",
+    SUB_CENTRES,
+    "CosFace_s16_m0.2",
+    "A-softmax_v1",
+    "L-softmax_v1",
+)
 SHARES = (0, 0.1, 0.2, 0.3, 0.4)
 
 
@@ -39,7 +46,9 @@ class Cell(NamedTuple):
 PLAN = [Cell(row, share, seed) for row in LOSSES for share in SHARES for seed in range(3)]
 
 
-def run(cells, folder, *, dataset=None, backbone=LeNetPP.small, made_by=None, device=None, **recipe):
+def run(
+    cells, folder, *, dataset=None, backbone=LeNetPP.small, made_by=None, device=None, **recipe
+):
     """Train every cell that is not in ``folder`` yet; (record, arrays) as :func:`lossbook.experiments.resumable.load`.
 
     ``dataset`` is by default every fourth of the embedded training digits, a class like any other,
@@ -49,11 +58,24 @@ def run(cells, folder, *, dataset=None, backbone=LeNetPP.small, made_by=None, de
     if dataset is None:
         digits = data.load("mnist5k")
         few = stratified_positions(digits.train.labels, IMAGES)
-        dataset = data.Dataset("mnist5k, 1,000 images", data.Split(digits.train.images[few], digits.train.labels[few],
-                                                                   digits.classes), digits.test)
-    about = {"dataset": dataset.name, "data_sha256": checksums(dataset), "asked": recipe, "embedding_dim": EMBEDDING_DIM}
-    return resumable.run(cells, lambda cell: (_measured(cell, dataset, backbone, device, recipe), {}), folder, about,
-                           made_by)
+        dataset = data.Dataset(
+            "mnist5k, 1,000 images",
+            data.Split(digits.train.images[few], digits.train.labels[few], digits.classes),
+            digits.test,
+        )
+    about = {
+        "dataset": dataset.name,
+        "data_sha256": checksums(dataset),
+        "asked": recipe,
+        "embedding_dim": EMBEDDING_DIM,
+    }
+    return resumable.run(
+        cells,
+        lambda cell: (_measured(cell, dataset, backbone, device, recipe), {}),
+        folder,
+        about,
+        made_by,
+    )
 
 
 def load(folder=None):
@@ -72,7 +94,16 @@ def _measured(cell, dataset, backbone, device, recipe):
     """Accuracies without margin: on clean test labels, on flipped training images by wrong and true label."""
     noisy, flipped = flip_labels(dataset, cell.share, cell.seed)
     model, head = backbone(EMBEDDING_DIM), head_named(cell.row, EMBEDDING_DIM, len(dataset.classes))
-    run = fit(model, head, noisy, seed=cell.seed, device=device, progress=False, snapshot_size=10, **recipe)
+    run = fit(
+        model,
+        head,
+        noisy,
+        seed=cell.seed,
+        device=device,
+        progress=False,
+        snapshot_size=10,
+        **recipe,
+    )
     head.eval()
     with torch.no_grad():
         said = head(embed(model, dataset.train.images).to(head.weight.device)).argmax(dim=1).cpu()
@@ -80,9 +111,15 @@ def _measured(cell, dataset, backbone, device, recipe):
     def share(right):
         return float(right[flipped].double().mean()) if flipped.any() else None
 
-    return {**cell._asdict(), "loss": run.name, "test": float(run.history.test_acc.iloc[-1]),
-            "best_test": float(run.history.test_acc.max()), "train": float(run.history.train_acc.iloc[-1]),
-            "flipped_as_labelled": share(said == noisy.train.labels),
-            "flipped_as_true": share(said == dataset.train.labels),
-            "device": run.config["device"], "versions": run.config["versions"],
-            "seconds": round(float(run.history.seconds.sum()), 1)}
+    return {
+        **cell._asdict(),
+        "loss": run.name,
+        "test": float(run.history.test_acc.iloc[-1]),
+        "best_test": float(run.history.test_acc.max()),
+        "train": float(run.history.train_acc.iloc[-1]),
+        "flipped_as_labelled": share(said == noisy.train.labels),
+        "flipped_as_true": share(said == dataset.train.labels),
+        "device": run.config["device"],
+        "versions": run.config["versions"],
+        "seconds": round(float(run.history.seconds.sum()), 1),
+    }

@@ -23,14 +23,26 @@ from lossbook.training.loop import fit
 from lossbook.utils.records import FOLDER
 from lossbook.utils.validation import require
 
-__all__ = ["Cell", "PLAN", "RECIPE", "HELD_OUT", "known_and_strangers", "all_images", "fewer_classes", "head_named", "run", "verification_record", "load"]
+__all__ = [
+    "Cell",
+    "PLAN",
+    "RECIPE",
+    "HELD_OUT",
+    "known_and_strangers",
+    "all_images",
+    "fewer_classes",
+    "head_named",
+    "run",
+    "verification_record",
+    "load",
+]
 
 KNOWN = ("Balinese", "Early_Aramaic", "Greek", "Korean", "Latin")
 HELD_OUT = ("Japanese_(katakana)", "Sanskrit", "Tagalog")
 RECIPE = {"epochs": 20, "batch_size": 64, "learning_rate": 5e-3}
 MOST, RESAMPLES = 50_000, 200
-GRID = np.geomspace(1e-4, 1, 25)                  # FARs at which a ROC is kept
-BINS = np.linspace(-1, 1, 61)                     # of cosines
+GRID = np.geomspace(1e-4, 1, 25)  # FARs at which a ROC is kept
+BINS = np.linspace(-1, 1, 61)  # of cosines
 
 
 class Cell(NamedTuple):
@@ -55,8 +67,18 @@ OTHERS = {
     "range": (euclidean.Range, "cosine"),
     "marginal": (euclidean.Marginal, "cosine"),
 }
-LOSSES = ("softmax", "norm-softmax_s16", "L-softmax_v1", "A-softmax_v1", "CosFace_s16_m0.2", "ArcFace_s16_m0.3")
-WITHOUT, WITH = "norm-softmax_s16", "ArcFace_s16_m0.3"        # the pair whose difference is followed over d, C and s
+LOSSES = (
+    "softmax",
+    "norm-softmax_s16",
+    "L-softmax_v1",
+    "A-softmax_v1",
+    "CosFace_s16_m0.2",
+    "ArcFace_s16_m0.3",
+)
+WITHOUT, WITH = (
+    "norm-softmax_s16",
+    "ArcFace_s16_m0.3",
+)  # the pair whose difference is followed over d, C and s
 _SETTINGS = [
     *[Cell(row) for row in LOSSES],
     *[Cell(f"ArcFace_s16_m{m}") for m in (0.1, 0.5)],
@@ -75,23 +97,36 @@ def known_and_strangers(dataset):
     """
     alphabets = {name.split("/")[0] for name in dataset.classes}
     missing = [name for name in KNOWN + HELD_OUT if name not in alphabets]
-    require(not missing, f"{dataset.name} has no alphabet {', '.join(missing)}: the experiment needs Omniglot's "
-                         f"{', '.join(KNOWN + HELD_OUT)}")
-    used, held_out = ([name for name in dataset.classes if name.split("/")[0] in chosen]
-                      for chosen in (KNOWN + HELD_OUT, HELD_OUT))
+    require(
+        not missing,
+        f"{dataset.name} has no alphabet {', '.join(missing)}: the experiment needs Omniglot's "
+        f"{', '.join(KNOWN + HELD_OUT)}",
+    )
+    used, held_out = (
+        [name for name in dataset.classes if name.split("/")[0] in chosen]
+        for chosen in (KNOWN + HELD_OUT, HELD_OUT)
+    )
     return dataset.only(used).split_classes(held_out)
 
 
 def all_images(dataset):
     """(images, labels) of both halves of a data set: of classes that no training saw, all can be verified."""
     halves = dataset.train, dataset.test
-    return torch.cat([half.images for half in halves]), torch.cat([half.labels for half in halves]).numpy()
+    return torch.cat([half.images for half in halves]), torch.cat(
+        [half.labels for half in halves]
+    ).numpy()
 
 
 def fewer_classes(dataset, count):
     """``count`` of the classes, spread evenly over the list, so that every alphabet keeps its share."""
-    require(2 <= count <= len(dataset.classes), f"count = {count}: {dataset.name} has {len(dataset.classes)} classes")
-    kept = [dataset.classes[i] for i in np.linspace(0, len(dataset.classes) - 1, count).round().astype(int)]
+    require(
+        2 <= count <= len(dataset.classes),
+        f"count = {count}: {dataset.name} has {len(dataset.classes)} classes",
+    )
+    kept = [
+        dataset.classes[i]
+        for i in np.linspace(0, len(dataset.classes) - 1, count).round().astype(int)
+    ]
     return dataset.only(kept)
 
 
@@ -110,10 +145,18 @@ def run(cells, known, strangers, folder, backbone, *, made_by=None, device=None,
     Raises ``ValueError`` if the folder holds an experiment of other images or another recipe.
     """
     asked = {**RECIPE, **recipe}
-    about = {"dataset": known.name, "asked": asked,
-             "data_sha256": {"known": checksums(known), "strangers": checksums(strangers)}}
-    return resumable.run(cells, lambda cell: _measured(cell, known, strangers, backbone, device, asked), folder,
-                           about, made_by)
+    about = {
+        "dataset": known.name,
+        "asked": asked,
+        "data_sha256": {"known": checksums(known), "strangers": checksums(strangers)},
+    }
+    return resumable.run(
+        cells,
+        lambda cell: _measured(cell, known, strangers, backbone, device, asked),
+        folder,
+        about,
+        made_by,
+    )
 
 
 def load(folder=None):
@@ -134,15 +177,29 @@ def verification_record(x, labels, kind="cosine"):
 
     def measures(scores, same, weight):
         curve = verification.roc(scores, same, weight)
-        return np.array([verification.eer_of(curve), *(verification.tar_of(curve, far) for far in [*fars, *GRID])])
+        return np.array(
+            [
+                verification.eer_of(curve),
+                *(verification.tar_of(curve, far) for far in [*fars, *GRID]),
+            ]
+        )
 
     interval = by_identity(measures, scores, chosen, labels, RESAMPLES)
     count = 1 + len(fars)
     names = ["eer", *(f"tar@{far:g}" for far in fars)]
-    found = {"identities": len(np.unique(labels)), "images": len(labels), "genuine_pairs": int(chosen.same.sum()),
-             "impostor_pairs": int((~chosen.same).sum()),
-             **{name: [round(float(v), 5) for v in (interval.estimate[i], interval.low[i], interval.high[i])]
-                for i, name in enumerate(names)}}
+    found = {
+        "identities": len(np.unique(labels)),
+        "images": len(labels),
+        "genuine_pairs": int(chosen.same.sum()),
+        "impostor_pairs": int((~chosen.same).sum()),
+        **{
+            name: [
+                round(float(v), 5)
+                for v in (interval.estimate[i], interval.low[i], interval.high[i])
+            ]
+            for i, name in enumerate(names)
+        },
+    }
     band = np.stack([interval.estimate, interval.low, interval.high])[:, count:]
     band[:, GRID * found["impostor_pairs"] < 1] = np.nan
     gallery, probe = gallery_and_probe(labels)
@@ -150,9 +207,13 @@ def verification_record(x, labels, kind="cosine"):
     place = ranks(x[gallery], labels[gallery], x[probe], labels[probe], kind)
     found["rank_1"] = float(np.mean(place == 1))
     return found, {
-        "estimate": interval.estimate[:count], "resampled": interval.resampled[:, :count].astype(np.float32),
+        "estimate": interval.estimate[:count],
+        "resampled": interval.resampled[:, :count].astype(np.float32),
         "band": band.astype(np.float32),
-        "histogram": np.stack([np.histogram(cosine[chosen.same == genuine], BINS)[0] for genuine in (True, False)])}
+        "histogram": np.stack(
+            [np.histogram(cosine[chosen.same == genuine], BINS)[0] for genuine in (True, False)]
+        ),
+    }
 
 
 def _measured(cell, known, strangers, backbone, device, recipe):
@@ -161,19 +222,41 @@ def _measured(cell, known, strangers, backbone, device, recipe):
     model = backbone(cell.embedding_dim)
     head, kind = head_named(cell.row, cell.embedding_dim, cell.classes)
     epochs = round(recipe["epochs"] * len(known.train) / len(chosen.train))
-    run = fit(model, head, chosen, seed=cell.seed, device=device, progress=False, snapshot_size=10,
-              **{**recipe, "epochs": epochs})
+    run = fit(
+        model,
+        head,
+        chosen,
+        seed=cell.seed,
+        device=device,
+        progress=False,
+        snapshot_size=10,
+        **{**recipe, "epochs": epochs},
+    )
     head.eval()
     x = embed(model, chosen.test.images)
     with torch.no_grad():
         right = (head(x.to(head.weight.device)).argmax(dim=1).cpu() == chosen.test.labels).double()
-    per_class = torch.zeros(cell.classes, dtype=torch.float64).index_add(0, chosen.test.labels, right)
+    per_class = torch.zeros(cell.classes, dtype=torch.float64).index_add(
+        0, chosen.test.labels, right
+    )
     images, labels = all_images(strangers)
     on_known, known_arrays = verification_record(x.numpy(), chosen.test.labels.numpy(), kind)
     on_strangers, stranger_arrays = verification_record(embed(model, images).numpy(), labels, kind)
-    found = {**cell._asdict(), "loss": run.name, "similarity": kind, "epochs": epochs, "device": run.config["device"],
-             "versions": run.config["versions"], "accuracy": float(right.mean()),
-             "train_accuracy": float(run.history.train_acc.iloc[-1]), "known": on_known, "strangers": on_strangers,
-             "seconds": round(float(run.history.seconds.sum()), 1)}
-    return found, {"right": (per_class / torch.bincount(chosen.test.labels)).numpy().astype(np.float32),
-                   **{f"known_{key}": known_arrays[key] for key in ("estimate", "resampled")}, **stranger_arrays}
+    found = {
+        **cell._asdict(),
+        "loss": run.name,
+        "similarity": kind,
+        "epochs": epochs,
+        "device": run.config["device"],
+        "versions": run.config["versions"],
+        "accuracy": float(right.mean()),
+        "train_accuracy": float(run.history.train_acc.iloc[-1]),
+        "known": on_known,
+        "strangers": on_strangers,
+        "seconds": round(float(run.history.seconds.sum()), 1),
+    }
+    return found, {
+        "right": (per_class / torch.bincount(chosen.test.labels)).numpy().astype(np.float32),
+        **{f"known_{key}": known_arrays[key] for key in ("estimate", "resampled")},
+        **stranger_arrays,
+    }

@@ -16,15 +16,26 @@ def table(record, rows, embedding_dim=64, classes=136):
     """A DataFrame, one line a loss, of means over seeds, in percent; ``spread`` is the largest minus the least EER."""
     lines = {}
     for row in rows:
-        own = [record["cells"][Cell(row, embedding_dim, classes, seed).name] for seed in range(SEEDS)]
+        own = [
+            record["cells"][Cell(row, embedding_dim, classes, seed).name] for seed in range(SEEDS)
+        ]
         eers = [100 * cell["strangers"]["eer"][0] for cell in own]
         lines[row] = {
             "closed accuracy": 100 * np.mean([cell["accuracy"] for cell in own]),
             "EER known": 100 * np.mean([cell["known"]["eer"][0] for cell in own]),
-            "EER strangers": np.mean(eers), "spread": max(eers) - min(eers),
-            **{f"TAR at {far}": 100 * np.mean([cell["strangers"][f"tar@{key}"][0] for cell in own])
-               for far, key in (("1e-1", "0.1"), ("1e-2", "0.01"), ("1e-3", "0.001"), ("1e-4", "0.0001"))},
-            "rank 1": 100 * np.mean([cell["strangers"].get("rank_1", np.nan) for cell in own])}
+            "EER strangers": np.mean(eers),
+            "spread": max(eers) - min(eers),
+            **{
+                f"TAR at {far}": 100 * np.mean([cell["strangers"][f"tar@{key}"][0] for cell in own])
+                for far, key in (
+                    ("1e-1", "0.1"),
+                    ("1e-2", "0.01"),
+                    ("1e-3", "0.001"),
+                    ("1e-4", "0.0001"),
+                )
+            },
+            "rank 1": 100 * np.mean([cell["strangers"].get("rank_1", np.nan) for cell in own]),
+        }
     return pd.DataFrame.from_dict(lines, orient="index")
 
 
@@ -49,17 +60,27 @@ def error_ratio(arrays, without, with_margin, measure, seed=0):
 
 def error_ratios(arrays, pairs, measures=MEASURES):
     """A DataFrame of :func:`gain` for several pairs of cells, a dict: title → (without, with margin)."""
-    return pd.DataFrame([dict(zip(("setting", "measure", "ratio", "low", "high"),
-                                  (title, measure, *error_ratio(arrays, *pair, measure))))
-                         for title, pair in pairs.items() for measure in measures])
+    return pd.DataFrame(
+        [
+            dict(
+                zip(
+                    ("setting", "measure", "ratio", "low", "high"),
+                    (title, measure, *error_ratio(arrays, *pair, measure)),
+                )
+            )
+            for title, pair in pairs.items()
+            for measure in measures
+        ]
+    )
 
 
 def _error(arrays, measure):
     """(rate, resampled rates (B,)) of one cell."""
     if measure == "closed-set errors":
         wrong = 1 - arrays["right"].astype(float)
-        draws = np.random.default_rng(0).multinomial(len(wrong), np.full(len(wrong), 1 / len(wrong)),
-                                                     size=len(arrays["resampled"]))
+        draws = np.random.default_rng(0).multinomial(
+            len(wrong), np.full(len(wrong), 1 / len(wrong)), size=len(arrays["resampled"])
+        )
         return wrong.mean(), draws @ wrong / len(wrong)
     if measure == "EER, known classes":
         return arrays["known_estimate"][0], arrays["known_resampled"][:, 0]

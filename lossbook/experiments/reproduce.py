@@ -19,7 +19,7 @@ from lossbook.utils.records import FOLDER
 
 __all__ = ["train_row", "reproduce", "check", "Agreement", "setting_of"]
 
-SNAPSHOT_SIZE = 500     # images of each half in the saved Run: enough for a figure, and small
+SNAPSHOT_SIZE = 500  # images of each half in the saved Run: enough for a figure, and small
 
 
 def train_row(name, dataset, backbone, embedding_dim=2, about=None, **options):
@@ -33,7 +33,9 @@ def train_row(name, dataset, backbone, embedding_dim=2, about=None, **options):
     return run, results.measure(model, head, dataset, run, name)
 
 
-def reproduce(names, dataset, backbone, *, embedding_dim=2, seeds=1, folder=None, made_by=None, **options):
+def reproduce(
+    names, dataset, backbone, *, embedding_dim=2, seeds=1, folder=None, made_by=None, **options
+):
     """Train every row of ``names`` with seeds 0 … ``seeds`` − 1; the list of records, trained now or before.
 
     Parameters
@@ -58,7 +60,9 @@ def reproduce(names, dataset, backbone, *, embedding_dim=2, seeds=1, folder=None
     """
     folder = Path(folder or FOLDER) / setting_of(dataset, embedding_dim)
     for name in names:
-        _network(name, dataset, backbone, embedding_dim)      # a wrong one is refused now, not after hours
+        _network(
+            name, dataset, backbone, embedding_dim
+        )  # a wrong one is refused now, not after hours
     images, records = checksums(dataset), []
     with tqdm(total=len(names) * seeds, desc="rows", unit="row") as bar:
         for seed in range(seeds):
@@ -68,11 +72,21 @@ def reproduce(names, dataset, backbone, *, embedding_dim=2, seeds=1, folder=None
                 result = stem.with_name(stem.name + ".json")
                 bar.set_postfix_str(f"{name}, seed {seed}")
                 if result.exists():
-                    record = _saved(result, images, _network(name, dataset, backbone, embedding_dim), options)
+                    record = _saved(
+                        result, images, _network(name, dataset, backbone, embedding_dim), options
+                    )
                 else:
                     about = {"data_sha256": images, "made_by": made_by or {}}
-                    run, record = train_row(name, dataset, backbone, embedding_dim, about, seed=seed,
-                                            checkpoint=checkpoint, **options)
+                    run, record = train_row(
+                        name,
+                        dataset,
+                        backbone,
+                        embedding_dim,
+                        about,
+                        seed=seed,
+                        checkpoint=checkpoint,
+                        **options,
+                    )
                     run.save(stem.with_name(stem.name + ".npz"))
                     records.save(record, result)
                     checkpoint.unlink()
@@ -105,18 +119,36 @@ def check(name, dataset, backbone, *, embedding_dim=2, seed=0, folder=None, devi
     """
     folder = Path(folder or FOLDER)
     setting = setting_of(dataset, embedding_dim)
-    saved = {record["seed"]: record for record in results.load(folder, setting) if record["row"] == name}
+    saved = {
+        record["seed"]: record for record in results.load(folder, setting) if record["row"] == name
+    }
     if seed not in saved:
-        raise FileNotFoundError(f"no saved result of {name} with seed {seed} in {folder / setting}: there is nothing "
-                                f"to check; make it with python -m lossbook reproduce {name}")
+        raise FileNotFoundError(
+            f"no saved result of {name} with seed {seed} in {folder / setting}: there is nothing "
+            f"to check; make it with python -m lossbook reproduce {name}"
+        )
     record = saved[seed]
     _same_images(record, checksums(dataset), name)
     _same_network(record, _network(name, dataset, backbone, embedding_dim), name)
-    _, again = train_row(name, dataset, backbone, embedding_dim, seed=seed, device=device,
-                         precision=record["precision"], **record["recipe"])
+    _, again = train_row(
+        name,
+        dataset,
+        backbone,
+        embedding_dim,
+        seed=seed,
+        device=device,
+        precision=record["precision"],
+        **record["recipe"],
+    )
     accuracies = [one["test"]["accuracy"] for one in saved.values()]
-    return Agreement(name, seed, record["test"]["accuracy"], again["test"]["accuracy"],
-                     results.prediction_half_width(accuracies, record["test"]["images"]), len(saved))
+    return Agreement(
+        name,
+        seed,
+        record["test"]["accuracy"],
+        again["test"]["accuracy"],
+        results.prediction_half_width(accuracies, record["test"]["images"]),
+        len(saved),
+    )
 
 
 def setting_of(dataset, embedding_dim):
@@ -137,8 +169,10 @@ def _saved(path, images, network, options):
     made = {**record["recipe"], "precision": record["precision"]}
     for key, value in options.items():
         if key in made and value != "auto" and made[key] != value:
-            raise ValueError(f"{path} was made with {key} = {made[key]}, now {value} is asked for: "
-                             "give another --out, or delete it to train it again")
+            raise ValueError(
+                f"{path} was made with {key} = {made[key]}, now {value} is asked for: "
+                "give another --out, or delete it to train it again"
+            )
     return record
 
 
@@ -146,11 +180,15 @@ def _same_network(record, network, where):
     here = type(network[0]).__name__, sum(p.numel() for part in network for p in part.parameters())
     made = record["backbone"], record["weights"]
     if here != made:
-        raise ValueError(f"{where} was made with {made[0]} and {made[1]:,} weights, here are {here[0]} and {here[1]:,}: "
-                         "give its profile or backbone, or another --out")
+        raise ValueError(
+            f"{where} was made with {made[0]} and {made[1]:,} weights, here are {here[0]} and {here[1]:,}: "
+            "give its profile or backbone, or another --out"
+        )
 
 
 def _same_images(record, images, where):
     if record["data_sha256"] != images:
-        raise ValueError(f"{where} was made from other images than those of {record['dataset']!r} here: "
-                         "the checksums differ; look at where the data come from")
+        raise ValueError(
+            f"{where} was made from other images than those of {record['dataset']!r} here: "
+            "the checksums differ; look at where the data come from"
+        )

@@ -15,6 +15,7 @@ from lossbook.utils.validation import require
 
 __all__ = ["run", "load"]
 
+
 def run(cells, measured, folder, about, made_by=None):
     """Measure every cell that ``folder`` does not hold yet; (record, arrays), as :func:`load` gives them.
 
@@ -33,22 +34,40 @@ def run(cells, measured, folder, about, made_by=None):
     ValueError
         If the folder holds an experiment about something else.
     """
-    folder, about = Path(folder), json.loads(json.dumps({"format": FORMAT, **about}))     # as the file will say it
+    folder, about = (
+        Path(folder),
+        json.loads(json.dumps({"format": FORMAT, **about})),
+    )  # as the file will say it
     record, arrays = {**about, "made_by": made_by or {}, "arrays": False, "cells": {}}, {}
     if (folder / "record.json").exists():
         record, arrays = load(folder)
         for key, value in about.items():
-            require(record[key] == value, f"{folder} holds an experiment whose {key} is {record[key]!r}, this one's is "
-                    f"{value!r}: give another folder, or delete that one to start afresh")
-    for cell in tqdm([cell for cell in cells if cell.name not in record["cells"]], desc=folder.name, unit="training"):
+            require(
+                record[key] == value,
+                f"{folder} holds an experiment whose {key} is {record[key]!r}, this one's is "
+                f"{value!r}: give another folder, or delete that one to start afresh",
+            )
+    for cell in tqdm(
+        [cell for cell in cells if cell.name not in record["cells"]],
+        desc=folder.name,
+        unit="training",
+    ):
         record["cells"][cell.name], arrays[cell.name] = measured(cell)
         record["arrays"] = record["arrays"] or bool(arrays[cell.name])
         if record["arrays"]:
             packed = io.BytesIO()
-            np.savez_compressed(packed, **{f"{name}/{key}": value
-                                           for name, own in arrays.items() for key, value in own.items()})
+            np.savez_compressed(
+                packed,
+                **{
+                    f"{name}/{key}": value
+                    for name, own in arrays.items()
+                    for key, value in own.items()
+                },
+            )
             write_atomically(folder / "record.npz", lambda file: file.write(packed.getvalue()))
-        records.save(record, folder / "record.json")      # last: what it names is in the other file by now
+        records.save(
+            record, folder / "record.json"
+        )  # last: what it names is in the other file by now
     return load(folder)
 
 
@@ -59,14 +78,18 @@ def load(folder):
     """
     folder = Path(folder)
     if not (folder / "record.json").exists():
-        raise FileNotFoundError(f"no experiment in {folder}: make it with python -m lossbook {folder.name}")
+        raise FileNotFoundError(
+            f"no experiment in {folder}: make it with python -m lossbook {folder.name}"
+        )
     record = records.read(folder / "record.json")
     arrays = {name: {} for name in record["cells"]}
     if not record["arrays"]:
         return record, arrays
     if not (folder / "record.npz").exists():
-        raise ResultError(f"{folder} has lost its record.npz, the arrays of {len(arrays)} cells: restore it, "
-                                  f"or delete the folder and make it again with python -m lossbook {folder.name}")
+        raise ResultError(
+            f"{folder} has lost its record.npz, the arrays of {len(arrays)} cells: restore it, "
+            f"or delete the folder and make it again with python -m lossbook {folder.name}"
+        )
     try:
         with np.load(folder / "record.npz") as packed:
             for key in packed.files:
@@ -74,6 +97,8 @@ def load(folder):
                 if name in arrays:
                     arrays[name][what] = packed[key]
     except (zipfile.BadZipFile, ValueError, EOFError) as error:
-        raise ResultError(f"{folder / 'record.npz'} is damaged ({error}): restore it, or delete the folder and "
-                                  f"make it again with python -m lossbook {folder.name}") from error
+        raise ResultError(
+            f"{folder / 'record.npz'} is damaged ({error}): restore it, or delete the folder and "
+            f"make it again with python -m lossbook {folder.name}"
+        ) from error
     return record, arrays

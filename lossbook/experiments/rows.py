@@ -11,6 +11,7 @@ from lossbook.heads.presets import PRESETS, preset_from_name
 
 __all__ = ["with_feasible_scale", "all_rows"]
 
+
 def with_feasible_scale(name, num_classes, embedding_dim=2):
     """The name of the row's twin with a feasible scale, or None if its own scale will do.
 
@@ -26,4 +27,9 @@ def with_feasible_scale(name, num_classes, embedding_dim=2):
 
 def all_rows(num_classes, embedding_dim=2):
     """All presets, each followed by its mended twin where it has one."""
-    return [name for preset in PRESETS for name in (preset, with_feasible_scale(preset, num_classes, embedding_dim)) if name]
+    return [
+        name
+        for preset in PRESETS
+        for name in (preset, with_feasible_scale(preset, num_classes, embedding_dim))
+        if name
+    ]

@@ -10,4 +10,31 @@ from lossbook.figures.sphere_plots import sphere, spherical_regions
 from lossbook.figures.training import angle_histograms, over_epochs, training_curves
 from lossbook.figures.verification import neighbours, roc_curves, score_histograms, worst_pairs
 
-__all__ = ["Animation", "animate", "build_times", "head_costs", "training_rates", "decision_boundaries", "regions", "sectors", "circle", "comparison", "embeddings", "filmstrip", "train_test", "against_noise", "error_ratios", "scale_margin_map", "target_curves", "sphere", "spherical_regions", "angle_histograms", "over_epochs", "training_curves", "neighbours", "roc_curves", "score_histograms", "worst_pairs"]
+__all__ = [
+    "Animation",
+    "animate",
+    "build_times",
+    "head_costs",
+    "training_rates",
+    "decision_boundaries",
+    "regions",
+    "sectors",
+    "circle",
+    "comparison",
+    "embeddings",
+    "filmstrip",
+    "train_test",
+    "against_noise",
+    "error_ratios",
+    "scale_margin_map",
+    "target_curves",
+    "sphere",
+    "spherical_regions",
+    "angle_histograms",
+    "over_epochs",
+    "training_curves",
+    "neighbours",
+    "roc_curves",
+    "score_histograms",
+    "worst_pairs",
+]

@@ -16,6 +16,7 @@ from lossbook.utils.files import write_atomically
 
 __all__ = ["animate", "Animation"]
 
+
 class Animation:
     """A GIF that repeats for ever: shows itself in a notebook, and ``save(path)`` writes it.
 
@@ -24,8 +25,15 @@ class Animation:
 
     def __init__(self, frames, durations, alt):
         buffer = io.BytesIO()
-        frames[0].save(buffer, format="GIF", save_all=True, append_images=frames[1:], duration=durations,
-                       loop=0, optimize=False)
+        frames[0].save(
+            buffer,
+            format="GIF",
+            save_all=True,
+            append_images=frames[1:],
+            duration=durations,
+            loop=0,
+            optimize=False,
+        )
         self.data, self.alt, self.size = buffer.getvalue(), alt, frames[0].size
 
     def save(self, path):
@@ -33,8 +41,10 @@ class Animation:
         write_atomically(path, lambda file: file.write(self.data))
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        return ({"image/gif": base64.b64encode(self.data).decode(), "text/plain": self.alt},
-                {"image/gif": {"alt": self.alt, "width": self.size[0]}})
+        return (
+            {"image/gif": base64.b64encode(self.data).decode(), "text/plain": self.alt},
+            {"image/gif": {"alt": self.alt, "width": self.size[0]}},
+        )
 
     def __repr__(self):
         return self.alt
@@ -68,7 +78,9 @@ def animate(run, split="both", view="plane", between=2, seconds=0.6):
         If the embeddings are not 2-D, the run has no snapshot, or an argument is outside its domain.
     """
     if between < 0 or not seconds > 0:
-        raise ValueError(f"between = {between!r}, seconds = {seconds!r}: expected at least 0, and above 0")
+        raise ValueError(
+            f"between = {between!r}, seconds = {seconds!r}: expected at least 0, and above 0"
+        )
     splits, last = ("train", "test") if split == "both" else (split,), snapshot_at(run, -1)
     frames, durations = [], []
     with matplotlib.style.context(["default", STYLE, {"figure.dpi": 90}]):
@@ -78,13 +90,16 @@ def animate(run, split="both", view="plane", between=2, seconds=0.6):
             for panel in panels:
                 panel.show(snapshot, f"{panel.split}, {title}")
             canvas.draw()
-            figure.set_layout_engine("none")                 # laid out once: nothing jumps between frames
+            figure.set_layout_engine("none")  # laid out once: nothing jumps between frames
             frames.append(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"))
             durations.append(1000 * seconds * share)
-    durations[-1] += 2000                                    # the end is what one wants to look at
+    durations[-1] += 2000  # the end is what one wants to look at
     shown = " and ".join(splits)
-    return Animation(_with_palette(frames), durations,
-                     f"{run.name}: {shown} embeddings ({view}), epoch 1 to {last.epoch}")
+    return Animation(
+        _with_palette(frames),
+        durations,
+        f"{run.name}: {shown} embeddings ({view}), epoch 1 to {last.epoch}",
+    )
 
 
 def _moments(snapshots, between):
@@ -96,10 +111,15 @@ def _moments(snapshots, between):
     for start, end in zip(snapshots, snapshots[1:]):
         yield start, f"epoch {start.epoch}", 2 * share
         for t in np.arange(1, between + 1) / (between + 1):
-            moved = {name: (1 - t) * getattr(start, name) + t * getattr(end, name)
-                     for name in ("train", "test", "weight")}
-            yield (SimpleNamespace(**moved, train_pred=start.train_pred, test_pred=start.test_pred),
-                   f"epoch {start.epoch} → {end.epoch}", share)
+            moved = {
+                name: (1 - t) * getattr(start, name) + t * getattr(end, name)
+                for name in ("train", "test", "weight")
+            }
+            yield (
+                SimpleNamespace(**moved, train_pred=start.train_pred, test_pred=start.test_pred),
+                f"epoch {start.epoch} → {end.epoch}",
+                share,
+            )
     yield snapshots[-1], f"epoch {snapshots[-1].epoch}", 1
 
 
@@ -109,7 +129,9 @@ def _with_palette(frames):
     """
     pure = np.array([to_rgb(color) for color in CLASS_COLORS])
     greys = np.linspace(to_rgb(INK), (1, 1, 1), 18)
-    colors = np.concatenate([pure, pure + (1 - pure) / 3, pure + (1 - pure) * 2 / 3, pure / 2, greys, [[0, 0, 0]]])
+    colors = np.concatenate(
+        [pure, pure + (1 - pure) / 3, pure + (1 - pure) * 2 / 3, pure / 2, greys, [[0, 0, 0]]]
+    )
     palette = Image.new("P", (1, 1))
     palette.putpalette((255 * colors).round().astype(np.uint8).tobytes())
     return [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]

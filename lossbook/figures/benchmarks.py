@@ -23,18 +23,37 @@ def head_costs(frame, title=None):
     figure, grid = axes(None, (7.2, 1.9 + 0.31 * len(names)), 1, len(panels), sharey=True)
     for ax, (column, title) in zip(grid[0], panels):
         for k, (C, rows) in enumerate(frame.groupby("classes")):
-            ax.scatter(rows[column], [names.index(name) + 0.18 * (1 - k) for name in rows.name], 34, CLASS_COLORS[k],
-                       marker=MARKERS[k], label=f"{C:,} classes", zorder=3)
+            ax.scatter(
+                rows[column],
+                [names.index(name) + 0.18 * (1 - k) for name in rows.name],
+                34,
+                CLASS_COLORS[k],
+                marker=MARKERS[k],
+                label=f"{C:,} classes",
+                zorder=3,
+            )
         ax.axvline(1, color=INK, linewidth=1)
         ax.grid(True)
-        ax.set(xscale="log", title=title, xlabel="times the plain linear layer's", yticks=range(len(names)),
-               yticklabels=[name.replace("pytorch-metric-learning", "PML") for name in names])
-        ticks = [t for t in (0.25, 0.5, 1, 2, 4, 8, 16, 32) if ax.get_xlim()[0] <= t <= ax.get_xlim()[1]]
+        ax.set(
+            xscale="log",
+            title=title,
+            xlabel="times the plain linear layer's",
+            yticks=range(len(names)),
+            yticklabels=[name.replace("pytorch-metric-learning", "PML") for name in names],
+        )
+        ticks = [
+            t for t in (0.25, 0.5, 1, 2, 4, 8, 16, 32) if ax.get_xlim()[0] <= t <= ax.get_xlim()[1]
+        ]
         ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
         ax.xaxis.set_minor_formatter(NullFormatter())
         ax.set_xticks(ticks)
         ax.tick_params(axis="y", length=0)
-    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, handletextpad=0.1)
+    figure.legend(
+        *grid[0, 0].get_legend_handles_labels(),
+        loc="outside lower center",
+        ncols=3,
+        handletextpad=0.1,
+    )
     return headline(figure, title) if title else figure
 
 
@@ -49,13 +68,27 @@ def training_rates(frame, title=None):
     ax = grid[0, 0]
     for k, (backbone, rows) in enumerate(frame.groupby("backbone", sort=False)):
         slowest = rows.rate[rows.to_loop == 1].item()
-        ax.scatter(rows.to_loop, [ways.index(way) + 0.14 * (1 - 2 * k) for way in rows.way], 40, CLASS_COLORS[k],
-                   marker=MARKERS[k], label=f"{backbone} (1 is {slowest:,.0f} images/s)", zorder=3)
+        ax.scatter(
+            rows.to_loop,
+            [ways.index(way) + 0.14 * (1 - 2 * k) for way in rows.way],
+            40,
+            CLASS_COLORS[k],
+            marker=MARKERS[k],
+            label=f"{backbone} (1 is {slowest:,.0f} images/s)",
+            zorder=3,
+        )
     ax.axvline(1, color=INK, linewidth=1)
     ax.grid(True)
-    ax.set(xlim=(0, 1.05 * frame.to_loop.max()), xlabel="times the images/s of the straightforward loop", yticks=range(len(ways)), yticklabels=ways)
+    ax.set(
+        xlim=(0, 1.05 * frame.to_loop.max()),
+        xlabel="times the images/s of the straightforward loop",
+        yticks=range(len(ways)),
+        yticklabels=ways,
+    )
     ax.tick_params(axis="y", length=0)
-    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=1, handletextpad=0.1)
+    figure.legend(
+        *ax.get_legend_handles_labels(), loc="outside lower center", ncols=1, handletextpad=0.1
+    )
     return headline(figure, title) if title else figure
 
 
@@ -66,8 +99,11 @@ def build_times(seconds, title=None):
     ``seconds`` is a DataFrame, one row per kind of build, with the columns ``whole``, ``executing`` and ``writing``.
     """
     minutes = seconds / 60
-    parts = {"executing pages": minutes.executing, "writing HTML": minutes.writing,
-             "starting": minutes.whole - minutes.executing - minutes.writing}
+    parts = {
+        "executing pages": minutes.executing,
+        "writing HTML": minutes.writing,
+        "starting": minutes.whole - minutes.executing - minutes.writing,
+    }
     figure, grid = axes(None, (7.2, 2.6))
     ax, start = grid[0, 0], 0
     for color, (label, took) in zip(CLASS_COLORS, parts.items()):

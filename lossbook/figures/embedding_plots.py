@@ -20,6 +20,7 @@ from lossbook.figures.views import Circle, Plane, side_by_side, snapshot_at, vie
 
 __all__ = ["embeddings", "circle", "train_test", "filmstrip", "comparison"]
 
+
 @styled
 def embeddings(run, split="test", epoch=-1, ax=None):
     """The 2-D embeddings of one split (``"train"`` or ``"test"``) at one epoch, in the plane.
@@ -62,10 +63,17 @@ def filmstrip(run, split="test", epochs=None, view="plane"):
     ``epochs`` are six by default, closer together at the start, where most happens.
     """
     if epochs is None:
-        epochs = np.unique(np.geomspace(1, snapshot_at(run, -1).epoch, 6).round().astype(int)).tolist()
+        epochs = np.unique(
+            np.geomspace(1, snapshot_at(run, -1).epoch, 6).round().astype(int)
+        ).tolist()
     snapshots = [snapshot_at(run, epoch) for epoch in epochs]
-    figure = _small_multiples([(f"epoch {s.epoch}", run, s, snapshots) for s in snapshots], split, view,
-                              sharex=True, sharey=True)
+    figure = _small_multiples(
+        [(f"epoch {s.epoch}", run, s, snapshots) for s in snapshots],
+        split,
+        view,
+        sharex=True,
+        sharey=True,
+    )
     return headline(figure, f"{run.name}, {split}")
 
 
@@ -73,10 +81,14 @@ def filmstrip(run, split="test", epochs=None, view="plane"):
 def comparison(runs, split="test", epoch=-1, view="circle"):
     """Several runs (a dict: title → Run) of one data set; in the plane, each on its own scale."""
     if len({tuple(run.classes) for run in runs.values()}) != 1:
-        raise ValueError(f"{len(runs)} runs were given, expected at least one, all with the same classes: "
-                         "colours and labels would mean different things")
+        raise ValueError(
+            f"{len(runs)} runs were given, expected at least one, all with the same classes: "
+            "colours and labels would mean different things"
+        )
     snapshots = [snapshot_at(run, epoch) for run in runs.values()]
-    figure = _small_multiples([(title, run, s, [s]) for (title, run), s in zip(runs.items(), snapshots)], split, view)
+    figure = _small_multiples(
+        [(title, run, s, [s]) for (title, run), s in zip(runs.items(), snapshots)], split, view
+    )
     return headline(figure, f"{split} embeddings")
 
 
@@ -86,7 +98,7 @@ def _small_multiples(panels, split, view, **shared):
     figure, grid = axes(None, (7.2, 0.4 + rows * (7.2 / columns + 0.45)), rows, columns, **shared)
     for ax, (title, run, snapshot, fitting) in zip(grid.flat, panels):
         view_named(view)(ax, run, split, fitting, small=True).show(snapshot, title)
-    for ax in grid.flat[len(panels):]:
+    for ax in grid.flat[len(panels) :]:
         ax.remove()
     if view == "plane":
         figure.supxlabel("x₁ (dimensionless)", fontsize=12)

@@ -20,6 +20,7 @@ from lossbook.figures.style import (
 
 __all__ = ["error_ratios", "scale_margin_map", "against_noise"]
 
+
 @styled
 def error_ratios(frame, xlabel="error rate with the margin / without it"):
     """Ratios of error rates with their intervals, a line a setting and a mark a measure; left of 1 the margin helps.
@@ -32,13 +33,28 @@ def error_ratios(frame, xlabel="error rate with the margin / without it"):
     ax = grid[0, 0]
     for k, (measure, marker) in enumerate(zip(measures, "os^D")):
         own = frame[frame.measure == measure]
-        y = [settings.index(setting) + (k - (len(measures) - 1) / 2) * 0.2 for setting in own.setting]
+        y = [
+            settings.index(setting) + (k - (len(measures) - 1) / 2) * 0.2 for setting in own.setting
+        ]
         color = [CLASS_COLORS[i] for i in (8, 0, 6, 4)][k]
-        ax.errorbar(own.ratio, y, xerr=[own.ratio - own.low, own.high - own.ratio], fmt=marker, color=color,
-                    label=measure, capsize=3, markersize=7, linewidth=1.6)
+        ax.errorbar(
+            own.ratio,
+            y,
+            xerr=[own.ratio - own.low, own.high - own.ratio],
+            fmt=marker,
+            color=color,
+            label=measure,
+            capsize=3,
+            markersize=7,
+            linewidth=1.6,
+        )
     ax.axvline(1, color=INK, linestyle=LINE_STYLES[1], linewidth=1.3)
-    ax.set(yticks=range(len(settings)), yticklabels=settings, xlabel=xlabel,
-           ylim=(len(settings) - 0.5, -0.5))
+    ax.set(
+        yticks=range(len(settings)),
+        yticklabels=settings,
+        xlabel=xlabel,
+        ylim=(len(settings) - 0.5, -0.5),
+    )
     ax.grid(True, axis="x")
     figure.legend(loc="outside upper left", ncols=2)
     return figure
@@ -46,7 +62,11 @@ def error_ratios(frame, xlabel="error rate with the margin / without it"):
 
 QUANTITIES = [
     ("test accuracy (%)", lambda cell: 100 * cell["accuracy"], "viridis"),
-    ("median gap between neighbours (degrees)", lambda cell: math.degrees(cell["gap_median"]), "cividis"),
+    (
+        "median gap between neighbours (degrees)",
+        lambda cell: math.degrees(cell["gap_median"]),
+        "cividis",
+    ),
 ]
 
 
@@ -64,27 +84,45 @@ def scale_margin_map(record):
     cells = {(cell["scale"], cell["margin"]): cell for cell in record["cells"]}
     missing = [(s, m) for s in scales for m in margins if (s, m) not in cells]
     if missing:
-        raise ValueError(f"the sweep is not finished: {len(missing)} of {len(scales) * len(margins)} cells are missing, "
-                         f"the first at s = {missing[0][0]:g}, m = {missing[0][1]:g}; run the same command again")
+        raise ValueError(
+            f"the sweep is not finished: {len(missing)} of {len(scales) * len(margins)} cells are missing, "
+            f"the first at s = {missing[0][0]:g}, m = {missing[0][1]:g}; run the same command again"
+        )
     angular = record["loss"] == "ArcFace"
     classes = record["classes"]
     limits = bounds.limits(classes)
     greatest = limits.greatest_angular_margin if angular else limits.greatest_cosine_margin
-    column = sum(s < limits.least_scale for s in scales)      # so many cells lie on the near side
+    column = sum(s < limits.least_scale for s in scales)  # so many cells lie on the near side
     row = sum(m <= greatest for m in margins)
     figure, grid = axes(None, (7.2, 7.6), 2, 1)
     for ax, (title, value, colors) in zip(grid[:, 0], QUANTITIES):
         values = np.array([[value(cells[s, m]) for s in scales] for m in margins])
         image = ax.pcolormesh(values, cmap=colors, edgecolors="white", linewidth=1.5)
         for (j, i), number in np.ndenumerate(values):
-            ax.text(i + 0.5, j + 0.5, f"{number:.0f}", ha="center", va="center", fontsize=11,
-                    color=on(image.cmap(image.norm(number))))
-        for look in ({"color": "white", "linewidth": 5}, {"color": INK, "linestyle": LINE_STYLES[1], "linewidth": 2}):
+            ax.text(
+                i + 0.5,
+                j + 0.5,
+                f"{number:.0f}",
+                ha="center",
+                va="center",
+                fontsize=11,
+                color=on(image.cmap(image.norm(number))),
+            )
+        for look in (
+            {"color": "white", "linewidth": 5},
+            {"color": INK, "linestyle": LINE_STYLES[1], "linewidth": 2},
+        ):
             ax.axvline(column, **look)
             ax.axhline(row, **look)
-        ax.set(title=title, xticks=np.arange(len(scales)) + 0.5, xticklabels=[f"{s:g}" for s in scales],
-               yticks=np.arange(len(margins)) + 0.5, yticklabels=[f"{m:g}" for m in margins],
-               xlabel="scale s", ylabel=f"margin m ({'radians' if angular else 'cosine'})")
+        ax.set(
+            title=title,
+            xticks=np.arange(len(scales)) + 0.5,
+            xticklabels=[f"{s:g}" for s in scales],
+            yticks=np.arange(len(margins)) + 0.5,
+            yticklabels=[f"{m:g}" for m in margins],
+            xlabel="scale s",
+            ylabel=f"margin m ({'radians' if angular else 'cosine'})",
+        )
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
     return headline(figure, f"{record['loss']} on {record['dataset']}, {classes} classes in 2-D")
@@ -108,11 +146,21 @@ def against_noise(frame, ylabel, columns=4):
         ax.plot(100 * means.index, means.drop(columns=loss), color=LIGHT, linewidth=1.3)
         ax.plot(100 * means.index, means[loss], color=CLASS_COLORS[0], linewidth=2)
         own = frame[frame.loss == loss]
-        ax.plot(100 * own.share, own.value, "o", color=INK, markersize=3.5, markerfacecolor="none", markeredgewidth=1)
+        ax.plot(
+            100 * own.share,
+            own.value,
+            "o",
+            color=INK,
+            markersize=3.5,
+            markerfacecolor="none",
+            markeredgewidth=1,
+        )
         ax.set_title(loss, fontsize=11)
         ax.xaxis.set_major_locator(MaxNLocator(3, integer=True, steps=[1, 2, 5, 10]))
         ax.grid(True, color=GREY, alpha=0.25)
-    for above, ax in zip(grid.flat[len(means.columns) - columns:], grid.flat[len(means.columns):]):
+    for above, ax in zip(
+        grid.flat[len(means.columns) - columns :], grid.flat[len(means.columns) :]
+    ):
         ax.remove()
         above.tick_params(labelbottom=True)
     figure.supxlabel("wrong labels (%)", fontsize=12)

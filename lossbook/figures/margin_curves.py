@@ -19,7 +19,6 @@ from lossbook.figures.style import (
 __all__ = ["target_curves"]
 
 
-
 @styled
 def target_curves(functions, points=721):
     """The target logit as a function of θ_y, and below it the derivative that gradient descent follows.
@@ -37,8 +36,12 @@ def target_curves(functions, points=721):
     figure, grid = axes(None, (7.2, 6.0), 2, 1, sharex=True)
     curves = [_target_and_slope(label, function, theta) for label, function in functions.items()]
     degrees = np.degrees(theta.numpy())
-    for ax, row, ylabel in zip(grid[:, 0], zip(*curves), ("target logit / s", "derivative / s (per radian)")):
-        for label, y, color, style in zip(functions, row, line_colors(functions), itertools.cycle(LINE_STYLES)):
+    for ax, row, ylabel in zip(
+        grid[:, 0], zip(*curves), ("target logit / s", "derivative / s (per radian)")
+    ):
+        for label, y, color, style in zip(
+            functions, row, line_colors(functions), itertools.cycle(LINE_STYLES)
+        ):
             ax.plot(degrees, y, color=color, linestyle=style, label=label)
         ax.set(ylabel=ylabel, xlim=(0, 180), xticks=range(0, 181, 30))
         ax.grid(True)
@@ -53,7 +56,9 @@ def _target_and_slope(label, function, theta):
     theta = theta.clone().requires_grad_()
     target = evaluate_target(label, function, torch.cos(theta))
     if not target.requires_grad:
-        raise TypeError(f"{label!r} returned a tensor without a gradient: it must be differentiable, in torch")
+        raise TypeError(
+            f"{label!r} returned a tensor without a gradient: it must be differentiable, in torch"
+        )
     (slope,) = torch.autograd.grad(target.sum(), theta)
     return target.detach().numpy(), slope.numpy()
 
@@ -61,6 +66,8 @@ def _target_and_slope(label, function, theta):
 def evaluate_target(label, function, cos):
     target = function(cos)
     if not torch.is_tensor(target) or target.shape != cos.shape:
-        raise TypeError(f"{label!r} must turn a tensor of cosines (N,) into a tensor of targets (N,), but returned "
-                        f"{type(target).__name__} of shape {tuple(np.shape(target))} for N = {len(cos)}")
+        raise TypeError(
+            f"{label!r} must turn a tensor of cosines (N,) into a tensor of targets (N,), but returned "
+            f"{type(target).__name__} of shape {tuple(np.shape(target))} for N = {len(cos)}"
+        )
     return target

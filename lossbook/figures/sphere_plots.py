@@ -28,9 +28,12 @@ from lossbook.utils.validation import require
 
 __all__ = ["sphere", "spherical_regions", "align_runs", "unit", "HOME", "REACH", "EDGE"]
 
-HOME = (30.0, 20.0)         # degrees the sphere is turned eastwards and tilted towards you, at first
-REACH, EDGE = 1.13, 1.23    # where a class vector's badge stands, and half the picture's width; the radius is 1
-AROUND = 180                # points on a cap's rim: its corners are sharp
+HOME = (30.0, 20.0)  # degrees the sphere is turned eastwards and tilted towards you, at first
+REACH, EDGE = (
+    1.13,
+    1.23,
+)  # where a class vector's badge stands, and half the picture's width; the radius is 1
+AROUND = 180  # points on a cap's rim: its corners are sharp
 
 
 @styled
@@ -63,12 +66,18 @@ def sphere(runs, split="test", epoch=-1, heads=None, caps=True, turned=HOME):
     panels = [(title, run, head, turned) for title, (run, head) in gathering.items()]
     if len(panels) == 1:
         (title, *rest, _), east = panels[0], turned[0]
-        panels = [("from the front", *rest, turned), ("from behind", *rest, (east + 180, turned[1]))]
+        panels = [
+            ("from the front", *rest, turned),
+            ("from behind", *rest, (east + 180, turned[1])),
+        ]
     figure, places = _grid(len(panels))
     for ax, (title, run, head, seen_from) in zip(places, panels):
         _draw(ax, title, run, split, snapshot_at(run, epoch), head, seen_from)
     first = next(iter(gathering.values()))[0]
-    return key(headline(figure, f"{split} embeddings" if len(gathering) > 1 else f"{first.name}, {split}"), first.classes)
+    return key(
+        headline(figure, f"{split} embeddings" if len(gathering) > 1 else f"{first.name}, {split}"),
+        first.classes,
+    )
 
 
 @styled
@@ -83,13 +92,23 @@ def spherical_regions(heads, vectors, turned=HOME):
     classes = tuple(map(str, range(len(vectors))))
     for ax, (title, head) in zip(places, heads.items()):
         found = on_sphere(head, vectors, AROUND)
-        _globe(ax, title, f"{found.share.sum():.0%} of the sphere is won", vectors, found.rims, classes, turned)
+        _globe(
+            ax,
+            title,
+            f"{found.share.sum():.0%} of the sphere is won",
+            vectors,
+            found.rims,
+            classes,
+            turned,
+        )
     return figure
 
 
 def _grid(count):
     """(figure, axes) for one to four spheres."""
-    require(1 <= count <= 4, f"{count} spheres to draw, expected 1 to 4: a picture holds four at most")
+    require(
+        1 <= count <= 4, f"{count} spheres to draw, expected 1 to 4: a picture holds four at most"
+    )
     columns = 2 if count in (2, 4) else min(count, 3)
     rows, width = math.ceil(count / columns), 7.2 / max(columns, 2)
     figure, grid = axes(None, (columns * width, 0.3 + rows * (width + 0.35)), rows, columns)
@@ -99,18 +118,31 @@ def _grid(count):
 def align_runs(runs, heads=None, caps=True):
     """dict: title → (run, function from epoch to head, or None without caps), turned to match the first."""
     runs = {runs.name: runs} if isinstance(runs, Run) else dict(runs)
-    heads = heads if isinstance(heads, dict) else {} if heads is None else {next(iter(runs), ""): heads}
-    require(1 <= len(runs) <= 4, f"{len(runs)} runs were given, expected 1 to 4: a picture holds four spheres at most")
+    heads = (
+        heads if isinstance(heads, dict) else {} if heads is None else {next(iter(runs), ""): heads}
+    )
+    require(
+        1 <= len(runs) <= 4,
+        f"{len(runs)} runs were given, expected 1 to 4: a picture holds four spheres at most",
+    )
     strangers = ", ".join(map(repr, set(heads) - set(runs)))
-    require(not strangers, f"heads are given for {strangers}, but the runs are {', '.join(map(repr, runs))}")
-    require(len({tuple(run.classes) for run in runs.values()}) == 1,
-            f"{len(runs)} runs with different classes: colours and labels would mean different things")
+    require(
+        not strangers,
+        f"heads are given for {strangers}, but the runs are {', '.join(map(repr, runs))}",
+    )
+    require(
+        len({tuple(run.classes) for run in runs.values()}) == 1,
+        f"{len(runs)} runs with different classes: colours and labels would mean different things",
+    )
     found, model = {}, None
     for title, run in runs.items():
         require(run.snapshots, f"{run.name} has no snapshot: train at least one epoch")
         dim = run.snapshots[0].weight.shape[1]
-        require(dim == 3, f"{run.name} has {dim}-D embeddings: a sphere needs 3-D ones; train with embedding_dim=3"
-                          + (", or look at figures.circle or interactive.scrub" if dim == 2 else ""))
+        require(
+            dim == 3,
+            f"{run.name} has {dim}-D embeddings: a sphere needs 3-D ones; train with embedding_dim=3"
+            + (", or look at figures.circle or interactive.scrub" if dim == 2 else ""),
+        )
         model = run if model is None else model
         found[title] = _matched(run, model), _margin(run, heads.get(title)) if caps else None
     return found
@@ -125,18 +157,33 @@ def unit(vectors):
 
 
 def _margin(run, head):
-    return (lambda epoch: head) if head is not None else head_from_run(run) and (lambda epoch: head_from_run(run, epoch))
+    return (
+        (lambda epoch: head)
+        if head is not None
+        else head_from_run(run) and (lambda epoch: head_from_run(run, epoch))
+    )
 
 
 def _matched(run, model):
     """``run`` rotated: the last class vectors as near to the model's as a rotation brings them."""
     a, b = unit(run.snapshots[-1].weight), unit(model.snapshots[-1].weight)
     rotation, _ = orthogonal_procrustes(a, b)
-    if np.linalg.det(rotation) < 0:                 # a mirror image: turn the least certain axis back
+    if np.linalg.det(rotation) < 0:  # a mirror image: turn the least certain axis back
         left, _, right = np.linalg.svd(a.T @ b)
         rotation = left @ np.diag([1, 1, -1]) @ right
-    return run if run is model else replace(run, snapshots=[
-        replace(s, **{name: getattr(s, name) @ rotation for name in ("train", "test", "weight")}) for s in run.snapshots])
+    return (
+        run
+        if run is model
+        else replace(
+            run,
+            snapshots=[
+                replace(
+                    s, **{name: getattr(s, name) @ rotation for name in ("train", "test", "weight")}
+                )
+                for s in run.snapshots
+            ],
+        )
+    )
 
 
 def _seen(vectors, turned):
@@ -144,7 +191,10 @@ def _seen(vectors, turned):
     east, down = np.radians(turned)
     x, y, z = np.moveaxis(np.asarray(vectors, dtype=float), -1, 0)
     x, z = math.cos(east) * x + math.sin(east) * z, math.cos(east) * z - math.sin(east) * x
-    return np.stack([x, math.cos(down) * y - math.sin(down) * z, math.sin(down) * y + math.cos(down) * z], axis=-1)
+    return np.stack(
+        [x, math.cos(down) * y - math.sin(down) * z, math.sin(down) * y + math.cos(down) * z],
+        axis=-1,
+    )
 
 
 def _draw(ax, title, run, split, snapshot, head, turned):
@@ -154,15 +204,36 @@ def _draw(ax, title, run, split, snapshot, head, turned):
     order = np.random.default_rng(0).permutation(len(labels))
     size = np.clip(3000 / max(1, wrong.sum()), 6, 22)
     rims = on_sphere(head(snapshot.epoch), snapshot.weight, AROUND).rims if head else None
-    _globe(ax, title, f"{100 * (1 - wrong.mean()):.1f} % right, ✖ {wrong.sum():,} of {len(wrong):,}", snapshot.weight, rims,
-           run.classes, turned)
+    _globe(
+        ax,
+        title,
+        f"{100 * (1 - wrong.mean()):.1f} % right, ✖ {wrong.sum():,} of {len(wrong):,}",
+        snapshot.weight,
+        rims,
+        run.classes,
+        turned,
+    )
     for front in (False, True):
         here = (points[:, 2] >= 0) == front
         shown, missed = order[here[order]], np.flatnonzero(wrong & here)
-        ax.scatter(*points[shown, :2].T, c=palette[labels[shown]], s=5, linewidths=0, alpha=0.9 if front else 0.25,
-                   zorder=10 * front + 2)
-        ax.scatter(*points[missed, :2].T, marker="X", c=palette[labels[missed]], edgecolors="black", s=size,
-                   linewidths=0.13 * math.sqrt(size), alpha=1 if front else 0.3, zorder=10 * front + 5)
+        ax.scatter(
+            *points[shown, :2].T,
+            c=palette[labels[shown]],
+            s=5,
+            linewidths=0,
+            alpha=0.9 if front else 0.25,
+            zorder=10 * front + 2,
+        )
+        ax.scatter(
+            *points[missed, :2].T,
+            marker="X",
+            c=palette[labels[missed]],
+            edgecolors="black",
+            s=size,
+            linewidths=0.13 * math.sqrt(size),
+            alpha=1 if front else 0.3,
+            zorder=10 * front + 5,
+        )
 
 
 def _globe(ax, title, note, weight, rims, classes, turned):
@@ -177,15 +248,51 @@ def _globe(ax, title, note, weight, rims, classes, turned):
         level, strength = 10 * front, 1 if front else 0.3
         for rim, color in zip(rims, palette):
             for patch in _visible(rim if front else rim * [1, 1, -1]):
-                ax.add_patch(Polygon(patch, facecolor=color, alpha=0.22 if front else 0.08, linewidth=0, zorder=level))
-            ax.add_collection(LineCollection(_arcs(rim, front), colors=color, linewidths=1.4, zorder=level + 1,
-                                             alpha=strength, capstyle="round"))
+                ax.add_patch(
+                    Polygon(
+                        patch,
+                        facecolor=color,
+                        alpha=0.22 if front else 0.08,
+                        linewidth=0,
+                        zorder=level,
+                    )
+                )
+            ax.add_collection(
+                LineCollection(
+                    _arcs(rim, front),
+                    colors=color,
+                    linewidths=1.4,
+                    zorder=level + 1,
+                    alpha=strength,
+                    capstyle="round",
+                )
+            )
         for j in np.flatnonzero((pins[:, 2] >= 0) == front):
-            ax.plot(*np.outer([1, REACH], pins[j, :2]).T, color=INK, linewidth=1, zorder=level + 3, alpha=strength)
-            ax.text(*(REACH * pins[j, :2]), texts[j], color=on(palette[j]), fontsize=9, weight="bold", ha="center",
-                    va="center_baseline", zorder=level + 4, alpha=strength,
-                    bbox=dict(boxstyle="circle,pad=0.2", facecolor=palette[j], edgecolor="white", linewidth=0.8,
-                              alpha=strength))
+            ax.plot(
+                *np.outer([1, REACH], pins[j, :2]).T,
+                color=INK,
+                linewidth=1,
+                zorder=level + 3,
+                alpha=strength,
+            )
+            ax.text(
+                *(REACH * pins[j, :2]),
+                texts[j],
+                color=on(palette[j]),
+                fontsize=9,
+                weight="bold",
+                ha="center",
+                va="center_baseline",
+                zorder=level + 4,
+                alpha=strength,
+                bbox=dict(
+                    boxstyle="circle,pad=0.2",
+                    facecolor=palette[j],
+                    edgecolor="white",
+                    linewidth=0.8,
+                    alpha=strength,
+                ),
+            )
     ax.set_title(title, pad=21)
     ax.text(0, 1.015, note, transform=ax.transAxes, va="bottom", color=GREY, fontsize=11)
 
@@ -195,7 +302,7 @@ def _arcs(rim, front):
     closed = np.concatenate([rim, rim[:1]])
     inside = (closed[:, 2] >= 0) == front
     both = inside[:-1] & inside[1:]
-    return [closed[i:i + 2, :2] for i in np.flatnonzero(both)]
+    return [closed[i : i + 2, :2] for i in np.flatnonzero(both)]
 
 
 def _visible(rim):
@@ -208,9 +315,11 @@ def _visible(rim):
         length = 1 + next(k for k in range(len(rim)) if not front[(start + k + 1) % len(rim)])
         path = rim[np.arange(start - 1, start + length + 1) % len(rim)]
         enter, leave = (_horizon(*path[:2]), _horizon(*path[-2:]))
-        turn = (enter - leave + math.pi) % (2 * math.pi) - math.pi               # the shorter way back
+        turn = (enter - leave + math.pi) % (2 * math.pi) - math.pi  # the shorter way back
         limb = leave + turn * np.linspace(0, 1, 24)
-        patches.append(np.concatenate([path[1:-1, :2], np.stack([np.cos(limb), np.sin(limb)], axis=1)]))
+        patches.append(
+            np.concatenate([path[1:-1, :2], np.stack([np.cos(limb), np.sin(limb)], axis=1)])
+        )
     return patches
 
 

@@ -14,19 +14,49 @@ from PIL import Image
 
 # "petroff10", ten colours told apart with the common kinds of colour blindness (Petroff 2021,
 # arXiv 2107.02270). Written out because matplotlib ships it by name only from 3.10 on.
-CLASS_COLORS = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6",
-                "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")
+CLASS_COLORS = (
+    "#3f90da",
+    "#ffa90e",
+    "#bd1f01",
+    "#94a4a2",
+    "#832db6",
+    "#a96b59",
+    "#e76300",
+    "#b9ac70",
+    "#717581",
+    "#92dadd",
+)
 BLUE, AMBER, RED = CLASS_COLORS[:3]
 INK, GREY, LIGHT = "#22262b", "#6a7077", "#d5d8dc"
 LINE_STYLES = ("-", (0, (5, 1.5)), (0, (6, 1.5, 1.2, 1.5)), (0, (1.6, 1)))
 STYLE = {
-    "figure.dpi": 150, "savefig.dpi": "figure", "figure.facecolor": "white", "savefig.facecolor": "white",
-    "font.size": 12, "axes.titlesize": 12, "axes.labelsize": 12, "xtick.labelsize": 12, "ytick.labelsize": 12,
-    "legend.fontsize": 12, "text.color": INK, "axes.titlecolor": INK, "axes.titleweight": "bold",
-    "axes.titlelocation": "left", "axes.labelcolor": INK, "axes.edgecolor": GREY, "xtick.color": GREY,
-    "ytick.color": GREY, "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True,
-    "grid.color": LIGHT, "grid.linewidth": 0.7, "lines.linewidth": 2.2, "legend.frameon": False,
-    "figure.constrained_layout.h_pad": 0.08, "figure.constrained_layout.w_pad": 0.08,
+    "figure.dpi": 150,
+    "savefig.dpi": "figure",
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "font.size": 12,
+    "axes.titlesize": 12,
+    "axes.labelsize": 12,
+    "xtick.labelsize": 12,
+    "ytick.labelsize": 12,
+    "legend.fontsize": 12,
+    "text.color": INK,
+    "axes.titlecolor": INK,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelcolor": INK,
+    "axes.edgecolor": GREY,
+    "xtick.color": GREY,
+    "ytick.color": GREY,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "grid.color": LIGHT,
+    "grid.linewidth": 0.7,
+    "lines.linewidth": 2.2,
+    "legend.frameon": False,
+    "figure.constrained_layout.h_pad": 0.08,
+    "figure.constrained_layout.w_pad": 0.08,
 }
 
 
@@ -41,24 +71,32 @@ class Card(Figure):
     def _repr_png_(self):
         buffer, png = io.BytesIO(), io.BytesIO()
         self.savefig(buffer, format="png")
-        Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(png, "PNG", optimize=True)
+        Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(
+            png, "PNG", optimize=True
+        )
         return png.getvalue()
 
     def _ipython_display_(self):
         # Not left to _repr_png_ alone: the inline backend's own printer for figures would win, and crop.
         from IPython.display import display
-        display({"image/png": base64.b64encode(self._repr_png_()).decode(), "text/plain": repr(self)},
-                metadata={"image/png": {"width": round(100 * self.get_figwidth())}}, raw=True)
+
+        display(
+            {"image/png": base64.b64encode(self._repr_png_()).decode(), "text/plain": repr(self)},
+            metadata={"image/png": {"width": round(100 * self.get_figwidth())}},
+            raw=True,
+        )
 
 
 def styled(draw):
     """Run a drawing function under :data:`STYLE`, leaving matplotlib's own settings as they were."""
+
     @functools.wraps(draw)
     def drawn(*args, **kwargs):
         with matplotlib.style.context(["default", STYLE]):
             figure = draw(*args, **kwargs)
-            figure.draw_without_rendering()      # ticks are made on drawing: let it happen in this style
+            figure.draw_without_rendering()  # ticks are made on drawing: let it happen in this style
         return figure
+
     return drawn
 
 
@@ -80,9 +118,11 @@ def headline(figure, text):
 def colors_of(classes):
     """One colour a class; more than ten cannot be told apart."""
     if len(classes) > len(CLASS_COLORS):
-        raise ValueError(f"{len(classes)} things to colour, but a picture tells at most {len(CLASS_COLORS)} "
-                         "colours apart: draw a part of them")
-    return CLASS_COLORS[:len(classes)]
+        raise ValueError(
+            f"{len(classes)} things to colour, but a picture tells at most {len(CLASS_COLORS)} "
+            "colours apart: draw a part of them"
+        )
+    return CLASS_COLORS[: len(classes)]
 
 
 def badge_texts(classes):
@@ -94,13 +134,30 @@ def key(figure, classes):
     """Under a Card, say which class each numbered badge is, where the names do not fit; returns the figure."""
     numbers = badge_texts(classes)
     if numbers != list(classes) and isinstance(figure, Card):
-        handles = [Line2D([], [], linestyle="none", marker="o", markersize=9, color=color, label=f"{number} {name}")
-                   for color, number, name in zip(colors_of(classes), numbers, classes)]
+        handles = [
+            Line2D(
+                [],
+                [],
+                linestyle="none",
+                marker="o",
+                markersize=9,
+                color=color,
+                label=f"{number} {name}",
+            )
+            for color, number, name in zip(colors_of(classes), numbers, classes)
+        ]
         width, height = figure.get_size_inches()
         columns = int(width // 1.45)
         figure.set_size_inches(width, height + 0.24 * math.ceil(len(classes) / columns))
-        figure.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize=11, handletextpad=0.1,
-                      columnspacing=0.8, labelspacing=0.3)
+        figure.legend(
+            handles=handles,
+            loc="outside lower center",
+            ncols=columns,
+            fontsize=11,
+            handletextpad=0.1,
+            columnspacing=0.8,
+            labelspacing=0.3,
+        )
     return figure
 
 
@@ -111,14 +168,16 @@ def on(color):
     return "white" if luminance < 0.2 else INK
 
 
-LINE_ORDER = (0, 6, 4, 5, 2, 8, 1, 7, 3, 9)                 # of the class colours: the strongest first
+LINE_ORDER = (0, 6, 4, 5, 2, 8, 1, 7, 3, 9)  # of the class colours: the strongest first
 
 
 def label_ends(ax):
     """Write each line's label at its right end, moved apart where two would touch."""
-    lines = sorted((line for line in ax.get_lines() if not line.get_label().startswith("_")),
-                   key=lambda line: line.get_ydata()[-1])
-    ax.figure.draw_without_rendering()                       # the height of the axes is known only now
+    lines = sorted(
+        (line for line in ax.get_lines() if not line.get_label().startswith("_")),
+        key=lambda line: line.get_ydata()[-1],
+    )
+    ax.figure.draw_without_rendering()  # the height of the axes is known only now
     low, high = ax.get_ylim()
     gap = (high - low) * 1.3 * 12 / 72 * ax.figure.dpi / ax.get_window_extent().height
     heights = np.array([line.get_ydata()[-1] for line in lines], dtype=float)
@@ -131,13 +190,25 @@ def label_ends(ax):
         end = line.get_xdata()[-1], line.get_ydata()[-1]
         # A lead across the axes, from a line that ends early, must not look like more of the line.
         early = right - end[0] > 0.02 * (right - left)
-        lead = dict(color=GREY, linewidth=1, linestyle=(0, (1, 3))) if early else dict(color=line.get_color(), linewidth=1.2)
-        ax.annotate(line.get_label(), xy=end, xytext=(1.05, height), textcoords=ax.get_yaxis_transform(), va="center",
-                    color=INK, annotation_clip=False, arrowprops=dict(arrowstyle="-", relpos=(0, 0.5), shrinkA=1, shrinkB=0, **lead))
+        lead = (
+            dict(color=GREY, linewidth=1, linestyle=(0, (1, 3)))
+            if early
+            else dict(color=line.get_color(), linewidth=1.2)
+        )
+        ax.annotate(
+            line.get_label(),
+            xy=end,
+            xytext=(1.05, height),
+            textcoords=ax.get_yaxis_transform(),
+            va="center",
+            color=INK,
+            annotation_clip=False,
+            arrowprops=dict(arrowstyle="-", relpos=(0, 0.5), shrinkA=1, shrinkB=0, **lead),
+        )
 
 
 def line_colors(things):
-    return [CLASS_COLORS[j] for j in LINE_ORDER[:len(colors_of(things))]]
+    return [CLASS_COLORS[j] for j in LINE_ORDER[: len(colors_of(things))]]
 
 
 def check_filled(name, mapping):

@@ -25,6 +25,7 @@ from lossbook.figures.views import labels_of, snapshot_at
 
 __all__ = ["angle_histograms", "training_curves", "over_epochs"]
 
+
 @styled
 def angle_histograms(run, split="test", epoch=-1, ax=None):
     """How far the embeddings are from their own class vector, and from the nearest other one.
@@ -36,23 +37,51 @@ def angle_histograms(run, split="test", epoch=-1, ax=None):
     Raises ``ValueError`` if the split or the epoch is not in the run.
     """
     snapshot, labels = snapshot_at(run, epoch), labels_of(run, split)
-    own, other = (np.degrees(theta) for theta in metrics.angles(getattr(snapshot, split), snapshot.weight, labels))
+    own, other = (
+        np.degrees(theta)
+        for theta in metrics.angles(getattr(snapshot, split), snapshot.weight, labels)
+    )
     figure, grid = axes(ax, (7.2, 4.1))
     ax = grid[0, 0]
     width = max(1, math.ceil(other.max() / 60))
     edges = np.arange(0, other.max() + width, width)
     counts = [np.histogram(theta, edges)[0] for theta in (own, other)]
-    for count, theta, color, label in zip(counts, (own, other), (BLUE, AMBER), ("own class", "nearest other")):
-        ax.stairs(count, edges, fill=True, color=color, alpha=0.4, label=f"{label} (median {np.median(theta):.1f}°)")
+    for count, theta, color, label in zip(
+        counts, (own, other), (BLUE, AMBER), ("own class", "nearest other")
+    ):
+        ax.stairs(
+            count,
+            edges,
+            fill=True,
+            color=color,
+            alpha=0.4,
+            label=f"{label} (median {np.median(theta):.1f}°)",
+        )
         ax.stairs(count, edges, color=color, linewidth=1.6)
         ax.axvline(np.median(theta), color=color, linestyle="--", linewidth=1.6)
     ax.stairs(np.minimum(*counts), edges, fill=True, color=RED, label="overlap")
     beyond = own[own > edges[-1]]
-    note = f"; {len(beyond)} samples lie beyond this axis, up to {beyond.max():.0f}°" if len(beyond) else ""
-    ax.set_title(f"{split}, epoch {snapshot.epoch}: {100 * np.mean(own < other):.1f} % nearest to their own", pad=26)
+    note = (
+        f"; {len(beyond)} samples lie beyond this axis, up to {beyond.max():.0f}°"
+        if len(beyond)
+        else ""
+    )
+    ax.set_title(
+        f"{split}, epoch {snapshot.epoch}: {100 * np.mean(own < other):.1f} % nearest to their own",
+        pad=26,
+    )
     ax.set(xlabel=f"angle (degrees{note})", ylabel=f"samples per {width}°", xlim=(0, edges[-1]))
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.3, borderpad=0,
-              fontsize=11, handlelength=1, handletextpad=0.5, columnspacing=1)
+    ax.legend(
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=3,
+        borderaxespad=0.3,
+        borderpad=0,
+        fontsize=11,
+        handlelength=1,
+        handletextpad=0.5,
+        columnspacing=1,
+    )
     return headline(figure, run.name)
 
 
@@ -72,10 +101,21 @@ def training_curves(runs):
     for (label, run), color in zip(runs.items(), line_colors(runs)):
         history = run.history
         loss.plot(history["epoch"], history["train_loss"], color=color, marker=".", label=label)
-        accuracy.plot(history["epoch"], 100 * history["train_acc"], color=color, linestyle="--", linewidth=1.2,
-                      label=f"train {100 * history['train_acc'].iloc[-1]:.1f} %" if single else "_train")
-        accuracy.plot(history["epoch"], 100 * history["test_acc"], color=color, marker=".",
-                      label=f"{'test' if single else label} {100 * history['test_acc'].iloc[-1]:.1f} %")
+        accuracy.plot(
+            history["epoch"],
+            100 * history["train_acc"],
+            color=color,
+            linestyle="--",
+            linewidth=1.2,
+            label=f"train {100 * history['train_acc'].iloc[-1]:.1f} %" if single else "_train",
+        )
+        accuracy.plot(
+            history["epoch"],
+            100 * history["test_acc"],
+            color=color,
+            marker=".",
+            label=f"{'test' if single else label} {100 * history['test_acc'].iloc[-1]:.1f} %",
+        )
     loss.set(ylabel="training loss (nats)", ylim=(0, None))
     accuracy.set(ylabel="accuracy (%)", xlabel="epoch")
     for ax in (loss, accuracy):
@@ -84,9 +124,13 @@ def training_curves(runs):
         ax.margins(x=0)
         label_ends(ax)
     if not single:
-        accuracy.legend(handles=[Line2D([], [], color=GREY, label="test"),
-                                 Line2D([], [], color=GREY, linestyle="--", linewidth=1.2, label="train")],
-                        loc="lower right")
+        accuracy.legend(
+            handles=[
+                Line2D([], [], color=GREY, label="test"),
+                Line2D([], [], color=GREY, linestyle="--", linewidth=1.2, label="train"),
+            ],
+            loc="lower right",
+        )
     return headline(figure, next(iter(runs.values())).name) if single else figure
 
 
@@ -95,9 +139,17 @@ def over_epochs(curves, ylabel):
     """One line for each of up to ten measures: ``curves`` is a dict: label → values, one an epoch, from epoch 1."""
     figure, grid = axes(None, (7.2, 3.6))
     ax = grid[0, 0]
-    for (label, values), color, style in zip(check_filled("curves", curves).items(), line_colors(curves),
-                                             itertools.cycle(LINE_STYLES)):
-        ax.plot(np.arange(1, len(values) + 1), values, color=color, linestyle=style, marker=".", label=label)
+    for (label, values), color, style in zip(
+        check_filled("curves", curves).items(), line_colors(curves), itertools.cycle(LINE_STYLES)
+    ):
+        ax.plot(
+            np.arange(1, len(values) + 1),
+            values,
+            color=color,
+            linestyle=style,
+            marker=".",
+            label=label,
+        )
     ax.set(xlabel="epoch", ylabel=ylabel, ylim=(0, None))
     ax.grid(True)
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))

@@ -22,15 +22,19 @@ def score_histograms(panels):
     for ax, (title, (edges, counts)) in zip(grid.flat, panels.items()):
         width = np.diff(edges)
         density = counts / counts.sum(axis=1, keepdims=True) / width
-        for values, color, label, hatch in zip(density[::-1], (IMPOSTOR, GENUINE), ("impostor pairs", "genuine pairs"),
-                                               ("", "//")):
+        for values, color, label, hatch in zip(
+            density[::-1], (IMPOSTOR, GENUINE), ("impostor pairs", "genuine pairs"), ("", "//")
+        ):
             ax.stairs(values, edges, color=color, fill=True, alpha=0.35, hatch=hatch)
             ax.stairs(values, edges, color=color, linewidth=1.8, label=label)
-        rejected, accepted = (np.cumsum(counts[0]) / counts[0].sum(), 1 - np.cumsum(counts[1]) / counts[1].sum())
+        rejected, accepted = (
+            np.cumsum(counts[0]) / counts[0].sum(),
+            1 - np.cumsum(counts[1]) / counts[1].sum(),
+        )
         at = int(np.argmin(np.abs(rejected - accepted)))
         ax.axvline(edges[at + 1], color=INK, linestyle=LINE_STYLES[1], linewidth=1.3)
         ax.set_title(title)
-    for ax in grid.flat[len(panels):]:
+    for ax in grid.flat[len(panels) :]:
         ax.remove()
     figure.supxlabel("cosine of the two embeddings", fontsize=12)
     figure.supylabel("density", fontsize=12)
@@ -49,13 +53,19 @@ def roc_curves(curves, ax=None):
     ax = grid[0, 0]
     looks = zip([CLASS_COLORS[i] for i in (8, 6, 0, 4)], LINE_STYLES)
     if len(curves) > 4:
-        raise ValueError(f"{len(curves)} curves: a picture of ROCs with their intervals tells at most 4 apart")
+        raise ValueError(
+            f"{len(curves)} curves: a picture of ROCs with their intervals tells at most 4 apart"
+        )
     for (label, (far, tar, *band)), (color, style) in zip(curves.items(), looks):
         ax.plot(far, tar, color=color, linestyle=style, label=label)
         if band:
             ax.fill_between(far, *band, color=color, alpha=0.2, linewidth=0)
-    ax.set(xscale="log", xlabel="FAR: share of impostor pairs accepted", ylabel="TAR: share of genuine pairs accepted",
-           ylim=(0, 1.02))
+    ax.set(
+        xscale="log",
+        xlabel="FAR: share of impostor pairs accepted",
+        ylabel="TAR: share of genuine pairs accepted",
+        ylim=(0, 1.02),
+    )
     ax.grid(True)
     ax.legend(loc="upper left")
     return figure
@@ -73,12 +83,21 @@ def neighbours(images, labels, x, queries, count=6, names=None):
     figure, grid = axes(None, (7.2, 0.4 + 1.2 * len(queries)), len(queries), count + 1)
     for row, query in zip(grid, queries):
         cosines = unit @ unit[query]
-        nearest = np.argsort(-np.where(np.arange(len(unit)) == query, -np.inf, cosines), kind="stable")[:count]
-        _picture(row[0], images[query], "query" if names is None else names[labels[query]], INK, "-")
+        nearest = np.argsort(
+            -np.where(np.arange(len(unit)) == query, -np.inf, cosines), kind="stable"
+        )[:count]
+        _picture(
+            row[0], images[query], "query" if names is None else names[labels[query]], INK, "-"
+        )
         for ax, i in zip(row[1:], nearest):
             same = labels[i] == labels[query]
-            _picture(ax, images[i], f"{cosines[i]:.2f}" + ("" if same else " ✖"), GENUINE if same else IMPOSTOR,
-                     "-" if same else LINE_STYLES[1])
+            _picture(
+                ax,
+                images[i],
+                f"{cosines[i]:.2f}" + ("" if same else " ✖"),
+                GENUINE if same else IMPOSTOR,
+                "-" if same else LINE_STYLES[1],
+            )
     return headline(figure, "query, then its nearest neighbours")
 
 
@@ -89,9 +108,13 @@ def worst_pairs(images, scores, pairs, count=6):
     ``images`` ``(N, 1, H, W)``; ``scores`` ``(P,)`` of ``pairs``. Under a pair stands its cosine.
     """
     figure, grid = axes(None, (7.2, 2.7), 2, count)
-    for row, wanted, title, color in ((grid[0], ~pairs.same, "strangers taken for one", IMPOSTOR),
-                                      (grid[1], pairs.same, "one taken for two", GENUINE)):
-        order = np.flatnonzero(wanted)[np.argsort((scores if wanted is pairs.same else -scores)[wanted], kind="stable")]
+    for row, wanted, title, color in (
+        (grid[0], ~pairs.same, "strangers taken for one", IMPOSTOR),
+        (grid[1], pairs.same, "one taken for two", GENUINE),
+    ):
+        order = np.flatnonzero(wanted)[
+            np.argsort((scores if wanted is pairs.same else -scores)[wanted], kind="stable")
+        ]
         shown, used = [], set()
         for p in order:
             couple = {int(pairs.first[p]), int(pairs.second[p])}
@@ -99,9 +122,11 @@ def worst_pairs(images, scores, pairs, count=6):
                 shown.append(p)
                 used |= couple
         for ax, p in zip(row, shown):
-            both = np.concatenate([np.asarray(images[i])[0] for i in (pairs.first[p], pairs.second[p])], axis=1)
+            both = np.concatenate(
+                [np.asarray(images[i])[0] for i in (pairs.first[p], pairs.second[p])], axis=1
+            )
             _picture(ax, both[None], f"{scores[p]:.2f}", color, "-")
-        for ax in row[len(shown):]:
+        for ax in row[len(shown) :]:
             ax.remove()
         row[0].set_title(title, fontsize=12, color=INK)
     return figure

@@ -13,6 +13,7 @@ from lossbook.figures.style import GREY, INK, LIGHT, axes, badge_texts, colors_o
 
 __all__ = ["Plane", "Circle", "view_named", "side_by_side", "snapshot_at", "labels_of"]
 
+
 def view_named(view):
     """:class:`Plane` for ``"plane"``, :class:`Circle` for ``"circle"``."""
     views = {"plane": Plane, "circle": Circle}
@@ -28,8 +29,10 @@ def snapshot_at(run, epoch):
         return run.snapshots[epochs.index(epoch)]
     if -len(epochs) <= epoch < 0:
         return run.snapshots[epoch]
-    raise ValueError(f"epoch = {epoch!r}: {run.name} has snapshots of the epochs {epochs}; "
-                     "negative numbers count from the end")
+    raise ValueError(
+        f"epoch = {epoch!r}: {run.name} has snapshots of the epochs {epochs}; "
+        "negative numbers count from the end"
+    )
 
 
 def labels_of(run, split):
@@ -45,9 +48,14 @@ class _View:
     def __init__(self, ax, run, split, snapshots, small=False):
         dim = snapshots[0].weight.shape[1]
         if dim != 2:
-            raise ValueError(f"{run.name} has {dim}-D embeddings: this picture needs 2-D ones; train with embedding_dim=2, "
-                             + ("or look at figures.sphere" if dim == 3 else
-                                "or look at figures.angle_histograms, which works in any dimension"))
+            raise ValueError(
+                f"{run.name} has {dim}-D embeddings: this picture needs 2-D ones; train with embedding_dim=2, "
+                + (
+                    "or look at figures.sphere"
+                    if dim == 3
+                    else "or look at figures.angle_histograms, which works in any dimension"
+                )
+            )
         self.ax, self.small, self.split, self.labels = ax, small, split, labels_of(run, split)
         self.palette = to_rgba_array(colors_of(run.classes))
         # Drawn in a shuffled order, the same every time: else the last class would hide the others.
@@ -56,29 +64,59 @@ class _View:
         ax.set_aspect("equal")
         self.points = ax.scatter([], [], s=3 if small else 7, linewidths=0, zorder=2)
         self.points.set_facecolors(self.colors[self.order])
-        self.rays = ax.add_collection(LineCollection([], colors=INK, linewidths=0.8 if small else 1.2, zorder=3))
-        self.badges = [ax.text(0, 0, text, color=on(color), fontsize=8 if small else 11, weight="bold", zorder=4,
-                               ha="center", va="center_baseline",
-                               bbox=dict(boxstyle="circle,pad=0.2", facecolor=color, edgecolor="white", linewidth=0.8))
-                       for text, color in zip(badge_texts(run.classes), self.palette)]
+        self.rays = ax.add_collection(
+            LineCollection([], colors=INK, linewidths=0.8 if small else 1.2, zorder=3)
+        )
+        self.badges = [
+            ax.text(
+                0,
+                0,
+                text,
+                color=on(color),
+                fontsize=8 if small else 11,
+                weight="bold",
+                zorder=4,
+                ha="center",
+                va="center_baseline",
+                bbox=dict(
+                    boxstyle="circle,pad=0.2", facecolor=color, edgecolor="white", linewidth=0.8
+                ),
+            )
+            for text, color in zip(badge_texts(run.classes), self.palette)
+        ]
         self.mistakes = ax.scatter([], [], marker="X", edgecolors="black", zorder=5)
-        self.score = ax.text(0, 1.015, "", transform=ax.transAxes, va="bottom", color=GREY, fontsize=11)
+        self.score = ax.text(
+            0, 1.015, "", transform=ax.transAxes, va="bottom", color=GREY, fontsize=11
+        )
         self.score_format = "{:.1f} %, ✖ {:,}" if small else "{:.1f} % right, ✖ {:,} of {:,} wrong"
         self.frame(snapshots)
 
     def show(self, snapshot, title=None):
         """Draw a snapshot, in place of the one before; ``title`` is the split and epoch by default."""
-        x, wrong = getattr(snapshot, self.split), getattr(snapshot, f"{self.split}_pred") != self.labels
+        x, wrong = (
+            getattr(snapshot, self.split),
+            getattr(snapshot, f"{self.split}_pred") != self.labels,
+        )
         places, tips = self.places(x), self.reach * _unit(snapshot.weight)
         self.points.set_offsets(places[self.order])
-        size = np.clip(3000 / max(1, wrong.sum()), 6, 30) / (2 if self.small else 1)   # many crosses: smaller ones
-        self.mistakes.set(offsets=places[wrong], facecolors=self.colors[wrong], sizes=[size],
-                          linewidths=0.13 * np.sqrt(size))
+        size = np.clip(3000 / max(1, wrong.sum()), 6, 30) / (
+            2 if self.small else 1
+        )  # many crosses: smaller ones
+        self.mistakes.set(
+            offsets=places[wrong],
+            facecolors=self.colors[wrong],
+            sizes=[size],
+            linewidths=0.13 * np.sqrt(size),
+        )
         self.rays.set_segments([((0, 0), tip) for tip in tips])
         for badge, tip in zip(self.badges, tips):
             badge.set_position(tip)
-        self.ax.set_title(f"{self.split}, epoch {snapshot.epoch}" if title is None else title, pad=21)
-        self.score.set_text(self.score_format.format(100 * (1 - wrong.mean()), wrong.sum(), len(wrong)))
+        self.ax.set_title(
+            f"{self.split}, epoch {snapshot.epoch}" if title is None else title, pad=21
+        )
+        self.score.set_text(
+            self.score_format.format(100 * (1 - wrong.mean()), wrong.sum(), len(wrong))
+        )
         return self
 
 
@@ -112,14 +150,24 @@ class Circle(_View):
 
     def frame(self, snapshots):
         self.radius = np.random.default_rng(1).uniform(0.86, 0.98, len(self.labels))
-        self.bars = self.ax.add_collection(PolyCollection([], facecolors=self.palette, linewidths=0, zorder=1))
+        self.bars = self.ax.add_collection(
+            PolyCollection([], facecolors=self.palette, linewidths=0, zorder=1)
+        )
         around = np.linspace(0, 2 * np.pi, 361)
         self.ax.plot(np.cos(around), np.sin(around), color=GREY, linewidth=0.8, zorder=1)
         self.ax.set(xlim=(-self.edge, self.edge), ylim=(-self.edge, self.edge))
         self.ax.axis("off")
         if not self.small:
-            self.ax.text(0.5, 0, "bars: samples per 2° of direction (√ scale)", transform=self.ax.transAxes,
-                         ha="center", va="top", color=GREY, fontsize=11)
+            self.ax.text(
+                0.5,
+                0,
+                "bars: samples per 2° of direction (√ scale)",
+                transform=self.ax.transAxes,
+                ha="center",
+                va="top",
+                color=GREY,
+                fontsize=11,
+            )
 
     def places(self, x):
         return self.radius[:, None] * _unit(x)
@@ -129,13 +177,20 @@ class Circle(_View):
         heights = self.heights(getattr(snapshot, self.split))
         edges = np.repeat(np.linspace(-np.pi, np.pi, self.bins + 1), 2)[1:-1]
         rims = self.rim + np.repeat(np.vstack([np.zeros(self.bins), heights]), 2, axis=1)
-        self.bars.set_verts([np.concatenate([_polar(outer, edges), _polar(inner, edges)[::-1]])
-                             for inner, outer in zip(rims[:-1], rims[1:])])
+        self.bars.set_verts(
+            [
+                np.concatenate([_polar(outer, edges), _polar(inner, edges)[::-1]])
+                for inner, outer in zip(rims[:-1], rims[1:])
+            ]
+        )
         return self
 
     def heights(self, x):
         """(C, bins): how high the stack of bars is at the top of each class."""
-        bin_of = np.floor((np.arctan2(x[:, 1], x[:, 0]) / np.pi + 1) / 2 * self.bins).astype(int) % self.bins
+        bin_of = (
+            np.floor((np.arctan2(x[:, 1], x[:, 0]) / np.pi + 1) / 2 * self.bins).astype(int)
+            % self.bins
+        )
         counts = np.zeros((len(self.badges), self.bins))
         np.add.at(counts, (self.labels, bin_of), 1)
         total = counts.sum(axis=0)
@@ -160,5 +215,7 @@ def _unit(vectors):
     vectors = np.asarray(vectors, dtype=float)
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     if not length.all():
-        raise ValueError(f"vector {int(np.argmin(length))} of {len(vectors)} is zero: it has no direction to draw")
+        raise ValueError(
+            f"vector {int(np.argmin(length))} of {len(vectors)} is zero: it has no direction to draw"
+        )
     return vectors / length

@@ -32,4 +32,32 @@ from lossbook.heads.presets import (
 )
 from lossbook.heads.subcenter import SubCenterArcFace
 
-__all__ = ["Head", "MarginHead", "NonFiniteEmbedding", "ArcFace", "CombinedMargin", "CosFace", "LSoftmax", "NormSoftmax", "Softmax", "SphereFace", "Center", "CenterAlone", "Contrastive", "Marginal", "NearestMean", "Range", "Triplet", "SubCenterArcFace", "MORE_PRESETS", "PRESETS", "Preset", "from_preset", "head_from_name", "head_from_preset", "head_from_run", "preset_from_name", "preset_names"]
+__all__ = [
+    "Head",
+    "MarginHead",
+    "NonFiniteEmbedding",
+    "ArcFace",
+    "CombinedMargin",
+    "CosFace",
+    "LSoftmax",
+    "NormSoftmax",
+    "Softmax",
+    "SphereFace",
+    "Center",
+    "CenterAlone",
+    "Contrastive",
+    "Marginal",
+    "NearestMean",
+    "Range",
+    "Triplet",
+    "SubCenterArcFace",
+    "MORE_PRESETS",
+    "PRESETS",
+    "Preset",
+    "from_preset",
+    "head_from_name",
+    "head_from_preset",
+    "head_from_run",
+    "preset_from_name",
+    "preset_names",
+]

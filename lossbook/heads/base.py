@@ -13,6 +13,7 @@ from lossbook.utils.vectors import at_least_float32, polar
 
 __all__ = ["Head", "MarginHead", "NonFiniteEmbedding"]
 
+
 class NonFiniteEmbedding(ValueError):
     """An embedding handed to a head holds NaN or infinity."""
 
@@ -38,16 +39,23 @@ class Head(nn.Module):
         Scale, margins and the like, as given.
     """
 
-    unit_weight = False      # read W_j as W_j / ‖W_j‖
-    unit_embedding = False   # read x as x / ‖x‖
+    unit_weight = False  # read W_j as W_j / ‖W_j‖
+    unit_embedding = False  # read x as x / ‖x‖
 
     def __init__(self, embedding_dim, num_classes, scale=1.0, **hyperparameters):
         super().__init__()
-        embedding_dim, num_classes = check_int("embedding_dim", embedding_dim), check_int("num_classes", num_classes, 2)
-        require(math.isfinite(scale) and scale > 0,
-                f"scale = {scale!r}: the scale s multiplies cosines and must be above 0 and finite")
+        embedding_dim, num_classes = (
+            check_int("embedding_dim", embedding_dim),
+            check_int("num_classes", num_classes, 2),
+        )
+        require(
+            math.isfinite(scale) and scale > 0,
+            f"scale = {scale!r}: the scale s multiplies cosines and must be above 0 and finite",
+        )
         self.embedding_dim, self.num_classes, self.scale = embedding_dim, num_classes, float(scale)
-        self.hyperparameters = {"scale": scale, **hyperparameters} if self.unit_embedding else hyperparameters
+        self.hyperparameters = (
+            {"scale": scale, **hyperparameters} if self.unit_embedding else hyperparameters
+        )
         self.weight = nn.Parameter(torch.empty(num_classes, embedding_dim))
         self.register_parameter("bias", None)
         self.reset_parameters()
@@ -70,13 +78,18 @@ class Head(nn.Module):
     @property
     def name(self):
         """The loss and its settings, e.g. ``ArcFace(scale=64, margin=0.5)``."""
-        settings = ", ".join(f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
-                             for key, value in self.hyperparameters.items())
+        settings = ", ".join(
+            f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
+            for key, value in self.hyperparameters.items()
+        )
         return f"{type(self).__name__}({settings})" if settings else type(self).__name__
 
     def set_progress(self, progress):
         """Tell the head how much of training is done, in [0, 1]. Only annealing heads listen."""
-        require(0 <= progress <= 1, f"progress = {progress!r}: expected a fraction of training in [0, 1]")
+        require(
+            0 <= progress <= 1,
+            f"progress = {progress!r}: expected a fraction of training in [0, 1]",
+        )
 
     def forward(self, x, labels=None):
         """Logits, shape (N, C), of embeddings ``x``, shape (N, d).
@@ -103,37 +116,59 @@ class Head(nn.Module):
         Raises ``ValueError`` for a chunk or share outside its domain, and if either is asked of a head that
         defines logits of its own.
         """
-        require(chunk is None or (isinstance(chunk, int) and chunk >= 1),
-                f"chunk = {chunk!r}: expected how many classes to hold at a time, a whole number of at least 1")
+        require(
+            chunk is None or (isinstance(chunk, int) and chunk >= 1),
+            f"chunk = {chunk!r}: expected how many classes to hold at a time, a whole number of at least 1",
+        )
         asked = chunk is not None or sample is not None
         if not asked and not (one_pass.is_faster(self, x, labels) and self._is_as_written_here()):
             return F.cross_entropy(self(x, labels), labels)
-        require(self._is_as_written_here(),
-                f"{type(self).__name__} defines logits of its own, or has hooks or parts that learn: chunk and sample "
-                "know only the library's logits; leave them out, or give the subclass a margin_of alone")
+        require(
+            self._is_as_written_here(),
+            f"{type(self).__name__} defines logits of its own, or has hooks or parts that learn: chunk and sample "
+            "know only the library's logits; leave them out, or give the subclass a margin_of alone",
+        )
         x, weight, bias = self._checked(x, labels), self.weight, self.bias
         if sample is not None:
             classes, labels = sample_classes(labels, self.num_classes, sample, generator)
-            weight, bias = weight.index_select(0, classes), None if bias is None else bias.index_select(0, classes)
+            weight, bias = (
+                weight.index_select(0, classes),
+                None if bias is None else bias.index_select(0, classes),
+            )
         return one_pass.cross_entropy(self, x, weight, bias, labels, chunk)
 
     def _is_as_written_here(self):
         """Whether this head's logits are the ones of this module, whatever its ``margin_of``."""
         kind = MarginHead if isinstance(self, MarginHead) else Head
-        return (all(getattr(getattr(self, name, None), "__func__", None) is getattr(kind, name, None)
-                    for name in _DEFINITIONS)
-                and not (self._forward_hooks or self._forward_pre_hooks or self._backward_hooks or self._backward_pre_hooks)
-                and set(self._parameters) == {"weight", "bias"} and not self._modules and not self._margin_learns())
+        return (
+            all(
+                getattr(getattr(self, name, None), "__func__", None) is getattr(kind, name, None)
+                for name in _DEFINITIONS
+            )
+            and not (
+                self._forward_hooks
+                or self._forward_pre_hooks
+                or self._backward_hooks
+                or self._backward_pre_hooks
+            )
+            and set(self._parameters) == {"weight", "bias"}
+            and not self._modules
+            and not self._margin_learns()
+        )
 
     def _margin_learns(self):
         return False
 
     def _logits(self, x):
         features = polar(x, self._shortest(x))[0] if self.unit_embedding else at_least_float32(x)
-        vectors = polar(self.weight, self._shortest(self.weight))[0] if self.unit_weight else self.weight
+        vectors = (
+            polar(self.weight, self._shortest(self.weight))[0] if self.unit_weight else self.weight
+        )
         # A product of unit vectors cannot overflow in half precision; any other can.
         bounded = self.unit_embedding and self.unit_weight
-        with torch.autocast(x.device.type, enabled=bounded and torch.is_autocast_enabled(x.device.type)):
+        with torch.autocast(
+            x.device.type, enabled=bounded and torch.is_autocast_enabled(x.device.type)
+        ):
             products = F.linear(features, vectors.to(features.dtype))
         logits = products.to(features.dtype) * self.scale
         return logits if self.bias is None else logits + self.bias
@@ -148,27 +183,39 @@ class Head(nn.Module):
     def _checked(self, x, labels):
         d, C = self.embedding_dim, self.num_classes
         if not (torch.is_tensor(x) and x.is_floating_point()):
-            raise TypeError("embeddings must be a floating-point tensor, got "
-                            + (str(x.dtype) if torch.is_tensor(x) else type(x).__name__))
-        require(x.ndim == 2 and x.shape[1] == d and len(x) > 0,
-                f"embeddings have shape {tuple(x.shape)}, expected (N, {d}) with N at least 1: "
-                f"this head was made with embedding_dim={d}")
+            raise TypeError(
+                "embeddings must be a floating-point tensor, got "
+                + (str(x.dtype) if torch.is_tensor(x) else type(x).__name__)
+            )
+        require(
+            x.ndim == 2 and x.shape[1] == d and len(x) > 0,
+            f"embeddings have shape {tuple(x.shape)}, expected (N, {d}) with N at least 1: "
+            f"this head was made with embedding_dim={d}",
+        )
         bad = ~torch.isfinite(x).all(dim=1)
         if bad.any():
             row = int(bad.nonzero()[0])
-            raise NonFiniteEmbedding(f"embedding {row} of {len(x)} holds {x[row][~torch.isfinite(x[row])][0].item()}, "
-                                     "expected finite numbers: look for a diverged backbone or bad input images")
+            raise NonFiniteEmbedding(
+                f"embedding {row} of {len(x)} holds {x[row][~torch.isfinite(x[row])][0].item()}, "
+                "expected finite numbers: look for a diverged backbone or bad input images"
+            )
         if labels is not None:
             if not torch.is_tensor(labels) or labels.dtype != torch.int64:
                 got = str(labels.dtype) if torch.is_tensor(labels) else type(labels).__name__
-                raise TypeError(f"labels must be class indices in an int64 tensor, got {got}: "
-                                "use labels.long() if they are whole numbers")
-            require(labels.shape == x.shape[:1],
-                    f"labels have shape {tuple(labels.shape)}, expected ({len(x)},): one index an embedding")
+                raise TypeError(
+                    f"labels must be class indices in an int64 tensor, got {got}: "
+                    "use labels.long() if they are whole numbers"
+                )
+            require(
+                labels.shape == x.shape[:1],
+                f"labels have shape {tuple(labels.shape)}, expected ({len(x)},): one index an embedding",
+            )
             outside = (labels < 0) | (labels >= C)
             if outside.any():
-                raise ValueError(f"label {int(labels[outside][0])} is outside [0, {C}): this head was made "
-                                 f"with num_classes={C}, and classes count from 0")
+                raise ValueError(
+                    f"label {int(labels[outside][0])} is outside [0, {C}): this head was made "
+                    f"with num_classes={C}, and classes count from 0"
+                )
         return x
 
     def extra_repr(self):
@@ -183,11 +230,15 @@ class MarginHead(Head):
         super().__init__(embedding_dim, num_classes, scale, **hyperparameters)
         for key, value in hyperparameters.items():
             setattr(self, key, value)
-        self.margin_of(torch.ones(1))    # a margin outside its domain is refused here, not in training
+        self.margin_of(
+            torch.ones(1)
+        )  # a margin outside its domain is refused here, not in training
 
     def margin_of(self, cos):
         """The margined target, shape (N,), of the target cosines ``cos``, shape (N,)."""
-        raise NotImplementedError(f"{type(self).__name__} must say what its margin does to the target cosine")
+        raise NotImplementedError(
+            f"{type(self).__name__} must say what its margin does to the target cosine"
+        )
 
     def _with_margin(self, logits, x, labels):
         direction, length = polar(x, self._shortest(x))

@@ -25,6 +25,7 @@ from lossbook.utils.vectors import at_least_float32
 
 __all__ = ["NearestMean", "Contrastive", "Triplet", "CenterAlone", "Center", "Range", "Marginal"]
 
+
 class NearestMean(Head):
     """A head without trained class vectors: logits −‖x − mean_j‖².
 
@@ -57,7 +58,9 @@ class NearestMean(Head):
 
     def _logits(self, x):
         x = at_least_float32(x)
-        middle = self.weight.mean(dim=0).to(x.dtype)       # distances are small beside lengths: subtract first
+        middle = self.weight.mean(dim=0).to(
+            x.dtype
+        )  # distances are small beside lengths: subtract first
         x, means = x - middle, self.weight.to(x.dtype) - middle
         with torch.autocast(x.device.type, enabled=False):
             return 2 * x @ means.T - means.square().sum(dim=1) - x.square().sum(dim=1, keepdim=True)
@@ -92,9 +95,13 @@ class Triplet(NearestMean):
     """
 
     def __init__(self, embedding_dim, num_classes, margin=1.0, mining="semi-hard"):
-        require(mining in euclidean_losses.MINING,
-                f"mining = {mining!r}: expected one of {', '.join(map(repr, euclidean_losses.MINING))}")
-        super().__init__(embedding_dim, num_classes, margin=_above_zero("margin", margin), mining=mining)
+        require(
+            mining in euclidean_losses.MINING,
+            f"mining = {mining!r}: expected one of {', '.join(map(repr, euclidean_losses.MINING))}",
+        )
+        super().__init__(
+            embedding_dim, num_classes, margin=_above_zero("margin", margin), mining=mining
+        )
         self.register_buffer("draw", torch.randint(2**31, ()))
 
     def reset_parameters(self):
@@ -130,8 +137,10 @@ class _Joint(Softmax):
     """L_S + λ·L_2: softmax cross-entropy, and ``balance`` times what ``second`` returns."""
 
     def __init__(self, embedding_dim, num_classes, balance, **hyperparameters):
-        require(math.isfinite(balance) and balance >= 0,
-                f"balance = {balance!r}: λ, the weight of the second loss, must be at least 0 and finite")
+        require(
+            math.isfinite(balance) and balance >= 0,
+            f"balance = {balance!r}: λ, the weight of the second loss, must be at least 0 and finite",
+        )
         super().__init__(embedding_dim, num_classes)
         self.hyperparameters = {"balance": float(balance), **hyperparameters}
         for key, value in self.hyperparameters.items():
@@ -162,7 +171,9 @@ class Center(_Joint):
     """
 
     def __init__(self, embedding_dim, num_classes, balance=0.003, alpha=0.5, update="paper"):
-        require(update in ("paper", "gradient"), f"update = {update!r}: expected 'paper' or 'gradient'")
+        require(
+            update in ("paper", "gradient"), f"update = {update!r}: expected 'paper' or 'gradient'"
+        )
         moves = {"alpha": _rate(alpha)} if update == "paper" else {}
         super().__init__(embedding_dim, num_classes, balance, **moves, update=update)
         origin = torch.zeros(num_classes, embedding_dim)
@@ -192,11 +203,22 @@ class Range(_Joint):
     Source: Zhang et al., ICCV 2017, section 3.2; see :func:`lossbook.euclidean_losses.range_loss`.
     """
 
-    def __init__(self, embedding_dim, num_classes, balance=1.0, intra=0.01, inter=0.01, margin=20.0):
+    def __init__(
+        self, embedding_dim, num_classes, balance=1.0, intra=0.01, inter=0.01, margin=20.0
+    ):
         for name, value in (("intra", intra), ("inter", inter)):
-            require(math.isfinite(value) and value >= 0, f"{name} = {value!r}: expected at least 0 and finite")
-        super().__init__(embedding_dim, num_classes, balance, intra=float(intra), inter=float(inter),
-                         margin=_above_zero("margin", margin))
+            require(
+                math.isfinite(value) and value >= 0,
+                f"{name} = {value!r}: expected at least 0 and finite",
+            )
+        super().__init__(
+            embedding_dim,
+            num_classes,
+            balance,
+            intra=float(intra),
+            inter=float(inter),
+            margin=_above_zero("margin", margin),
+        )
 
     def second(self, x, labels):
         intra, inter = euclidean_losses.range_loss(x, labels, self.margin)
@@ -213,19 +235,33 @@ class Marginal(_Joint):
     """
 
     def __init__(self, embedding_dim, num_classes, balance=1.0, threshold=1.2, error=0.3):
-        require(0 < threshold < 4, f"threshold = {threshold!r}: squared distances on the unit sphere lie in (0, 4)")
-        require(math.isfinite(error) and error >= 0, f"error = {error!r}: expected at least 0 and finite")
-        super().__init__(embedding_dim, num_classes, balance, threshold=float(threshold), error=float(error))
+        require(
+            0 < threshold < 4,
+            f"threshold = {threshold!r}: squared distances on the unit sphere lie in (0, 4)",
+        )
+        require(
+            math.isfinite(error) and error >= 0,
+            f"error = {error!r}: expected at least 0 and finite",
+        )
+        super().__init__(
+            embedding_dim, num_classes, balance, threshold=float(threshold), error=float(error)
+        )
 
     def second(self, x, labels):
         return euclidean_losses.marginal(x, labels, self.threshold, self.error)
 
 
 def _above_zero(name, value):
-    require(math.isfinite(value) and value > 0, f"{name} = {value!r}: expected a distance above 0 and finite")
+    require(
+        math.isfinite(value) and value > 0,
+        f"{name} = {value!r}: expected a distance above 0 and finite",
+    )
     return float(value)
 
 
 def _rate(alpha):
-    require(0 < alpha <= 1, f"alpha = {alpha!r}: the rate of the centers must be in (0, 1], or they overshoot")
+    require(
+        0 < alpha <= 1,
+        f"alpha = {alpha!r}: the rate of the centers must be in (0, 1], or they overshoot",
+    )
     return float(alpha)

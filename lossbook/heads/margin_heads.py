@@ -22,7 +22,16 @@ from lossbook import margins
 from lossbook.heads.base import Head, MarginHead
 from lossbook.utils.validation import require
 
-__all__ = ["Softmax", "NormSoftmax", "LSoftmax", "SphereFace", "CosFace", "ArcFace", "CombinedMargin"]
+__all__ = [
+    "Softmax",
+    "NormSoftmax",
+    "LSoftmax",
+    "SphereFace",
+    "CosFace",
+    "ArcFace",
+    "CombinedMargin",
+]
+
 
 class Softmax(Head):
     """The plain linear classifier: logits ‖W_j‖‖x‖cos θ_j + b_j.
@@ -61,15 +70,28 @@ class _AnnealedHead(MarginHead):
     Before :meth:`set_progress` is called the head is the pure loss.
     """
 
-    def __init__(self, embedding_dim, num_classes, margin, lambda_start, lambda_floor, anneal_until):
-        require(math.isfinite(lambda_start) and lambda_start >= 0,
-                f"lambda_start = {lambda_start!r}: the weight λ of the plain cosine must be at least 0")
-        require(0 <= lambda_floor <= lambda_start,
-                f"lambda_floor = {lambda_floor!r}: expected between 0 and lambda_start = {lambda_start!r}")
-        require(0 < anneal_until <= 1, f"anneal_until = {anneal_until!r}: expected a fraction of training in (0, 1]")
+    def __init__(
+        self, embedding_dim, num_classes, margin, lambda_start, lambda_floor, anneal_until
+    ):
+        require(
+            math.isfinite(lambda_start) and lambda_start >= 0,
+            f"lambda_start = {lambda_start!r}: the weight λ of the plain cosine must be at least 0",
+        )
+        require(
+            0 <= lambda_floor <= lambda_start,
+            f"lambda_floor = {lambda_floor!r}: expected between 0 and lambda_start = {lambda_start!r}",
+        )
+        require(
+            0 < anneal_until <= 1,
+            f"anneal_until = {anneal_until!r}: expected a fraction of training in (0, 1]",
+        )
         self.lam = lambda_floor
         super().__init__(embedding_dim, num_classes, margin=margin)
-        self.lambda_start, self.lambda_floor, self.anneal_until = lambda_start, lambda_floor, anneal_until
+        self.lambda_start, self.lambda_floor, self.anneal_until = (
+            lambda_start,
+            lambda_floor,
+            anneal_until,
+        )
 
     def set_progress(self, progress):
         """Set λ for this share of training, in [0, 1]; at 1 it is ``lambda_floor`` (0 by default)."""
@@ -91,8 +113,18 @@ class LSoftmax(_AnnealedHead):
     Source: Liu et al., "Large-Margin Softmax Loss", ICML 2016, eq. 4 to 6; λ from its section 5.1.
     """
 
-    def __init__(self, embedding_dim, num_classes, margin=4, lambda_start=20.0, lambda_floor=0.0, anneal_until=0.8):
-        super().__init__(embedding_dim, num_classes, margin, lambda_start, lambda_floor, anneal_until)
+    def __init__(
+        self,
+        embedding_dim,
+        num_classes,
+        margin=4,
+        lambda_start=20.0,
+        lambda_floor=0.0,
+        anneal_until=0.8,
+    ):
+        super().__init__(
+            embedding_dim, num_classes, margin, lambda_start, lambda_floor, anneal_until
+        )
 
 
 class SphereFace(_AnnealedHead):
@@ -105,8 +137,18 @@ class SphereFace(_AnnealedHead):
 
     unit_weight = True
 
-    def __init__(self, embedding_dim, num_classes, margin=4, lambda_start=5.0, lambda_floor=0.0, anneal_until=0.6):
-        super().__init__(embedding_dim, num_classes, margin, lambda_start, lambda_floor, anneal_until)
+    def __init__(
+        self,
+        embedding_dim,
+        num_classes,
+        margin=4,
+        lambda_start=5.0,
+        lambda_floor=0.0,
+        anneal_until=0.6,
+    ):
+        super().__init__(
+            embedding_dim, num_classes, margin, lambda_start, lambda_floor, anneal_until
+        )
 
 
 class CosFace(MarginHead):
@@ -156,9 +198,13 @@ class CombinedMargin(MarginHead):
 
     unit_weight = unit_embedding = True
 
-    def __init__(self, embedding_dim, num_classes, scale=64.0, m1=1.0, m2=0.0, m3=0.0, easy_margin=False):
+    def __init__(
+        self, embedding_dim, num_classes, scale=64.0, m1=1.0, m2=0.0, m3=0.0, easy_margin=False
+    ):
         self.easy_margin = easy_margin
-        super().__init__(embedding_dim, num_classes, scale, m1=m1, m2=m2, m3=m3, **_if_easy(easy_margin))
+        super().__init__(
+            embedding_dim, num_classes, scale, m1=m1, m2=m2, m3=m3, **_if_easy(easy_margin)
+        )
 
     def margin_of(self, cos):
         return margins.combined(cos, self.m1, self.m2, self.m3, self.easy_margin)

@@ -8,6 +8,7 @@ from lossbook.utils.validation import require
 
 __all__ = ["sample_classes"]
 
+
 def sample_classes(labels, num_classes, share, generator=None):
     """``(classes, labels)``: the classes kept, (K,) ascending, and ``labels`` counted among them, (N,).
 
@@ -19,10 +20,12 @@ def sample_classes(labels, num_classes, share, generator=None):
 
     Raises ``ValueError`` for a share outside (0, 1].
     """
-    require(isinstance(share, (int, float)) and 0 < share <= 1,
-            f"sample = {share!r}: expected the share of all classes to keep, in (0, 1]")
+    require(
+        isinstance(share, (int, float)) and 0 < share <= 1,
+        f"sample = {share!r}: expected the share of all classes to keep, in (0, 1]",
+    )
     own = labels.unique()
     order = torch.rand(num_classes, device=labels.device, generator=generator)
-    order[own] = 2.0                                    # above every draw
+    order[own] = 2.0  # above every draw
     kept = order.topk(max(len(own), math.ceil(share * num_classes))).indices.sort().values
     return kept, torch.searchsorted(kept, labels)

@@ -17,7 +17,18 @@ from lossbook.heads.margin_heads import (
 )
 from lossbook.utils.validation import require
 
-__all__ = ["Preset", "PRESETS", "MORE_PRESETS", "preset_names", "from_preset", "head_from_preset", "head_from_run", "preset_from_name", "head_from_name"]
+__all__ = [
+    "Preset",
+    "PRESETS",
+    "MORE_PRESETS",
+    "preset_names",
+    "from_preset",
+    "head_from_preset",
+    "head_from_run",
+    "preset_from_name",
+    "head_from_name",
+]
+
 
 class Preset(NamedTuple):
     """One row of the presets table: which lengths are normalised, the scale, the three margins."""
@@ -63,7 +74,9 @@ def from_preset(name, embedding_dim, num_classes):
     if name not in PRESETS:
         lowered = {preset.lower(): preset for preset in preset_names()}
         near = difflib.get_close_matches(str(name).lower(), lowered, n=3, cutoff=0.4)
-        hint = "did you mean " + " or ".join(lowered[match] for match in near) + "? " if near else ""
+        hint = (
+            "did you mean " + " or ".join(lowered[match] for match in near) + "? " if near else ""
+        )
         raise KeyError(f"no preset {name!r}: {hint}The presets are {', '.join(preset_names())}")
     return head_from_preset(PRESETS[name], embedding_dim, num_classes)
 
@@ -74,7 +87,10 @@ def head_from_preset(row, embedding_dim, num_classes):
     Raises ``ValueError`` for a row that no head here can follow.
     """
     if row.x_norm:
-        require(row.w_norm, f"{row}: no head here normalises embeddings and leaves the class vectors their lengths")
+        require(
+            row.w_norm,
+            f"{row}: no head here normalises embeddings and leaves the class vectors their lengths",
+        )
         if row.m1 == 1 and row.m2 == 0 and row.m3 == 0:
             return NormSoftmax(embedding_dim, num_classes, scale=row.scale)
         if row.m1 == 1 and row.m2 == 0:
@@ -82,8 +98,10 @@ def head_from_preset(row, embedding_dim, num_classes):
         if row.m1 == 1 and row.m3 == 0:
             return ArcFace(embedding_dim, num_classes, scale=row.scale, margin=row.m2)
         return CombinedMargin(embedding_dim, num_classes, *row[2:])
-    require(row.scale == 1 and row.m2 == 0 and row.m3 == 0,
-            f"{row}: a head that keeps the embeddings' lengths takes them for its scale, and knows the margin m1 alone")
+    require(
+        row.scale == 1 and row.m2 == 0 and row.m3 == 0,
+        f"{row}: a head that keeps the embeddings' lengths takes them for its scale, and knows the margin m1 alone",
+    )
     if row.m1 == 1 and not row.w_norm:
         return Softmax(embedding_dim, num_classes, bias=False)
     return (SphereFace if row.w_norm else LSoftmax)(embedding_dim, num_classes, margin=row.m1)
@@ -95,11 +113,21 @@ def head_from_run(run, epoch=None):
     λ annealing stands as at the end of ``epoch``; without it, at the end of training.
     Raises ``ValueError`` if the run does not tell: its head is not one of :mod:`lossbook.heads`.
     """
-    kind = next((kind for kind in _kinds(heads.Head) if kind.__name__ == run.name.partition("(")[0]), None)
-    require(kind is not None and run.config.get("head"),
-            f"{run.name} does not tell its margin: it was not trained with a head of lossbook.heads; give the head "
-            "it was trained with, heads={title: head}, or caps=False")
-    head = kind(**{name: value for name, value in run.config["head"].items() if name in signature(kind).parameters})
+    kind = next(
+        (kind for kind in _kinds(heads.Head) if kind.__name__ == run.name.partition("(")[0]), None
+    )
+    require(
+        kind is not None and run.config.get("head"),
+        f"{run.name} does not tell its margin: it was not trained with a head of lossbook.heads; give the head "
+        "it was trained with, heads={title: head}, or caps=False",
+    )
+    head = kind(
+        **{
+            name: value
+            for name, value in run.config["head"].items()
+            if name in signature(kind).parameters
+        }
+    )
     head.set_progress(1.0 if epoch is None else min(1.0, epoch / run.config["recipe"]["epochs"]))
     return head
 
@@ -121,8 +149,12 @@ def preset_from_name(name):
     a preset of ``MORE_PRESETS``, which no row describes.
     """
     if name in MORE_PRESETS:
-        raise KeyError(f"{name!r} is a preset that no row of lengths, scale and margins describes: take head_named")
-    loss, scale, margin = re.fullmatch(r"(.*?)(?:_s(\d+(?:\.\d+)?))?(?:_m(\d+(?:\.\d+)?))?", name, re.DOTALL).groups()
+        raise KeyError(
+            f"{name!r} is a preset that no row of lengths, scale and margins describes: take head_named"
+        )
+    loss, scale, margin = re.fullmatch(
+        r"(.*?)(?:_s(\d+(?:\.\d+)?))?(?:_m(\d+(?:\.\d+)?))?", name, re.DOTALL
+    ).groups()
     family = re.sub(r"_v\d+$", "", loss)
     if loss in PRESETS:
         row = PRESETS[loss]
@@ -133,10 +165,14 @@ def preset_from_name(name):
         try:
             from_preset(loss, 2, 10)
         except KeyError as error:
-            raise KeyError(f"{hint}{error.args[0]}; add _s16 for another scale, _m0.3 for another margin") from None
+            raise KeyError(
+                f"{hint}{error.args[0]}; add _s16 for another scale, _m0.3 for another margin"
+            ) from None
     if scale is not None:
         if not row.x_norm:
-            raise KeyError(f"{name!r}: {loss} keeps the embeddings' lengths and has no scale to set; leave _s{scale} out")
+            raise KeyError(
+                f"{name!r}: {loss} keeps the embeddings' lengths and has no scale to set; leave _s{scale} out"
+            )
         row = row._replace(scale=float(scale))
     if margin is not None:
         if family not in MARGIN_OF:

@@ -10,6 +10,7 @@ from lossbook.utils.validation import check_int
 
 __all__ = ["SubCenterArcFace"]
 
+
 class SubCenterArcFace(ArcFace):
     """ArcFace with K class vectors a class; the one nearest to the embedding gives the class's cosine.
 
@@ -30,7 +31,9 @@ class SubCenterArcFace(ArcFace):
         The rest of them.
     """
 
-    def __init__(self, embedding_dim, num_classes, scale=64.0, margin=0.5, centers=3, easy_margin=False):
+    def __init__(
+        self, embedding_dim, num_classes, scale=64.0, margin=0.5, centers=3, easy_margin=False
+    ):
         centers = check_int("centers", centers)
         super().__init__(embedding_dim, num_classes, scale, margin, easy_margin)
         self.centers = self.hyperparameters["centers"] = centers
@@ -55,7 +58,11 @@ class SubCenterArcFace(ArcFace):
         """(N, K, C) cosines to all sub-centres, or (N, K) to those of each row's label; float32 or wider."""
         direction, _ = polar(x, self._shortest(x))
         every = torch.cat([self.weight[None], self.others])
-        unit = polar(every.flatten(0, 1), self._shortest(self.weight))[0].view(every.shape).to(direction.dtype)
+        unit = (
+            polar(every.flatten(0, 1), self._shortest(self.weight))[0]
+            .view(every.shape)
+            .to(direction.dtype)
+        )
         with torch.autocast(x.device.type, enabled=False):
             if labels is not None:
                 return (direction[:, None] * unit[:, labels].transpose(0, 1)).sum(dim=2)
@@ -70,7 +77,10 @@ class SubCenterArcFace(ArcFace):
     @torch.no_grad()
     def dominant_of(self, x, labels):
         """The number of the sub-centre that most images of a class choose, (C,) int64; 0 for a class without images."""
-        counts = torch.bincount(labels * self.centers + self.nearest(x, labels), minlength=self.num_classes * self.centers)
+        counts = torch.bincount(
+            labels * self.centers + self.nearest(x, labels),
+            minlength=self.num_classes * self.centers,
+        )
         return counts.view(self.num_classes, self.centers).argmax(dim=1)
 
     @torch.no_grad()
@@ -81,7 +91,9 @@ class SubCenterArcFace(ArcFace):
         """
         most = self.dominant_of(x, labels)
         every = torch.cat([self.weight[None], self.others])
-        with torch.random.fork_rng(devices=[]):               # its weights are drawn, and then replaced
-            kept = ArcFace(self.embedding_dim, self.num_classes, self.scale, self.margin, self.easy_margin).to(every)
+        with torch.random.fork_rng(devices=[]):  # its weights are drawn, and then replaced
+            kept = ArcFace(
+                self.embedding_dim, self.num_classes, self.scale, self.margin, self.easy_margin
+            ).to(every)
         kept.weight.copy_(every[most, torch.arange(self.num_classes, device=most.device)])
         return kept

@@ -7,6 +7,7 @@ from lossbook.utils.validation import require
 
 __all__ = ["margin_explorer"]
 
+
 def margin_explorer(preset="ArcFace_v3", num_classes=10, embedding_dim=2):
     """Sliders for m1, m2, m3 and s, and what they do: curve, boundaries, circle, posterior, feasibility.
 
@@ -31,14 +32,29 @@ def margin_explorer(preset="ArcFace_v3", num_classes=10, embedding_dim=2):
     if preset not in heads.PRESETS:
         raise KeyError(f"no preset {preset!r}: the presets are {', '.join(heads.PRESETS)}")
     for name, value in (("num_classes", num_classes), ("embedding_dim", embedding_dim)):
-        require(isinstance(value, int) and 2 <= value <= 30,
-                f"{name} = {value!r}: expected a whole number from 2 to 30")
+        require(
+            isinstance(value, int) and 2 <= value <= 30,
+            f"{name} = {value!r}: expected a whole number from 2 to 30",
+        )
     row = heads.PRESETS[preset]
-    still = figures.target_curves({"cos θ": lambda cos: 1 * cos,
-                                   preset: lambda cos: margins.combined(cos, row.m1, row.m2, row.m3)})
-    data = {"presets": {name: each._asdict() for name, each in heads.PRESETS.items()}, "preset": preset,
-            "C": num_classes, "d": embedding_dim, "colors": CLASS_COLORS[:2]}
-    return Widget("explorer", data, still,
-                  f"Target logit against angle, without margin and with that of {preset} (m1 = {row.m1:g}, "
-                  f"m2 = {row.m2:g}, m3 = {row.m3:g}), and below it the derivatives",
-                  scripts=("bounds.js", "margin_charts.js"))
+    still = figures.target_curves(
+        {
+            "cos θ": lambda cos: 1 * cos,
+            preset: lambda cos: margins.combined(cos, row.m1, row.m2, row.m3),
+        }
+    )
+    data = {
+        "presets": {name: each._asdict() for name, each in heads.PRESETS.items()},
+        "preset": preset,
+        "C": num_classes,
+        "d": embedding_dim,
+        "colors": CLASS_COLORS[:2],
+    }
+    return Widget(
+        "explorer",
+        data,
+        still,
+        f"Target logit against angle, without margin and with that of {preset} (m1 = {row.m1:g}, "
+        f"m2 = {row.m2:g}, m3 = {row.m3:g}), and below it the derivatives",
+        scripts=("bounds.js", "margin_charts.js"),
+    )

@@ -14,6 +14,7 @@ from lossbook.utils.validation import check_int, require
 
 __all__ = ["sphere", "encode_directions"]
 
+
 def sphere(runs, split="test", heads=None, caps=True, points=400):
     """3-D embeddings on the unit sphere, one sphere a run, all turned together; with a slider over the epochs.
 
@@ -50,10 +51,15 @@ def sphere(runs, split="test", heads=None, caps=True, points=400):
     gathering = align_runs(runs, heads, caps)
     data = encode_directions(gathering, split, points, MOST_ON_SPHERES)
     names = " and ".join(gathering)
-    return Widget("rotating_sphere", data, still,
-                  f"{split} embeddings of {names} on the unit sphere after epoch {data['epochs'][-1]}, coloured by class, "
-                  "with the class vectors as pins" + (" and the region that each class wins with its margin" if caps else ""),
-                  scripts=("canvas.js", "globe.js"))
+    return Widget(
+        "rotating_sphere",
+        data,
+        still,
+        f"{split} embeddings of {names} on the unit sphere after epoch {data['epochs'][-1]}, coloured by class, "
+        "with the class vectors as pins"
+        + (" and the region that each class wins with its margin" if caps else ""),
+        scripts=("canvas.js", "globe.js"),
+    )
 
 
 def encode_directions(gathering, split, points, epochs):
@@ -63,21 +69,34 @@ def encode_directions(gathering, split, points, epochs):
     azimuth 2πl / 65536 around it. First all polar angles, then all azimuths; each epoch after epoch.
     """
     first = next(iter(gathering.values()))[0]
-    data = {"classes": list(first.classes), "badges": badge_texts(first.classes), "colors": list(colors_of(first.classes)),
-            "inks": [on(color) for color in colors_of(first.classes)], "split": split, "home": np.radians(HOME).tolist(),
-            "reach": REACH, "edge": EDGE, "views": []}
+    data = {
+        "classes": list(first.classes),
+        "badges": badge_texts(first.classes),
+        "colors": list(colors_of(first.classes)),
+        "inks": [on(color) for color in colors_of(first.classes)],
+        "split": split,
+        "home": np.radians(HOME).tolist(),
+        "reach": REACH,
+        "edge": EDGE,
+        "views": [],
+    }
     for title, (run, head) in gathering.items():
         shown, _ = subsample(run, points, epochs)
         numbers = [s.epoch for s in shown.snapshots]
-        require(data.setdefault("epochs", numbers) == numbers,
-                f"{title!r} has snapshots of the epochs {numbers}, the first run of {data['epochs']}: one slider moves "
-                "them all; give runs with the same number of epochs")
+        require(
+            data.setdefault("epochs", numbers) == numbers,
+            f"{title!r} has snapshots of the epochs {numbers}, the first run of {data['epochs']}: one slider moves "
+            "them all; give runs with the same number of epochs",
+        )
         view = {"title": title, "vectors": _directions(s.weight for s in shown.snapshots)}
         for half in ("train", "test"):
             view[half] = {
                 "labels": base64_of(getattr(shown, f"{half}_labels").astype(np.uint8)),
-                "predicted": base64_of(np.stack([getattr(s, f"{half}_pred") for s in shown.snapshots]).astype(np.uint8)),
-                "directions": _directions(getattr(s, half) for s in shown.snapshots)}
+                "predicted": base64_of(
+                    np.stack([getattr(s, f"{half}_pred") for s in shown.snapshots]).astype(np.uint8)
+                ),
+                "directions": _directions(getattr(s, half) for s in shown.snapshots),
+            }
         if head:
             view.update(_caps(shown, head))
         data["views"].append(view)
@@ -90,8 +109,11 @@ def _caps(run, head):
     for snapshot in run.snapshots:
         last = on_sphere(head(snapshot.epoch), snapshot.weight, after=last)
         caps.append(last)
-    return {"rims": _directions(one.rims.reshape(-1, 3) for one in caps), "around": caps[0].rims.shape[1],
-            "share": [round(float(one.share.sum()), 4) for one in caps]}
+    return {
+        "rims": _directions(one.rims.reshape(-1, 3) for one in caps),
+        "around": caps[0].rims.shape[1],
+        "share": [round(float(one.share.sum()), 4) for one in caps],
+    }
 
 
 def _directions(epochs):

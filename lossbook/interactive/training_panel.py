@@ -8,13 +8,21 @@ from lossbook import data, figures, heads, profiles, training
 __all__ = ["train_panel", "TrainPanel"]
 
 # Each loss's margin slider: (least, most, step, start). None: the loss has no margin.
-LOSSES = {"Softmax": None, "NormSoftmax": None, "LSoftmax": (1, 4, 1, 2), "SphereFace": (1, 4, 1, 4),
-          "CosFace": (0, 0.5, 0.01, 0.1), "ArcFace": (0, 1, 0.01, 0.3)}
+LOSSES = {
+    "Softmax": None,
+    "NormSoftmax": None,
+    "LSoftmax": (1, 4, 1, 2),
+    "SphereFace": (1, 4, 1, 4),
+    "CosFace": (0, 0.5, 0.01, 0.1),
+    "ArcFace": (0, 1, 0.01, 0.3),
+}
 SCALED = ("NormSoftmax", "CosFace", "ArcFace")
 
 # A page without a kernel keeps this text alone; where the panel lives, its own style hides it.
-NOTE = ('<p class="lossbook-needs-kernel">This panel trains in a running kernel, and this page has none: '
-        "open the notebook in Colab or Jupyter and run the cell there.</p>")
+NOTE = (
+    '<p class="lossbook-needs-kernel">This panel trains in a running kernel, and this page has none: '
+    "open the notebook in Colab or Jupyter and run the cell there.</p>"
+)
 HIDE_NOTE = "<style>.lossbook-needs-kernel { display: none }</style>"
 
 
@@ -26,26 +34,48 @@ class TrainPanel:
 
     def __init__(self, dataset=None):
         widgets = _ipywidgets()
-        self.profile, self.run, self.thread, self._enough = profiles.current(), None, None, threading.Event()
+        self.profile, self.run, self.thread, self._enough = (
+            profiles.current(),
+            None,
+            None,
+            threading.Event(),
+        )
         self.dataset = data.load(self.profile.dataset) if dataset is None else dataset
         described = {"style": {"description_width": "70px"}, "layout": {"width": "330px"}}
-        self.loss = widgets.Dropdown(options=list(LOSSES), value="ArcFace", description="loss", **described)
-        self.scale = widgets.FloatSlider(value=16, min=1, max=64, step=0.5, description="scale s", **described)
-        self.margin = widgets.FloatSlider(value=0.3, min=0, max=1, step=0.01, description="margin m", **described)
-        self.epochs = widgets.IntSlider(value=self.profile.recipe["epochs"], min=1, max=40, description="epochs",
-                                        **described)
+        self.loss = widgets.Dropdown(
+            options=list(LOSSES), value="ArcFace", description="loss", **described
+        )
+        self.scale = widgets.FloatSlider(
+            value=16, min=1, max=64, step=0.5, description="scale s", **described
+        )
+        self.margin = widgets.FloatSlider(
+            value=0.3, min=0, max=1, step=0.01, description="margin m", **described
+        )
+        self.epochs = widgets.IntSlider(
+            value=self.profile.recipe["epochs"], min=1, max=40, description="epochs", **described
+        )
         self.go = widgets.Button(description="Train", button_style="primary", icon="play")
         self.stop = widgets.Button(description="Stop", icon="stop", disabled=True)
         self.status = widgets.HTML(HIDE_NOTE)
         self.picture = widgets.Image(format="png", layout={"max_width": "100%", "display": "none"})
-        self.box = widgets.VBox([self.loss, self.scale, self.margin, self.epochs,
-                                 widgets.HBox([self.go, self.stop]), self.status, self.picture])
+        self.box = widgets.VBox(
+            [
+                self.loss,
+                self.scale,
+                self.margin,
+                self.epochs,
+                widgets.HBox([self.go, self.stop]),
+                self.status,
+                self.picture,
+            ]
+        )
         self.loss.observe(self._fit_sliders, "value")
         self.go.on_click(self._start)
         self.stop.on_click(lambda _: self._enough.set())
 
     def _ipython_display_(self):
         from IPython.display import HTML, display
+
         display(HTML(NOTE))
         display(self.box)
 
@@ -53,7 +83,9 @@ class TrainPanel:
         self.scale.disabled, limits = change["new"] not in SCALED, LOSSES[change["new"]]
         self.margin.disabled = limits is None
         if limits:
-            with self.margin.hold_trait_notifications():      # else the new range and the old value would clash
+            with (
+                self.margin.hold_trait_notifications()
+            ):  # else the new range and the old value would clash
                 self.margin.min, self.margin.max, self.margin.step, self.margin.value = limits
 
     def head(self):
@@ -67,16 +99,27 @@ class TrainPanel:
         self._enough.clear()
         self.run, self.go.disabled, self.stop.disabled = None, True, False
         self._say("The first epoch is under way.")
-        self.thread = threading.Thread(target=self._train, args=(self.head(), self.epochs.value), daemon=True)
+        self.thread = threading.Thread(
+            target=self._train, args=(self.head(), self.epochs.value), daemon=True
+        )
         self.thread.start()
 
     def _train(self, head, epochs):
         recipe = {**self.profile.recipe, "epochs": epochs}
         try:
-            training.fit(self.profile.backbone(2), head, self.dataset, progress=False, on_epoch=self._show, **recipe)
+            training.fit(
+                self.profile.backbone(2),
+                head,
+                self.dataset,
+                progress=False,
+                on_epoch=self._show,
+                **recipe,
+            )
         except training.TrainingDiverged as error:
             self._say(f"Training diverged. {error}")
-        except Exception as error:      # a thread's error would reach nobody: say it here, and raise it all the same
+        except (
+            Exception
+        ) as error:  # a thread's error would reach nobody: say it here, and raise it all the same
             self._say(f"{type(error).__name__}: {error}")
             raise
         finally:
@@ -86,8 +129,10 @@ class TrainPanel:
         self.run, last = run, run.history.iloc[-1]
         self.picture.value = figures.train_test(run)._repr_png_()
         self.picture.layout.display = None
-        self._say(f"{run.name}: epoch {last.epoch:.0f} of {run.config['recipe']['epochs']}, "
-                  f"loss {last.train_loss:.3f}, test accuracy {last.test_acc:.1%}")
+        self._say(
+            f"{run.name}: epoch {last.epoch:.0f} of {run.config['recipe']['epochs']}, "
+            f"loss {last.train_loss:.3f}, test accuracy {last.test_acc:.1%}"
+        )
         return self._enough.is_set()
 
     def _say(self, text):
@@ -122,6 +167,8 @@ def _ipywidgets():
     try:
         import ipywidgets
     except ImportError as error:
-        raise ImportError(f"train_panel needs ipywidgets 7.7 or later ({error}): pip install ipywidgets, "
-                          "then restart the kernel") from error
+        raise ImportError(
+            f"train_panel needs ipywidgets 7.7 or later ({error}): pip install ipywidgets, "
+            "then restart the kernel"
+        ) from error
     return ipywidgets

@@ -16,7 +16,7 @@ from lossbook.utils.validation import require
 __all__ = ["Widget"]
 
 FILES = files("lossbook.interactive") / "web"
-HEAVIEST = 500_000      # bytes of HTML a figure may add to a page
+HEAVIEST = 500_000  # bytes of HTML a figure may add to a page
 TEMPLATE = """<div class="lossbook-widget lossbook-{kind}" data-lossbook="{key}">
 <style>
 {style}</style>
@@ -67,14 +67,23 @@ class Widget:
         self.alt = alt
         text = json.dumps(data, separators=(",", ":"), ensure_ascii=True).replace("<", "\\u003c")
         self.html = TEMPLATE.format(
-            kind=kind, key=f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:12]}",
-            style=_read("common.css") + _read(f"{kind}.css"), controls=_read(f"{kind}.html"),
-            script="".join(map(_read, ["common.js", *scripts, f"{kind}.js"])), data=text,
-            alt=html.escape(alt), width=round(100 * still.get_figwidth()), height=round(100 * still.get_figheight()),
-            still=base64.b64encode(still._repr_png_()).decode())
+            kind=kind,
+            key=f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:12]}",
+            style=_read("common.css") + _read(f"{kind}.css"),
+            controls=_read(f"{kind}.html"),
+            script="".join(map(_read, ["common.js", *scripts, f"{kind}.js"])),
+            data=text,
+            alt=html.escape(alt),
+            width=round(100 * still.get_figwidth()),
+            height=round(100 * still.get_figheight()),
+            still=base64.b64encode(still._repr_png_()).decode(),
+        )
         size = len(self.html.encode())
-        require(size <= HEAVIEST, f"this figure would weigh {size:,} bytes, more than the {HEAVIEST:,} a page should "
-                                  "be asked to load: show fewer points or smaller pictures")
+        require(
+            size <= HEAVIEST,
+            f"this figure would weigh {size:,} bytes, more than the {HEAVIEST:,} a page should "
+            "be asked to load: show fewer points or smaller pictures",
+        )
 
     def _repr_html_(self):
         return self.html

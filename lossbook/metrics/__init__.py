@@ -10,4 +10,12 @@ from lossbook.metrics.angular import (
     largest_empty_arc,
 )
 
-__all__ = ["accuracy", "angles", "angular_accuracy", "angular_gaps", "angular_spread", "largest_empty_arc", "Spread"]
+__all__ = [
+    "accuracy",
+    "angles",
+    "angular_accuracy",
+    "angular_gaps",
+    "angular_spread",
+    "largest_empty_arc",
+    "Spread",
+]

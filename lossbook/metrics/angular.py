@@ -15,7 +15,16 @@ import numpy as np
 
 from lossbook.utils.validation import check_2d_embeddings, check_labels, check_matrix, unit_rows
 
-__all__ = ["accuracy", "angular_accuracy", "angles", "Spread", "angular_spread", "largest_empty_arc", "angular_gaps"]
+__all__ = [
+    "accuracy",
+    "angular_accuracy",
+    "angles",
+    "Spread",
+    "angular_spread",
+    "largest_empty_arc",
+    "angular_gaps",
+]
+
 
 def accuracy(logits, labels):
     """Fraction of rows whose largest logit is the true class.
@@ -41,7 +50,9 @@ def angles(x, weight, labels):
     """θ_y and the angle to the nearest other class vector, each ``(N,)``, radians in [0, π]."""
     x, weight, labels = _checked(x, weight, labels)
     if len(weight) < 2:
-        raise ValueError("weight has one class vector: there is no other class to measure to; give at least 2")
+        raise ValueError(
+            "weight has one class vector: there is no other class to measure to; give at least 2"
+        )
     theta = _angles_between(x, weight)
     rows = np.arange(len(x))
     own = theta[rows, labels]
@@ -73,7 +84,9 @@ def angular_spread(x, labels):
     labels = check_labels(labels, len(x))
     present = np.unique(labels)
     if len(present) < 2:
-        raise ValueError(f"labels hold only class {present[0]}: a separation needs at least 2 classes")
+        raise ValueError(
+            f"labels hold only class {present[0]}: a separation needs at least 2 classes"
+        )
     means = np.stack([_mean_direction(x[labels == j], j) for j in present])
     within = [_angles_between(x[labels == j], mean[None]).mean() for j, mean in zip(present, means)]
     between = _angles_between(means, means)[np.triu_indices(len(means), k=1)]
@@ -101,7 +114,9 @@ def angular_gaps(x, labels, low=1, high=99):
     Raises ``ValueError`` unless 0 ≤ low < high ≤ 100 and at least 2 classes are present.
     """
     if not 0 <= low < high <= 100:
-        raise ValueError(f"low = {low}, high = {high}: percentiles must satisfy 0 <= low < high <= 100")
+        raise ValueError(
+            f"low = {low}, high = {high}: percentiles must satisfy 0 <= low < high <= 100"
+        )
     x = unit_rows("x", check_2d_embeddings("x", x))
     labels = check_labels(labels, len(x))
     present = np.unique(labels)
@@ -128,8 +143,10 @@ def _angles_between(x, weight):
     arccos of a cosine near 1 loses half the digits; this form is accurate from 0 to π.
     """
     u, v = unit_rows("x", x), unit_rows("weight", weight)
-    return np.stack([2 * np.arctan2(np.linalg.norm(u - w, axis=1), np.linalg.norm(u + w, axis=1))
-                     for w in v], axis=1)
+    return np.stack(
+        [2 * np.arctan2(np.linalg.norm(u - w, axis=1), np.linalg.norm(u + w, axis=1)) for w in v],
+        axis=1,
+    )
 
 
 def _mean_direction(unit_rows, label):
@@ -146,6 +163,8 @@ def _direction(x):
 def _checked(x, weight, labels):
     x, weight = check_matrix("x", x), check_matrix("weight", weight)
     if x.shape[1] != weight.shape[1]:
-        raise ValueError(f"x {x.shape} and weight {weight.shape} differ in their second dimension: "
-                         "embeddings and class vectors must live in the same space")
+        raise ValueError(
+            f"x {x.shape} and weight {weight.shape} differ in their second dimension: "
+            "embeddings and class vectors must live in the same space"
+        )
     return x, weight, check_labels(labels, len(x), classes=len(weight))

@@ -8,6 +8,7 @@ from lossbook.utils.validation import check_int, check_labels, require
 
 __all__ = ["Interval", "by_identity", "interval_of"]
 
+
 class Interval(NamedTuple):
     """The measure on all identities, its interval, and its value on each resample ``(B, …)``."""
 
@@ -45,22 +46,37 @@ def by_identity(measure, scores, pairs, labels, resamples=200, level=0.95, seed=
         If there are fewer than 3 identities: drawing from them says nothing about others; if the pairs are
         all genuine or all impostors, or are not as many as the scores.
     """
-    require(len(scores) == len(pairs.same), f"{len(scores)} scores of {len(pairs.same)} pairs: give one for each")
-    require(pairs.same.any() and not pairs.same.all(), "the pairs are all of one kind: expected genuine and impostor ones")
+    require(
+        len(scores) == len(pairs.same),
+        f"{len(scores)} scores of {len(pairs.same)} pairs: give one for each",
+    )
+    require(
+        pairs.same.any() and not pairs.same.all(),
+        "the pairs are all of one kind: expected genuine and impostor ones",
+    )
     labels = check_labels(labels, len(labels))
     identities, place = np.unique(labels, return_inverse=True)
-    require(len(identities) >= 3, f"{len(identities)} identities: resampling so few says nothing of others; give more")
+    require(
+        len(identities) >= 3,
+        f"{len(identities)} identities: resampling so few says nothing of others; give more",
+    )
     resamples = check_int("resamples", resamples, 20)
-    order = np.argsort(-np.asarray(scores), kind="stable")        # sorted once: a resample only changes the weights
+    order = np.argsort(
+        -np.asarray(scores), kind="stable"
+    )  # sorted once: a resample only changes the weights
     scores, same = np.asarray(scores)[order], pairs.same[order]
     first, second = place[pairs.first[order]], place[pairs.second[order]]
     random, found = np.random.default_rng(seed), []
     while len(found) < resamples:
         count = random.multinomial(len(identities), np.full(len(identities), 1 / len(identities)))
         weight = np.where(same, count[first], count[first] * count[second]).astype(float)
-        if weight[same].any() and weight[~same].any():            # one identity drawn over and over has no impostors
+        if (
+            weight[same].any() and weight[~same].any()
+        ):  # one identity drawn over and over has no impostors
             found.append(measure(scores, same, weight))
-    return Interval(measure(scores, same, np.ones(len(scores))), *interval_of(found, level), np.array(found))
+    return Interval(
+        measure(scores, same, np.ones(len(scores))), *interval_of(found, level), np.array(found)
+    )
 
 
 def interval_of(resampled, level=0.95):

@@ -9,6 +9,7 @@ from lossbook.utils.validation import check_labels, check_matrix, require, unit_
 
 __all__ = ["FoldAccuracy", "ten_fold", "best_threshold", "gallery_and_probe", "ranks"]
 
+
 class FoldAccuracy(NamedTuple):
     """Accuracy of each fold ``(K,)`` (a fraction), the threshold it was judged by ``(K,)``, mean and standard error."""
 
@@ -36,12 +37,24 @@ def ten_fold(scores, same, folds):
     scores, same = checked(scores, same)
     folds = check_labels(folds, len(scores))
     numbers = np.unique(folds)
-    require(len(numbers) >= 2, f"all {len(folds)} pairs are in fold {numbers[0]}: a threshold is chosen on other "
-                               "folds, so there must be at least 2")
+    require(
+        len(numbers) >= 2,
+        f"all {len(folds)} pairs are in fold {numbers[0]}: a threshold is chosen on other "
+        "folds, so there must be at least 2",
+    )
     thresholds = np.array([best_threshold(scores[folds != k], same[folds != k]) for k in numbers])
-    accuracy = np.array([np.mean((scores[folds == k] >= t) == same[folds == k]) for k, t in zip(numbers, thresholds)])
-    return FoldAccuracy(accuracy, thresholds, float(accuracy.mean()),
-                        float(accuracy.std(ddof=1) / math.sqrt(len(numbers))))
+    accuracy = np.array(
+        [
+            np.mean((scores[folds == k] >= t) == same[folds == k])
+            for k, t in zip(numbers, thresholds)
+        ]
+    )
+    return FoldAccuracy(
+        accuracy,
+        thresholds,
+        float(accuracy.mean()),
+        float(accuracy.std(ddof=1) / math.sqrt(len(numbers))),
+    )
 
 
 def best_threshold(scores, same):
@@ -51,7 +64,9 @@ def best_threshold(scores, same):
     """
     scores, same = checked(scores, same)
     values, place = np.unique(scores, return_inverse=True)
-    gain = np.bincount(place, np.where(same, 1, -1))[::-1]        # of accepting one value more, from the top
+    gain = np.bincount(place, np.where(same, 1, -1))[
+        ::-1
+    ]  # of accepting one value more, from the top
     right = np.concatenate([[0], np.cumsum(gain)])
     edges = np.concatenate([[np.inf], (values[1:] + values[:-1])[::-1] / 2, [-np.inf]])
     return float(edges[int(np.argmax(right))])
@@ -67,9 +82,14 @@ def gallery_and_probe(labels, seed=0):
     random = np.random.default_rng(seed)
     members = [random.permutation(np.flatnonzero(labels == j)) for j in np.unique(labels)]
     members = [rows for rows in members if len(rows) > 1]
-    require(len(members) >= 2, f"{len(members)} identities have two images or more: identification needs 2 of them, "
-                               "one image for the gallery and one to be looked up")
-    return np.array([rows[0] for rows in members]), np.sort(np.concatenate([rows[1:] for rows in members]))
+    require(
+        len(members) >= 2,
+        f"{len(members)} identities have two images or more: identification needs 2 of them, "
+        "one image for the gallery and one to be looked up",
+    )
+    return np.array([rows[0] for rows in members]), np.sort(
+        np.concatenate([rows[1:] for rows in members])
+    )
 
 
 def ranks(gallery, gallery_labels, probe, probe_labels, kind="cosine"):
@@ -81,12 +101,21 @@ def ranks(gallery, gallery_labels, probe, probe_labels, kind="cosine"):
     """
     require(kind in ("cosine", "distance"), f"kind = {kind!r}: expected 'cosine' or 'distance'")
     gallery, probe = check_matrix("gallery", gallery), check_matrix("probe", probe)
-    require(gallery.shape[1] == probe.shape[1], f"gallery {gallery.shape} and probe {probe.shape} differ in their "
-                                                "second dimension: embed both with one network")
-    gallery_labels, probe_labels = check_labels(gallery_labels, len(gallery)), check_labels(probe_labels, len(probe))
+    require(
+        gallery.shape[1] == probe.shape[1],
+        f"gallery {gallery.shape} and probe {probe.shape} differ in their "
+        "second dimension: embed both with one network",
+    )
+    gallery_labels, probe_labels = (
+        check_labels(gallery_labels, len(gallery)),
+        check_labels(probe_labels, len(probe)),
+    )
     identities = np.unique(gallery_labels)
     missing = np.setdiff1d(probe_labels, identities)
-    require(len(missing) == 0, f"identity {missing[:1]} has probes and no image in the gallery: give it one")
+    require(
+        len(missing) == 0,
+        f"identity {missing[:1]} has probes and no image in the gallery: give it one",
+    )
     if kind == "cosine":
         alike = unit_rows("probe", probe) @ unit_rows("gallery", gallery).T
     else:
@@ -105,9 +134,16 @@ def checked(scores, same):
     scores, same = np.asarray(scores, dtype=np.float64), np.asarray(same)
     if same.dtype != bool:
         raise TypeError(f"same is {same.dtype}: expected bool, True for a genuine pair")
-    require(scores.ndim == 1 and scores.shape == same.shape,
-            f"scores {scores.shape} and same {same.shape}: expected one of each a pair, (P,)")
-    require(np.isfinite(scores).all(), f"{(~np.isfinite(scores)).sum()} of {len(scores)} scores are not finite")
+    require(
+        scores.ndim == 1 and scores.shape == same.shape,
+        f"scores {scores.shape} and same {same.shape}: expected one of each a pair, (P,)",
+    )
+    require(
+        np.isfinite(scores).all(),
+        f"{(~np.isfinite(scores)).sum()} of {len(scores)} scores are not finite",
+    )
     for kind, count in (("genuine", same.sum()), ("impostor", (~same).sum())):
-        require(count > 0, f"none of the {len(same)} pairs is {kind}: the measure compares both kinds")
+        require(
+            count > 0, f"none of the {len(same)} pairs is {kind}: the measure compares both kinds"
+        )
     return scores, same

@@ -9,8 +9,16 @@ from lossbook.backbones import embed
 __all__ = ["score"]
 
 # What score measures in radians; the last three in the plane alone.
-ANGLES = ("median_angle_own", "median_angle_other", "within", "between_min", "between_mean",
-          "gap_min", "gap_median", "largest_empty_arc")
+ANGLES = (
+    "median_angle_own",
+    "median_angle_other",
+    "within",
+    "between_min",
+    "between_mean",
+    "gap_min",
+    "gap_median",
+    "largest_empty_arc",
+)
 
 
 def score(backbone, head, split):
@@ -21,13 +29,18 @@ def score(backbone, head, split):
     own, other = metrics.angles(x, weight, split.labels)
     angular = metrics.angular_spread(x, split.labels)
     found = {
-        "images": len(split), "accuracy": metrics.accuracy(logits, split.labels),
+        "images": len(split),
+        "accuracy": metrics.accuracy(logits, split.labels),
         "accuracy_by_angle": metrics.angular_accuracy(x, weight, split.labels),
-        "median_angle_own": float(np.median(own)), "median_angle_other": float(np.median(other)),
+        "median_angle_own": float(np.median(own)),
+        "median_angle_other": float(np.median(other)),
         **angular._asdict(),
     }
     if x.shape[1] == 2:
         gaps = metrics.angular_gaps(x, split.labels)
-        found.update(gap_min=float(gaps.min()), gap_median=float(np.median(gaps)),
-                     largest_empty_arc=metrics.largest_empty_arc(x))
+        found.update(
+            gap_min=float(gaps.min()),
+            gap_median=float(np.median(gaps)),
+            largest_empty_arc=metrics.largest_empty_arc(x),
+        )
     return found

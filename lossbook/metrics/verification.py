@@ -20,7 +20,22 @@ from lossbook.metrics.bootstrap import by_identity
 from lossbook.metrics.protocols import checked, gallery_and_probe, ranks, ten_fold
 from lossbook.utils.validation import check_labels, check_matrix, require, unit_rows
 
-__all__ = ["similarity", "Roc", "roc", "Det", "det", "equal_error_rate", "tar_at_far", "TooFewImpostors", "FARS", "eer_of", "tar_of", "report", "format_report"]
+__all__ = [
+    "similarity",
+    "Roc",
+    "roc",
+    "Det",
+    "det",
+    "equal_error_rate",
+    "tar_at_far",
+    "TooFewImpostors",
+    "FARS",
+    "eer_of",
+    "tar_of",
+    "report",
+    "format_report",
+]
+
 
 def similarity(x, pairs, kind="cosine"):
     """How alike each pair's embeddings are, ``(P,)``, higher is more alike; ``x`` is ``(N, d)``.
@@ -31,8 +46,11 @@ def similarity(x, pairs, kind="cosine"):
     require(kind in ("cosine", "distance"), f"kind = {kind!r}: expected 'cosine' or 'distance'")
     x = check_matrix("x", x)
     largest = max(pairs.first.max(), pairs.second.max())
-    require(largest < len(x), f"x has {len(x)} rows, and a pair names row {largest}: "
-                              "make the pairs from the labels of these embeddings")
+    require(
+        largest < len(x),
+        f"x has {len(x)} rows, and a pair names row {largest}: "
+        "make the pairs from the labels of these embeddings",
+    )
     rows = unit_rows("x", x) if kind == "cosine" else x
 
     def alike(one, other):
@@ -40,9 +58,13 @@ def similarity(x, pairs, kind="cosine"):
             return np.clip(np.einsum("pd,pd->p", rows[one], rows[other]), -1, 1)
         return -np.linalg.norm(rows[one] - rows[other], axis=1)
 
-    step = 100_000                                        # a chunk at a time: all of them may not fit in memory
-    return np.concatenate([alike(pairs.first[i:i + step], pairs.second[i:i + step])
-                           for i in range(0, len(pairs.first), step)])
+    step = 100_000  # a chunk at a time: all of them may not fit in memory
+    return np.concatenate(
+        [
+            alike(pairs.first[i : i + step], pairs.second[i : i + step])
+            for i in range(0, len(pairs.first), step)
+        ]
+    )
 
 
 FARS = (1e-1, 1e-2, 1e-3, 1e-4)
@@ -91,7 +113,7 @@ def equal_error_rate(scores, same, weight=None):
 def eer_of(curve):
     """The equal error rate of a :class:`Roc`."""
     far, tar, _ = curve
-    excess = far - (1 - tar)                              # rises from −1 to 1
+    excess = far - (1 - tar)  # rises from −1 to 1
     after = int(np.argmax(excess >= 0))
     share = -excess[after - 1] / (excess[after] - excess[after - 1])
     return float(far[after - 1] + share * (far[after] - far[after - 1]))
@@ -106,8 +128,12 @@ def tar_at_far(scores, same, far, weight=None):
     scores, same = checked(scores, same)
     require(0 < far < 1, f"far = {far!r}: expected a fraction above 0 and below 1, e.g. 1e-3")
     impostors = int((~same).sum())
-    require(impostors * far >= 1 - 1e-9, f"a FAR of {far:g} needs at least {np.ceil(1 / far):,.0f} impostor pairs, and "
-            f"there are {impostors:,}: give more, or ask for a higher FAR", TooFewImpostors)
+    require(
+        impostors * far >= 1 - 1e-9,
+        f"a FAR of {far:g} needs at least {np.ceil(1 / far):,.0f} impostor pairs, and "
+        f"there are {impostors:,}: give more, or ask for a higher FAR",
+        TooFewImpostors,
+    )
     return tar_of(roc(scores, same, weight), far)
 
 
@@ -116,7 +142,18 @@ def tar_of(curve, far):
     return float(curve.tar[np.searchsorted(curve.far, far * (1 + 1e-9), side="right") - 1])
 
 
-def report(x, labels, protocol=None, *, kind="cosine", fars=FARS, most=100_000, resamples=200, level=0.95, seed=0):
+def report(
+    x,
+    labels,
+    protocol=None,
+    *,
+    kind="cosine",
+    fars=FARS,
+    most=100_000,
+    resamples=200,
+    level=0.95,
+    seed=0,
+):
     """Everything this module measures of one embedding, as a dict that JSON can hold.
 
     Intervals are by identity, see :func:`by_identity`. What cannot be measured is None, with its reason in
@@ -136,9 +173,15 @@ def report(x, labels, protocol=None, *, kind="cosine", fars=FARS, most=100_000, 
     labels = check_labels(labels, len(x))
     chosen = make_pairs(labels, most, seed) if protocol is None else protocol[0]
     scores = similarity(x, chosen, kind)
-    found = {"similarity": kind, "images": len(labels), "identities": len(np.unique(labels)),
-             "genuine_pairs": int(chosen.same.sum()),
-             "impostor_pairs": int((~chosen.same).sum()), "undefined": {}, "level": level}
+    found = {
+        "similarity": kind,
+        "images": len(labels),
+        "identities": len(np.unique(labels)),
+        "genuine_pairs": int(chosen.same.sum()),
+        "impostor_pairs": int((~chosen.same).sum()),
+        "undefined": {},
+        "level": level,
+    }
 
     def attempt(name, measured):
         try:
@@ -157,7 +200,10 @@ def report(x, labels, protocol=None, *, kind="cosine", fars=FARS, most=100_000, 
 
     def intervals():
         drawn = by_identity(measures, scores, chosen, labels, resamples, level, seed)
-        return {name: [float(low), float(high)] for name, low, high in zip(["eer", *possible], drawn.low, drawn.high)}
+        return {
+            name: [float(low), float(high)]
+            for name, low, high in zip(["eer", *possible], drawn.low, drawn.high)
+        }
 
     attempt("intervals", intervals)
     attempt("ten_fold", lambda: _folds(x, *(protocol or fold_pairs(labels, seed=seed)), kind))
@@ -178,16 +224,20 @@ def _found_at(x, labels, kind, seed, ks=(1, 5)):
 
 def format_report(found):
     """The table that ``verify`` prints of a :func:`lossbook.metrics.verification.report`."""
-    lines = [f"{found['images']:,} images of {found['identities']:,} identities: {found['genuine_pairs']:,} genuine "
-             f"and {found['impostor_pairs']:,} impostor pairs, scored by {found['similarity']}; "
-             f"intervals ({found['level']:.0%}) are by identity"]
+    lines = [
+        f"{found['images']:,} images of {found['identities']:,} identities: {found['genuine_pairs']:,} genuine "
+        f"and {found['impostor_pairs']:,} impostor pairs, scored by {found['similarity']}; "
+        f"intervals ({found['level']:.0%}) are by identity"
+    ]
 
     def line(name, key, value):
         if value is None:
             said = f"not measured: {found['undefined'][key]}"
         else:
             interval = (found["intervals"] or {}).get(key)
-            said = f"{value:8.2%}" + (f"   {interval[0]:.2%} to {interval[1]:.2%}" if interval else "")
+            said = f"{value:8.2%}" + (
+                f"   {interval[0]:.2%} to {interval[1]:.2%}" if interval else ""
+            )
         lines.append(f"  {name:30}{said}")
 
     line("equal error rate", "eer", found["eer"])

@@ -21,8 +21,8 @@ from lossbook.utils.validation import require
 
 __all__ = ["Caps", "on_sphere", "on_circle"]
 
-HALVINGS = 16       # of 180°: a rim is found to 0.003°
-GRID = 2000         # directions tried for a class that does not win its own class vector
+HALVINGS = 16  # of 180°: a rim is found to 0.003°
+GRID = 2000  # directions tried for a class that does not win its own class vector
 
 
 class Caps(NamedTuple):
@@ -60,13 +60,15 @@ def on_sphere(head, weight, around=48, after=None):
         If ``weight`` is not 3-D or has a zero row, or if the head has more vectors than these.
     """
     weight = torch.as_tensor(np.asarray(weight), dtype=torch.float64)
-    require(weight.ndim == 2 and weight.shape[1] == 3,
-            f"weight has shape {tuple(weight.shape)}: a sphere needs class vectors of shape (C, 3)")
+    require(
+        weight.ndim == 2 and weight.shape[1] == 3,
+        f"weight has shape {tuple(weight.shape)}: a sphere needs class vectors of shape (C, 3)",
+    )
     require(bool(weight.norm(dim=1).all()), "a class vector is zero: it has no direction")
     wins = _judge(head, weight)
     middle = torch.nn.functional.normalize(weight)
     homeless = ~wins(middle[:, None])[:, 0]
-    if homeless.any():                                  # free lengths: a short vector may not win its own place
+    if homeless.any():  # free lengths: a short vector may not win its own place
         grid = _even(GRID)
         on_grid = wins(grid.expand(len(weight), -1, -1))
         for j in (homeless & on_grid.any(dim=1)).nonzero()[:, 0]:
@@ -80,7 +82,10 @@ def on_sphere(head, weight, around=48, after=None):
     def at(theta):
         return theta.cos()[..., None] * middle[:, None] + theta.sin()[..., None] * outwards
 
-    low, high = torch.zeros(len(weight), around, dtype=torch.float64), torch.full((len(weight), around), math.pi)
+    low, high = (
+        torch.zeros(len(weight), around, dtype=torch.float64),
+        torch.full((len(weight), around), math.pi),
+    )
     for _ in range(HALVINGS):
         half = (low + high) / 2
         inside = wins(at(half))
@@ -92,16 +97,25 @@ def on_sphere(head, weight, around=48, after=None):
 def _judge(head, weight):
     """A function from directions (C, P, 3) to whether class j wins the directions of row j, (C, P) bool."""
     more = [name for name, value in head.named_parameters() if value.ndim > 1 and name != "weight"]
-    require(not more, f"{type(head).__name__} has more vectors than one a class ({', '.join(more)}): its regions are not drawn")
+    require(
+        not more,
+        f"{type(head).__name__} has more vectors than one a class ({', '.join(more)}): its regions are not drawn",
+    )
+
     def wins(directions):
         flat = directions.reshape(-1, 3)
         labels = torch.arange(len(weight)).repeat_interleave(directions.shape[1])
-        state = {name: torch.zeros(value.shape, dtype=torch.float64) if name == "bias" else value.double()
-                 for name, value in head.named_parameters()}
+        state = {
+            name: torch.zeros(value.shape, dtype=torch.float64)
+            if name == "bias"
+            else value.double()
+            for name, value in head.named_parameters()
+        }
         logits = torch.func.functional_call(head, {**state, "weight": weight}, (flat, labels))
         own = logits.gather(1, labels[:, None])
         best_other = logits.scatter(1, labels[:, None], -torch.inf).amax(dim=1, keepdim=True)
         return (own > best_other).reshape(directions.shape[:2])
+
     return wins
 
 
@@ -118,7 +132,7 @@ def _even(count):
     """(count, 3): a spiral of directions of equal area each (Fibonacci lattice)."""
     k = torch.arange(count, dtype=torch.float64) + 0.5
     z, turn = 1 - 2 * k / count, k * math.pi * (3 - math.sqrt(5))
-    flat = torch.sqrt(1 - z ** 2)
+    flat = torch.sqrt(1 - z**2)
     return torch.stack([flat * turn.cos(), flat * turn.sin(), z], dim=1)
 
 
@@ -134,6 +148,8 @@ def on_circle(function, num_classes, points=3600):
     cos = torch.cos(torch.from_numpy(directions[:, None] - vectors))
     with torch.no_grad():
         target = function(cos.flatten()).reshape(cos.shape)
-    rival = torch.stack([cos.roll(-j, dims=1)[:, 1:].amax(dim=1) for j in range(num_classes)], dim=1)
+    rival = torch.stack(
+        [cos.roll(-j, dims=1)[:, 1:].amax(dim=1) for j in range(num_classes)], dim=1
+    )
     wins = target > rival
     return directions, torch.where(wins.any(dim=1), wins.int().argmax(dim=1), -1).numpy()

@@ -1,2 +1,1 @@
 """Teaching: assignments for a class, and checks that tell a student what is wrong."""
-

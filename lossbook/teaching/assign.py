@@ -39,7 +39,9 @@ from lossbook.utils.validation import require
 __all__ = ["chapters", "numbers", "blocks", "notebook", "release"]
 
 TEXTS = files("lossbook.teaching") / "assignments"
-FENCE = re.compile(r"^```\{(numbers|code|answer|check|test|figure|written)\} ?(.*)\n([\s\S]*?)^```$", re.M)
+FENCE = re.compile(
+    r"^```\{(numbers|code|answer|check|test|figure|written)\} ?(.*)\n([\s\S]*?)^```$", re.M
+)
 BLANK = "...  # your answer here"
 
 # A hidden test trusts no name that the notebook has bound, nor any part of lossbook that it has changed.
@@ -61,12 +63,16 @@ class Block(NamedTuple):
 
 def chapters():
     """The chapters that have an assignment, as two-digit strings."""
-    return sorted(text.name.removesuffix(".md") for text in TEXTS.iterdir() if text.name.endswith(".md"))
+    return sorted(
+        text.name.removesuffix(".md") for text in TEXTS.iterdir() if text.name.endswith(".md")
+    )
 
 
 def numbers(chapter, seed=0):
     """What this seed draws for a chapter's assignment: ``{name: value}``. Raises as :func:`blocks`."""
-    drawing = "\n".join(fence[3] for fence in FENCE.finditer(_text(chapter)) if fence[1] == "numbers")
+    drawing = "\n".join(
+        fence[3] for fence in FENCE.finditer(_text(chapter)) if fence[1] == "numbers"
+    )
     return _draw(drawing, random.Random(f"{chapter} {seed}"))
 
 
@@ -77,7 +83,7 @@ def blocks(chapter, seed=0):
     """
     text, drawn, found, at = _text(chapter), numbers(chapter, seed), [], 0
     for fence in [*FENCE.finditer(text), None]:
-        between = text[at:fence.start() if fence else len(text)].strip()
+        between = text[at : fence.start() if fence else len(text)].strip()
         if between:
             found.append(Block("text", "", between))
         if fence:
@@ -85,11 +91,17 @@ def blocks(chapter, seed=0):
             at = fence.end()
             if kind != "numbers":
                 found.append(Block(kind, argument.strip(), content.rstrip("\n")))
-    return [Block(kind, _fill(argument, drawn), _fill(content, drawn)) for kind, argument, content in found]
+    return [
+        Block(kind, _fill(argument, drawn), _fill(content, drawn))
+        for kind, argument, content in found
+    ]
 
 
 def _text(chapter):
-    require(chapter in chapters(), f"chapter {chapter!r} has no assignment yet; these have: {', '.join(chapters())}")
+    require(
+        chapter in chapters(),
+        f"chapter {chapter!r} has no assignment yet; these have: {', '.join(chapters())}",
+    )
     return (TEXTS / f"{chapter}.md").read_text(encoding="utf-8")
 
 
@@ -99,13 +111,20 @@ def _draw(lines, source):
     names = dict(given)
     exec(lines, names)
     drawn = {name: value for name, value in names.items() if name not in {*given, "__builtins__"}}
-    return {name: _fill(value, drawn) if isinstance(value, str) else value for name, value in drawn.items()}
+    return {
+        name: _fill(value, drawn) if isinstance(value, str) else value
+        for name, value in drawn.items()
+    }
 
 
 def _fill(text, drawn):
     def value(match):
-        require(match[1] in drawn, f"an assignment names {{{{{match[1]}}}}}, which is not among its numbers: {', '.join(drawn)}")
+        require(
+            match[1] in drawn,
+            f"an assignment names {{{{{match[1]}}}}}, which is not among its numbers: {', '.join(drawn)}",
+        )
         return str(drawn[match[1]])
+
     return re.sub(r"\{\{(\w+)\}\}", value, text)
 
 
@@ -130,36 +149,73 @@ def notebook(chapter, version="source", seed=0, points=None):
         elif kind == "written":
             question, answer = content.split("\n---\n")
             cells.append(_cell("markdown", question, name + "-question"))
-            shown = answer if version == "solution" else f"### BEGIN SOLUTION\n{answer}\n### END SOLUTION"
+            shown = (
+                answer
+                if version == "solution"
+                else f"### BEGIN SOLUTION\n{answer}\n### END SOLUTION"
+            )
             shown = "*Your answer here.*" if version == "student" else shown
             cells.append(_cell("markdown", shown, name, grade=score, solution=True))
         elif kind == "answer":
-            cells.append(_cell("code", blanked(content) if version == "student" else content, name, solution=True))
+            cells.append(
+                _cell(
+                    "code",
+                    blanked(content) if version == "student" else content,
+                    name,
+                    solution=True,
+                )
+            )
         elif kind != "test":
             cells.append(_cell("code", content, name, locked=True))
         elif version != "student":
             hidden = f"### BEGIN HIDDEN TESTS\n{FRESH}{content}\n### END HIDDEN TESTS"
-            cells.append(_cell("code", hidden if version == "source" else FRESH + content, name, grade=score, locked=True))
+            cells.append(
+                _cell(
+                    "code",
+                    hidden if version == "source" else FRESH + content,
+                    name,
+                    grade=score,
+                    locked=True,
+                )
+            )
     if version != "source":
         for cell in cells:
             cell["metadata"].pop("nbgrader", None)
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    return {"cells": cells, "metadata": {"kernelspec": kernel, "language_info": {"name": "python"}},
-            "nbformat": 4, "nbformat_minor": 5}
+    return {
+        "cells": cells,
+        "metadata": {"kernelspec": kernel, "language_info": {"name": "python"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
 
 
 def blanked(code):
     """``code`` with a blank for each solution."""
-    return re.sub(r"^( *)### BEGIN SOLUTION\n[\s\S]*?### END SOLUTION", rf"\1{BLANK}", code, flags=re.M)
+    return re.sub(
+        r"^( *)### BEGIN SOLUTION\n[\s\S]*?### END SOLUTION", rf"\1{BLANK}", code, flags=re.M
+    )
 
 
 def _cell(kind, source, name, grade=None, solution=False, locked=False):
-    cell = {"cell_type": kind, "id": hashlib.sha256(name.encode()).hexdigest()[:12], "metadata": {}, "source": source}
+    cell = {
+        "cell_type": kind,
+        "id": hashlib.sha256(name.encode()).hexdigest()[:12],
+        "metadata": {},
+        "source": source,
+    }
     if kind == "code":
         cell.update(execution_count=None, outputs=[])
     if grade is not None or solution or locked:
-        cell["metadata"]["nbgrader"] = {"schema_version": 3, "grade_id": name, "grade": grade is not None, "solution": solution,
-                                        "locked": locked, "task": False, **({} if grade is None else {"points": grade})}
+        cell["metadata"]["nbgrader"] = {
+            "schema_version": 3,
+            "grade_id": name,
+            "grade": grade is not None,
+            "solution": solution,
+            "locked": locked,
+            "task": False,
+            **({} if grade is None else {"points": grade}),
+        }
     return cell
 
 
@@ -172,7 +228,9 @@ def _picture(code, alt, name):
 @functools.cache
 def _drawn(code):
     """The PNG of a figure, in base64."""
-    return base64.b64encode(eval(code, {"figures": figures, "margins": margins})._repr_png_()).decode()
+    return base64.b64encode(
+        eval(code, {"figures": figures, "margins": margins})._repr_png_()
+    ).decode()
 
 
 def release(chapter, out, seed=0, points=None, solutions=True):
@@ -185,9 +243,15 @@ def release(chapter, out, seed=0, points=None, solutions=True):
     out, name = Path(out), f"chapter{chapter}"
     wanted = {out / f"{name}.ipynb": "student"}
     if solutions:
-        wanted |= {out / f"{name}-solution.ipynb": "solution", out / "course/source" / name / f"{name}.ipynb": "source"}
+        wanted |= {
+            out / f"{name}-solution.ipynb": "solution",
+            out / "course/source" / name / f"{name}.ipynb": "source",
+        }
     for path, version in wanted.items():
-        text = json.dumps(notebook(chapter, version, seed, points), ensure_ascii=False, indent=1) + "\n"
+        text = (
+            json.dumps(notebook(chapter, version, seed, points), ensure_ascii=False, indent=1)
+            + "\n"
+        )
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     return [*wanted, *(_course(out / "course") if solutions else [])]
@@ -197,10 +261,18 @@ def _course(folder):
     """The files of an nbgrader course beside its sources."""
     kernel = folder / "kernels/lossbook"
     kernel.mkdir(parents=True, exist_ok=True)
-    places = {"nbgrader_config.py": folder, "README.md": folder, "sandbox.sh": kernel, "kernel.json": kernel}
+    places = {
+        "nbgrader_config.py": folder,
+        "README.md": folder,
+        "sandbox.sh": kernel,
+        "kernel.json": kernel,
+    }
     for name, place in places.items():
         with as_file(TEXTS / "course" / name) as path:
             shutil.copyfile(path, place / name)
     path = kernel / "kernel.json"
-    path.write_text(path.read_text(encoding="utf-8").replace("PYTHON", json.dumps(sys.executable)[1:-1]), encoding="utf-8")
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("PYTHON", json.dumps(sys.executable)[1:-1]),
+        encoding="utf-8",
+    )
     return [place / name for name, place in places.items()]

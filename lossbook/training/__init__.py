@@ -7,4 +7,13 @@ from lossbook.training.loop import fit
 from lossbook.training.recipe import Recipe
 from lossbook.training.run import Run, RunFileError, Snapshot
 
-__all__ = ["pick_device", "TrainingDiverged", "embed", "fit", "Recipe", "Run", "RunFileError", "Snapshot"]
+__all__ = [
+    "pick_device",
+    "TrainingDiverged",
+    "embed",
+    "fit",
+    "Recipe",
+    "Run",
+    "RunFileError",
+    "Snapshot",
+]

@@ -13,6 +13,7 @@ from lossbook.utils.files import write_atomically
 
 __all__ = ["Checkpoint", "load_weights"]
 
+
 class Checkpoint:
     """Saves and restores the parts of a training (modules, optimizer, schedule) and its Run.
 
@@ -28,16 +29,23 @@ class Checkpoint:
     def save(self):
         if self.path is None:
             return
-        about = {"name": self.run.name, "config": self.run.config,
-                 "history": {column: self.run.history[column].tolist() for column in COLUMNS}}
+        about = {
+            "name": self.run.name,
+            "config": self.run.config,
+            "history": {column: self.run.history[column].tolist() for column in COLUMNS},
+        }
         state = {
             "about": json.dumps(about),
-            "parts": self.ranks.whole({name: part.state_dict() for name, part in self.parts.items()}),
-            "snapshots": [{key: torch.as_tensor(value) for key, value in vars(snapshot).items()}
-                          for snapshot in self.run.snapshots],
+            "parts": self.ranks.whole(
+                {name: part.state_dict() for name, part in self.parts.items()}
+            ),
+            "snapshots": [
+                {key: torch.as_tensor(value) for key, value in vars(snapshot).items()}
+                for snapshot in self.run.snapshots
+            ],
         }
         if self.ranks.rank == 0:
-            packed = io.BytesIO()                   # torch's own writer would not say that the disk is full
+            packed = io.BytesIO()  # torch's own writer would not say that the disk is full
             torch.save(state, packed)
             write_atomically(self.path, lambda file: file.write(packed.getbuffer()))
 
@@ -56,14 +64,19 @@ class Checkpoint:
         differing = [key for key in mine if key not in _MAY_DIFFER and mine[key] != theirs.get(key)]
         if differing:
             key = differing[0]
-            raise ValueError(f"checkpoint {self.path} belongs to another training: its {key} is {theirs.get(key)!r}, "
-                             f"this one's is {mine[key]!r}; use another file, or delete that one to start afresh")
+            raise ValueError(
+                f"checkpoint {self.path} belongs to another training: its {key} is {theirs.get(key)!r}, "
+                f"this one's is {mine[key]!r}; use another file, or delete that one to start afresh"
+            )
         for name, part in self.parts.items():
             self.ranks.restore(part, state["parts"][name])
         self.run.history = pd.DataFrame(about["history"], columns=COLUMNS)
         self.run.snapshots = [
-            Snapshot(int(saved.pop("epoch")), **{key: np.asarray(value) for key, value in saved.items()})
-            for saved in state["snapshots"]]
+            Snapshot(
+                int(saved.pop("epoch")), **{key: np.asarray(value) for key, value in saved.items()}
+            )
+            for saved in state["snapshots"]
+        ]
         return len(self.run.snapshots) + 1
 
 
@@ -75,7 +88,14 @@ def load_weights(path, backbone, head):
     return pd.DataFrame(json.loads(state["about"])["history"], columns=COLUMNS)
 
 
-_MAY_DIFFER = {"device", "versions.lossbook", "versions.torch", "versions.python", "warm_start", "ranks"}
+_MAY_DIFFER = {
+    "device",
+    "versions.lossbook",
+    "versions.torch",
+    "versions.python",
+    "warm_start",
+    "ranks",
+}
 
 
 def _flat(config):
@@ -93,6 +113,8 @@ def _read(path):
         return torch.load(path, weights_only=True, map_location="cpu")
     except FileNotFoundError:
         raise
-    except Exception as error:   # torch names no common class for the ways a file can be damaged
-        raise ValueError(f"checkpoint {path} cannot be read, it is damaged or not a checkpoint "
-                         f"({type(error).__name__}): delete it to start afresh") from error
+    except Exception as error:  # torch names no common class for the ways a file can be damaged
+        raise ValueError(
+            f"checkpoint {path} cannot be read, it is damaged or not a checkpoint "
+            f"({type(error).__name__}): delete it to start afresh"
+        ) from error

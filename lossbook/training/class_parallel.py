@@ -33,7 +33,7 @@ from lossbook.utils.validation import require
 
 __all__ = ["ProcessGroup", "join_process_group", "ClassParallelHead"]
 
-PATIENCE = timedelta(minutes=5)     # how long a rank waits for the others
+PATIENCE = timedelta(minutes=5)  # how long a rank waits for the others
 
 
 class ProcessGroup(SingleProcess):
@@ -42,30 +42,43 @@ class ProcessGroup(SingleProcess):
     Attributes: ``rank`` (from 0), ``size`` and ``device``, this rank's.
     """
 
-    scales = False                      # torch.amp.GradScaler does not take DTensors beside tensors
+    scales = False  # torch.amp.GradScaler does not take DTensors beside tensors
 
     def __init__(self, device_type):
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
         self.mesh = init_device_mesh(device_type, (self.size,))
-        self.device = torch.device(device_type, int(os.environ["LOCAL_RANK"])) if device_type == "cuda" \
+        self.device = (
+            torch.device(device_type, int(os.environ["LOCAL_RANK"]))
+            if device_type == "cuda"
             else torch.device(device_type)
+        )
 
     def spread(self, backbone, head):
-        batch_norms = [name for name, layer in backbone.named_modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
+        batch_norms = [
+            name
+            for name, layer in backbone.named_modules()
+            if isinstance(layer, nn.modules.batchnorm._BatchNorm)
+        ]
         if batch_norms and self.device.type == "cuda":
             backbone = nn.SyncBatchNorm.convert_sync_batchnorm(backbone)
         else:
-            require(not batch_norms, f"the backbone's layer {', '.join(batch_norms[:1])} normalises over the batch, and "
-                    "PyTorch can do that across ranks on CUDA alone: take a backbone without batch "
-                    "normalisation, for instance --backbone LeNetPP")
+            require(
+                not batch_norms,
+                f"the backbone's layer {', '.join(batch_norms[:1])} normalises over the batch, and "
+                "PyTorch can do that across ranks on CUDA alone: take a backbone without batch "
+                "normalisation, for instance --backbone LeNetPP",
+            )
         parallel = DistributedDataParallel(backbone)
-        parallel.register_comm_hook(None, _summed)     # the loss is the whole batch's mean already
+        parallel.register_comm_hook(None, _summed)  # the loss is the whole batch's mean already
         return parallel, ClassParallelHead(head, self.mesh)
 
     def share(self, batch):
         parts = batch.chunk(self.size)
-        require(len(parts) == self.size, f"a batch of {len(batch)} images cannot be shared among {self.size} ranks: "
-                "choose another batch_size (the last batch of an epoch counts too) or fewer ranks")
+        require(
+            len(parts) == self.size,
+            f"a batch of {len(batch)} images cannot be shared among {self.size} ranks: "
+            "choose another batch_size (the last batch of an epoch counts too) or fewer ranks",
+        )
         return parts[self.rank]
 
     def total(self, number):
@@ -75,7 +88,9 @@ class ProcessGroup(SingleProcess):
 
     def clip(self, parameters, most):
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        norm = torch.stack([self.whole(torch.linalg.vector_norm(gradient)) for gradient in gradients]).norm()
+        norm = torch.stack(
+            [self.whole(torch.linalg.vector_norm(gradient)) for gradient in gradients]
+        ).norm()
         for gradient in gradients:
             gradient.mul_((most / (norm + 1e-6)).clamp(max=1.0))
         return norm
@@ -86,7 +101,9 @@ class ProcessGroup(SingleProcess):
             yield
 
     def whole(self, state):
-        return tree_map(lambda value: value.full_tensor() if isinstance(value, DTensor) else value, state)
+        return tree_map(
+            lambda value: value.full_tensor() if isinstance(value, DTensor) else value, state
+        )
 
     def restore(self, part, state):
         if isinstance(part, nn.Module):
@@ -106,21 +123,36 @@ def join_process_group(device=None):
 
     Raises ``ValueError`` outside of torchrun, :class:`RankLost` if another rank ends first.
     """
-    require("TORCHELASTIC_RUN_ID" in os.environ or {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys(),
-            "class-parallel training needs several processes: start it with "
-            "torchrun --nproc-per-node=2 -m lossbook train NAME --class-parallel")
+    require(
+        "TORCHELASTIC_RUN_ID" in os.environ
+        or {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys(),
+        "class-parallel training needs several processes: start it with "
+        "torchrun --nproc-per-node=2 -m lossbook train NAME --class-parallel",
+    )
     local = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
-    kind = torch.device(device).type if device else "cuda" if torch.cuda.device_count() >= local else "cpu"
+    kind = (
+        torch.device(device).type
+        if device
+        else "cuda"
+        if torch.cuda.device_count() >= local
+        else "cpu"
+    )
     if kind == "cuda":
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     dist.init_process_group("nccl" if kind == "cuda" else "gloo", timeout=PATIENCE)
     try:
         yield ProcessGroup(kind)
     except (dist.DistError, RuntimeError) as error:
-        if isinstance(error, dist.DistError) or "gloo" in str(error).lower() or "onnection" in str(error):
-            raise RankLost(f"rank {dist.get_rank()} lost another rank, which ended or cannot be reached: its own output "
-                           "says why; the same command goes on from the last finished epoch, with as many ranks or "
-                           f"with another number of them ({str(error).splitlines()[0]})") from error
+        if (
+            isinstance(error, dist.DistError)
+            or "gloo" in str(error).lower()
+            or "onnection" in str(error)
+        ):
+            raise RankLost(
+                f"rank {dist.get_rank()} lost another rank, which ended or cannot be reached: its own output "
+                "says why; the same command goes on from the last finished epoch, with as many ranks or "
+                f"with another number of them ({str(error).splitlines()[0]})"
+            ) from error
         raise
     finally:
         dist.destroy_process_group()
@@ -139,16 +171,22 @@ class ClassParallelHead(nn.Module):
 
     def __init__(self, head, mesh):
         super().__init__()
-        require(isinstance(head, Head) and type(head).loss is Head.loss and head._is_as_written_here(),
-                f"{type(head).__name__} defines logits or a loss of its own, and class-parallel training knows only those "
-                "of lossbook.heads.base: train it in one process, or give a subclass of MarginHead a margin_of alone")
+        require(
+            isinstance(head, Head) and type(head).loss is Head.loss and head._is_as_written_here(),
+            f"{type(head).__name__} defines logits or a loss of its own, and class-parallel training knows only those "
+            "of lossbook.heads.base: train it in one process, or give a subclass of MarginHead a margin_of alone",
+        )
         self.mesh, classes = mesh, head.num_classes
         share = -(-classes // mesh.size())
-        require(share * (mesh.size() - 1) < classes, f"{classes} classes leave one of {mesh.size()} ranks without any: "
-                "use fewer ranks")
+        require(
+            share * (mesh.size() - 1) < classes,
+            f"{classes} classes leave one of {mesh.size()} ranks without any: use fewer ranks",
+        )
         self.first = share * mesh.get_local_rank()
         for name, parameter in list(head.named_parameters()):
-            setattr(head, name, nn.Parameter(distribute_tensor(parameter.detach(), mesh, [Shard(0)])))
+            setattr(
+                head, name, nn.Parameter(distribute_tensor(parameter.detach(), mesh, [Shard(0)]))
+            )
         self.part = _Part(head)
 
     @property
@@ -184,12 +222,16 @@ class ClassParallelHead(nn.Module):
         dist.all_reduce(sizes)
         shape = torch.Size([int(sizes.sum()), *mine.shape[1:]])
         stride = torch.empty(shape, device="meta").stride()
-        split = DTensor.from_local(mine.contiguous(), self.mesh, [Shard(0)], shape=shape, stride=stride)
+        split = DTensor.from_local(
+            mine.contiguous(), self.mesh, [Shard(0)], shape=shape, stride=stride
+        )
         return split.redistribute(self.mesh, [Replicate()]).to_local(grad_placements=[Partial()])
 
     def _logits(self, x, labels=None):
         """(N, C) logits as a DTensor split by class."""
-        local = {f"head.{name}": parameter.to_local() for name, parameter in self.head.named_parameters()}
+        local = {
+            f"head.{name}": parameter.to_local() for name, parameter in self.head.named_parameters()
+        }
         mine = torch.func.functional_call(self.part, local, (x, labels, self.first))
         shape = torch.Size([len(x), self.head.num_classes])
         return DTensor.from_local(mine, self.mesh, [Shard(1)], shape=shape, stride=(shape[1], 1))
@@ -213,11 +255,21 @@ class _Part(nn.Module):
 
 def _summed(_, bucket):
     """Gradients of the backbone, added up over the ranks."""
-    return dist.all_reduce(bucket.buffer(), async_op=True).get_future().then(lambda done: done.value()[0])
+    return (
+        dist.all_reduce(bucket.buffer(), async_op=True)
+        .get_future()
+        .then(lambda done: done.value()[0])
+    )
 
 
 def _like(parameter, tensor):
     """``tensor`` split as ``parameter`` is, if it is split and of the same shape."""
-    if isinstance(parameter, DTensor) and torch.is_tensor(tensor) and tensor.shape == parameter.shape:
-        return distribute_tensor(tensor.to(parameter.device), parameter.device_mesh, parameter.placements)
+    if (
+        isinstance(parameter, DTensor)
+        and torch.is_tensor(tensor)
+        and tensor.shape == parameter.shape
+    ):
+        return distribute_tensor(
+            tensor.to(parameter.device), parameter.device_mesh, parameter.placements
+        )
     return tensor

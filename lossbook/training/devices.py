@@ -4,6 +4,7 @@ import torch
 
 __all__ = ["pick_device", "pick_precision", "describe"]
 
+
 def pick_device(device=None):
     """The device asked for, else CUDA, else MPS, else the CPU. Raises ``ValueError`` for one that is not here."""
     if device is not None:
@@ -11,8 +12,10 @@ def pick_device(device=None):
             torch.empty(0, device=device)
             return torch.device(device)
         except (RuntimeError, AssertionError) as error:
-            raise ValueError(f"device = {str(device)!r}: expected 'cpu', or 'cuda' or 'mps' where torch has it "
-                             f"({str(error).splitlines()[0]})") from error
+            raise ValueError(
+                f"device = {str(device)!r}: expected 'cpu', or 'cuda' or 'mps' where torch has it "
+                f"({str(error).splitlines()[0]})"
+            ) from error
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
@@ -30,10 +33,14 @@ def pick_precision(precision, device, scales=True):
             return torch.bfloat16
         return torch.float16 if scales else torch.float32
     if precision == "float16" and not scales:
-        raise ValueError("precision = 'float16': class-parallel training cannot scale its loss; take 'bfloat16' or 'float32'")
+        raise ValueError(
+            "precision = 'float16': class-parallel training cannot scale its loss; take 'bfloat16' or 'float32'"
+        )
     known = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
     if precision not in known:
-        raise ValueError(f"precision = {precision!r}: expected 'auto', {', '.join(map(repr, known))}")
+        raise ValueError(
+            f"precision = {precision!r}: expected 'auto', {', '.join(map(repr, known))}"
+        )
     return known[precision]
 
 

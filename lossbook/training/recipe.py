@@ -10,6 +10,7 @@ from lossbook.utils.validation import check_int, require
 
 __all__ = ["Recipe"]
 
+
 @dataclass(frozen=True)
 class Recipe:
     """How to train. ``fit`` takes these by name.
@@ -38,13 +39,24 @@ class Recipe:
             object.__setattr__(self, name, check_int(name, getattr(self, name), smallest))
         for name, zero in [("learning_rate", False), ("weight_decay", True), ("clip_norm", False)]:
             value = getattr(self, name)
-            require((value is None and name == "clip_norm") or
-                    (isinstance(value, numbers.Real) and math.isfinite(value) and (value > 0 or zero and value == 0)),
-                    f"{name} = {value!r}: expected a finite number {'of at least' if zero else 'above'} 0")
-        require(self.optimizer in ("adamw", "sgd"), f"optimizer = {self.optimizer!r}: expected 'adamw' or 'sgd'")
+            require(
+                (value is None and name == "clip_norm")
+                or (
+                    isinstance(value, numbers.Real)
+                    and math.isfinite(value)
+                    and (value > 0 or zero and value == 0)
+                ),
+                f"{name} = {value!r}: expected a finite number {'of at least' if zero else 'above'} 0",
+            )
+        require(
+            self.optimizer in ("adamw", "sgd"),
+            f"optimizer = {self.optimizer!r}: expected 'adamw' or 'sgd'",
+        )
 
     def optimizer_for(self, parameters):
         """A torch optimizer of ``parameters`` at the peak learning rate."""
         if self.optimizer == "sgd":
-            return torch.optim.SGD(parameters, self.learning_rate, momentum=0.9, weight_decay=self.weight_decay)
+            return torch.optim.SGD(
+                parameters, self.learning_rate, momentum=0.9, weight_decay=self.weight_decay
+            )
         return torch.optim.AdamW(parameters, self.learning_rate, weight_decay=self.weight_decay)

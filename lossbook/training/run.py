@@ -61,12 +61,21 @@ class Run:
 
         Raises ``OSError`` if it cannot be written; a former file of that name then survives.
         """
-        about = {"format": FORMAT, "name": self.name, "classes": list(self.classes), "config": self.config,
-                 "history": {column: self.history[column].tolist() for column in COLUMNS}}
+        about = {
+            "format": FORMAT,
+            "name": self.name,
+            "classes": list(self.classes),
+            "config": self.config,
+            "history": {column: self.history[column].tolist() for column in COLUMNS},
+        }
         arrays = {"train_labels": self.train_labels, "test_labels": self.test_labels}
         for key in ("train", "test", "weight", "train_pred", "test_pred"):
-            arrays[f"snapshot_{key}"] = np.array([getattr(snapshot, key) for snapshot in self.snapshots])
-        write_atomically(path, lambda file: np.savez_compressed(file, about=json.dumps(about), **arrays))
+            arrays[f"snapshot_{key}"] = np.array(
+                [getattr(snapshot, key) for snapshot in self.snapshots]
+            )
+        write_atomically(
+            path, lambda file: np.savez_compressed(file, about=json.dumps(about), **arrays)
+        )
 
     @classmethod
     def load(cls, path):
@@ -81,18 +90,45 @@ class Run:
                 arrays = {key: stored[key] for key in stored.files}
             about = json.loads(str(arrays["about"]))
             if about.get("format") != FORMAT:
-                raise RunFileError(f"{path} holds a Run of format {about.get('format')!r}, this lossbook reads format "
-                                   f"{FORMAT}: train it again, or use the lossbook version that wrote it")
+                raise RunFileError(
+                    f"{path} holds a Run of format {about.get('format')!r}, this lossbook reads format "
+                    f"{FORMAT}: train it again, or use the lossbook version that wrote it"
+                )
             history = pd.DataFrame(about["history"], columns=COLUMNS)
             snapshots = [
-                Snapshot(int(epoch), *(arrays[f"snapshot_{key}"][i]
-                                       for key in ("train", "test", "weight", "train_pred", "test_pred")))
-                for i, epoch in enumerate(history["epoch"])]
-            return cls(about["name"], tuple(about["classes"]), arrays["train_labels"], arrays["test_labels"],
-                       about["config"], history, snapshots)
+                Snapshot(
+                    int(epoch),
+                    *(
+                        arrays[f"snapshot_{key}"][i]
+                        for key in ("train", "test", "weight", "train_pred", "test_pred")
+                    ),
+                )
+                for i, epoch in enumerate(history["epoch"])
+            ]
+            return cls(
+                about["name"],
+                tuple(about["classes"]),
+                arrays["train_labels"],
+                arrays["test_labels"],
+                about["config"],
+                history,
+                snapshots,
+            )
         except FileNotFoundError:
-            raise FileNotFoundError(f"no run at {path}: save one with run.save({str(path)!r})") from None
+            raise FileNotFoundError(
+                f"no run at {path}: save one with run.save({str(path)!r})"
+            ) from None
         except RunFileError:
             raise
-        except (zipfile.BadZipFile, KeyError, IndexError, TypeError, ValueError, EOFError, OSError) as error:
-            raise RunFileError(f"{path} is not a saved Run or is damaged ({error}): save it again") from error
+        except (
+            zipfile.BadZipFile,
+            KeyError,
+            IndexError,
+            TypeError,
+            ValueError,
+            EOFError,
+            OSError,
+        ) as error:
+            raise RunFileError(
+                f"{path} is not a saved Run or is damaged ({error}): save it again"
+            ) from error

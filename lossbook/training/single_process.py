@@ -6,6 +6,7 @@ from torch.nn.utils import clip_grad_norm_
 
 __all__ = ["SingleProcess", "RankLost"]
 
+
 class RankLost(RuntimeError):
     """Another process of the same training ended or can no longer be reached."""
 

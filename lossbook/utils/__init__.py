@@ -1,2 +1,1 @@
 """Input checks, atomic files, saved records and vectors: what every room uses."""
-

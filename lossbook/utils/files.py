@@ -5,6 +5,7 @@ from pathlib import Path
 
 __all__ = ["cache", "write_atomically"]
 
+
 def cache():
     """The folder for downloads: ``lossbook`` below ``XDG_CACHE_HOME``, or ``~/.cache`` if that is not set."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "lossbook")
@@ -28,7 +29,10 @@ def write_atomically(path, write):
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise OSError(error.errno, f"could not save {path} ({error.strerror or error}); "
-                          + ("the former file is unchanged" if path.exists() else "nothing was written")
-                          + "; free some space or choose another folder") from error
+            raise OSError(
+                error.errno,
+                f"could not save {path} ({error.strerror or error}); "
+                + ("the former file is unchanged" if path.exists() else "nothing was written")
+                + "; free some space or choose another folder",
+            ) from error
         raise

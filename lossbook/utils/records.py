@@ -30,20 +30,29 @@ def read(path):
         record = json.loads(Path(path).read_text(encoding="utf-8"))
         found = record["format"]
     except (ValueError, KeyError, TypeError) as error:
-        raise ResultError(f"{path} is not a result or is damaged ({error!r}): delete it and make it again "
-                          "with python -m lossbook reproduce") from error
+        raise ResultError(
+            f"{path} is not a result or is damaged ({error!r}): delete it and make it again "
+            "with python -m lossbook reproduce"
+        ) from error
     if found != FORMAT:
-        raise ResultError(f"{path} is a result of format {found!r}, this lossbook reads format {FORMAT}: "
-                          "make it again with python -m lossbook reproduce")
+        raise ResultError(
+            f"{path} is a result of format {found!r}, this lossbook reads format {FORMAT}: "
+            "make it again with python -m lossbook reproduce"
+        )
     return record
 
 
 def load_benchmark(name):
     """A saved record, by its name: ``"heads-cpu"``. Raises ``FileNotFoundError`` saying how to make it."""
     path = FOLDER / "benchmarks" / f"{name}.json"
-    require(path.exists(), f"no benchmark in {path}: make it with python -m lossbook benchmark {name.partition('-')[0]}",
-            FileNotFoundError)
+    require(
+        path.exists(),
+        f"no benchmark in {path}: make it with python -m lossbook benchmark {name.partition('-')[0]}",
+        FileNotFoundError,
+    )
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-REPOSITORY_FOLDER = Path("book/results")      # in the repository; never where an installed package keeps the book's own
+REPOSITORY_FOLDER = Path(
+    "book/results"
+)  # in the repository; never where an installed package keeps the book's own

@@ -8,7 +8,7 @@ SCHEMAS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
 )
-_declared = []      # the declarations live as long as this list
+_declared = []  # the declarations live as long as this list
 
 
 def import_torchvision():

@@ -4,8 +4,9 @@ import sys
 
 import pytest
 import torch
-from lossbook.benchmarks import contestants
 from torch.nn import functional as F
+
+from lossbook.benchmarks import contestants
 
 X, LABELS, WEIGHT = contestants.problem(8, 6, 40)
 PEERS = [name for name in contestants.CONTESTANTS if name.startswith(contestants.PEER)]
@@ -32,12 +33,16 @@ def test_the_ways_of_one_loss_agree(other):
 @pytest.mark.parametrize("name", [name for name in PEERS if not name.endswith("ArcFace")])
 def test_the_peer_computes_the_same_loss(name):
     """Not ArcFace: past π − m the peer takes another branch, see the tests of the heads."""
-    torch.testing.assert_close(value(name), value(name.removeprefix(contestants.PEER + " ")), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        value(name), value(name.removeprefix(contestants.PEER + " ")), rtol=1e-4, atol=1e-4
+    )
 
 
 def test_without_the_peer_the_message_says_what_to_do(monkeypatch):
     monkeypatch.setitem(sys.modules, "pytorch_metric_learning", None)
-    with pytest.raises(ModuleNotFoundError, match="pip install pytorch-metric-learning, or .*--without-peers"):
+    with pytest.raises(
+        ModuleNotFoundError, match="pip install pytorch-metric-learning, or .*--without-peers"
+    ):
         contestants.contestant(PEERS[0], WEIGHT)
 
 

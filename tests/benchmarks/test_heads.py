@@ -4,8 +4,10 @@ import json
 
 import pytest
 import torch
+
 from lossbook import __main__, figures
-from lossbook.benchmarks import contestants, heads, heads as head_benchmark
+from lossbook.benchmarks import contestants, heads
+from lossbook.benchmarks import heads as head_benchmark
 from lossbook.benchmarks.timing import most_allocated
 from lossbook.utils import records
 from lossbook.utils.records import load_benchmark
@@ -14,10 +16,25 @@ ROW = {"seconds": [1.0]}
 
 
 def record(**more):
-    rows = [{**ROW, "classes": C, "name": name, "median": C * factor, "peak": C * factor * 10}
-            for C in (10, 100) for name, factor in ((contestants.PLAIN, 2.0), ("ArcFace", 3.0), (f"{contestants.PEER} ArcFace", 8.0))]
-    return {"format": 1, "N": 4, "d": 8, "rounds": 1, "rates": {"flops": 100.0, "bytes": 50.0},
-            "machine": {"threads": 1}, "rows": rows, **more}
+    rows = [
+        {**ROW, "classes": C, "name": name, "median": C * factor, "peak": C * factor * 10}
+        for C in (10, 100)
+        for name, factor in (
+            (contestants.PLAIN, 2.0),
+            ("ArcFace", 3.0),
+            (f"{contestants.PEER} ArcFace", 8.0),
+        )
+    ]
+    return {
+        "format": 1,
+        "N": 4,
+        "d": 8,
+        "rounds": 1,
+        "rates": {"flops": 100.0, "bytes": 50.0},
+        "machine": {"threads": 1},
+        "rows": rows,
+        **more,
+    }
 
 
 def test_a_small_run_visits_every_contestant_in_every_round(monkeypatch):
@@ -25,12 +42,19 @@ def test_a_small_run_visits_every_contestant_in_every_round(monkeypatch):
     monkeypatch.setattr(heads, "N", 4)
     monkeypatch.setattr(heads, "D", 8)
     monkeypatch.setattr(heads, "rates", lambda device: {"flops": 1.0, "bytes": 1.0})
-    monkeypatch.setattr(heads, "_step", lambda loss, *rest: visits.append(loss) or step(loss, *rest))
+    monkeypatch.setattr(
+        heads, "_step", lambda loss, *rest: visits.append(loss) or step(loss, *rest)
+    )
     found = head_benchmark.heads([20], rounds=3, memory=False, progress=lambda line: None)
     names = len(contestants.CONTESTANTS)
     assert [row["name"] for row in found["rows"]] == list(contestants.CONTESTANTS)
-    assert all(len(row["seconds"]) == 3 and row["median"] == sorted(row["seconds"])[1] for row in found["rows"])
-    assert len(visits) == 4 * names and len(set(visits[:names])) == names == len(set(visits[-names:]))
+    assert all(
+        len(row["seconds"]) == 3 and row["median"] == sorted(row["seconds"])[1]
+        for row in found["rows"]
+    )
+    assert len(visits) == 4 * names and len(set(visits[:names])) == names == len(
+        set(visits[-names:])
+    )
     json.dumps(found, allow_nan=False)
 
 
@@ -40,7 +64,9 @@ def test_some_contestants_and_memory_alone(monkeypatch):
     monkeypatch.setattr(heads, "rates", lambda device: {"flops": 1.0, "bytes": 1.0})
     names = [contestants.PLAIN, contestants.IN_CHUNKS]
     found = head_benchmark.heads([20, 30], rounds=0, only=names, progress=lambda line: None)
-    assert [(row["classes"], row["name"]) for row in found["rows"]] == [(C, name) for C in (20, 30) for name in names]
+    assert [(row["classes"], row["name"]) for row in found["rows"]] == [
+        (C, name) for C in (20, 30) for name in names
+    ]
     assert all(row["peak"] > 4 * 20 * 8 and "median" not in row for row in found["rows"])
     frame = head_benchmark.table(found)
     assert frame.time_ratio.isna().all() and frame.memory_ratio.notna().all()
@@ -62,22 +88,32 @@ def test_the_estimate_counts_products_and_bytes():
 def test_the_most_allocated_is_what_was_held_at_a_time():
     def work():
         first = torch.zeros(1000)
-        second = first + 1                            # two at a time
+        second = first + 1  # two at a time
         del first
-        return second + 1                             # and again two
-    assert 2 * 4000 <= most_allocated(work) < 2 * 4000 + 100      # and a few numbers beside them
+        return second + 1  # and again two
+
+    assert 2 * 4000 <= most_allocated(work) < 2 * 4000 + 100  # and a few numbers beside them
 
 
 def test_peak_memory_sees_what_a_step_holds():
     """Logits of 256 × 20,000, their softmax, its gradient, and a gradient of 20,000 × 512: at least two and one of them."""
     logits, gradient = 4 * 256 * 20_000, 4 * 20_000 * 512
-    assert gradient + logits < head_benchmark.peak_memory(contestants.PLAIN, 20_000) < gradient + 4 * logits
+    assert (
+        gradient + logits
+        < head_benchmark.peak_memory(contestants.PLAIN, 20_000)
+        < gradient + 4 * logits
+    )
 
 
-@pytest.mark.parametrize("name", ["LSoftmax", "SphereFace", "CosFace", "ArcFace", "CombinedMargin", contestants.IN_CHUNKS])
+@pytest.mark.parametrize(
+    "name",
+    ["LSoftmax", "SphereFace", "CosFace", "ArcFace", "CombinedMargin", contestants.IN_CHUNKS],
+)
 def test_a_margin_costs_hardly_any_memory(name):
     """A tenth more than a plain linear layer at 10,000 classes, counted in bytes that do not depend on the machine."""
-    assert head_benchmark.peak_memory(name, 10_000) < 1.1 * head_benchmark.peak_memory(contestants.PLAIN, 10_000)
+    assert head_benchmark.peak_memory(name, 10_000) < 1.1 * head_benchmark.peak_memory(
+        contestants.PLAIN, 10_000
+    )
 
 
 def test_save_and_load(tmp_path, monkeypatch):
@@ -90,16 +126,29 @@ def test_save_and_load(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("panels, strip", [(2, ()), (1, ("peak",))])
 def test_the_figure_has_a_panel_for_each_measure(panels, strip):
-    rows = [{key: value for key, value in row.items() if key not in strip} for row in record()["rows"]]
+    rows = [
+        {key: value for key, value in row.items() if key not in strip} for row in record()["rows"]
+    ]
     figure = figures.head_costs(record(rows=rows))
     assert len(figure.axes) == panels
-    assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["PML ArcFace", "ArcFace"]
+    assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == [
+        "PML ArcFace",
+        "ArcFace",
+    ]
 
 
 def test_the_command_writes_a_record_and_a_picture(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(heads, "heads", lambda classes, *_, **__: record())
-    assert __main__.main(["benchmark", "heads", "--classes", "10", "100", "--out", str(tmp_path / "a.json")]) == 0
-    assert json.loads((tmp_path / "a.json").read_text()) == record() and (tmp_path / "a.png").stat().st_size > 1000
+    assert (
+        __main__.main(
+            ["benchmark", "heads", "--classes", "10", "100", "--out", str(tmp_path / "a.json")]
+        )
+        == 0
+    )
+    assert (
+        json.loads((tmp_path / "a.json").read_text()) == record()
+        and (tmp_path / "a.png").stat().st_size > 1000
+    )
     assert "10 classes: the three products take" in capsys.readouterr().out
 
 

@@ -5,8 +5,10 @@ import re
 
 import pytest
 import torch
+
 from lossbook import __main__, data
-from lossbook.benchmarks import training, training as training_benchmark
+from lossbook.benchmarks import training
+from lossbook.benchmarks import training as training_benchmark
 from lossbook.utils.records import load_benchmark
 
 # torch.compile takes half a minute of a C++ compiler; what it compiles is the model of every other way.
@@ -21,10 +23,28 @@ def split(n=24):
 
 
 def record():
-    seconds = {training_benchmark.LOOP: 4.0, training_benchmark.TENSORS: 2.0, training_benchmark.FIT: 1.0}
-    return {"format": 1, "rounds": 2, "machine": {"threads": 2}, "rows": [
-        {"backbone": backbone, "way": way, "images": 100 * n, "first": 9.0, "seconds": [n * took] * 2, "median": n * took}
-        for n, backbone in enumerate(training_benchmark.BACKBONES, start=1) for way, took in seconds.items()]}
+    seconds = {
+        training_benchmark.LOOP: 4.0,
+        training_benchmark.TENSORS: 2.0,
+        training_benchmark.FIT: 1.0,
+    }
+    return {
+        "format": 1,
+        "rounds": 2,
+        "machine": {"threads": 2},
+        "rows": [
+            {
+                "backbone": backbone,
+                "way": way,
+                "images": 100 * n,
+                "first": 9.0,
+                "seconds": [n * took] * 2,
+                "median": n * took,
+            }
+            for n, backbone in enumerate(training_benchmark.BACKBONES, start=1)
+            for way, took in seconds.items()
+        ],
+    }
 
 
 def test_a_small_run_visits_every_way_in_every_round(monkeypatch):
@@ -34,32 +54,56 @@ def test_a_small_run_visits_every_way_in_every_round(monkeypatch):
         for seconds in visits(way, *rest):
             visited.append(way)
             yield seconds
+
     monkeypatch.setattr(training, "_visits", watched)
-    found = training_benchmark.training(split(), rounds=2, ways=QUICK, sizes={"LeNetPP.small": 24}, progress=lambda line: None)
+    found = training_benchmark.training(
+        split(), rounds=2, ways=QUICK, sizes={"LeNetPP.small": 24}, progress=lambda line: None
+    )
     assert visited == [training_benchmark.WAYS[way] for way in QUICK] * 3
     assert [row["way"] for row in found["rows"]] == QUICK
-    assert all(row["first"] > 0 < min(row["seconds"]) and len(row["seconds"]) == 2 for row in found["rows"])
+    assert all(
+        row["first"] > 0 < min(row["seconds"]) and len(row["seconds"]) == 2 for row in found["rows"]
+    )
     json.dumps(found, allow_nan=False)
 
 
 def test_both_loaders_give_every_image_once_shifted_within_the_frame(monkeypatch):
     """A pixel of the shifted image is one of the image: two loaders, one set of images, whatever the shift."""
     given = split()
-    expected = {(int(y), round(float(image.sum()), 3)) for image, y in zip(given.images, given.labels)}
+    expected = {
+        (int(y), round(float(image.sum()), 3)) for image, y in zip(given.images, given.labels)
+    }
     for loader in (training_benchmark._loaded, training_benchmark._gathered):
         torch.manual_seed(0)
         images, labels = map(torch.cat, zip(*loader(given, 10, torch.device("cpu"))))
-        assert {(int(y), round(float(image.sum()), 3)) for image, y in zip(images, labels)} == expected
+        assert {
+            (int(y), round(float(image.sum()), 3)) for image, y in zip(images, labels)
+        } == expected
         assert len(images) == len(expected) == 24 and images.dtype == torch.float32
     monkeypatch.setattr(training, "SHIFT", 0)
-    torch.testing.assert_close(training_benchmark.OneByOne(given.images, given.labels)[5][0], given.images[5])
+    torch.testing.assert_close(
+        training_benchmark.OneByOne(given.images, given.labels)[5][0], given.images[5]
+    )
 
 
-@pytest.mark.parametrize("way", [training_benchmark.LOOP, training_benchmark.TENSORS, training_benchmark.FIT])
+@pytest.mark.parametrize(
+    "way", [training_benchmark.LOOP, training_benchmark.TENSORS, training_benchmark.FIT]
+)
 def test_a_way_trains(way, monkeypatch):
     made = []
-    monkeypatch.setattr(training_benchmark.heads, "ArcFace", lambda *args, kind=training_benchmark.heads.ArcFace, **kw: made.append(kind(*args, **kw)) or made[-1])
-    visits = training_benchmark._visits(training_benchmark.WAYS[way], training_benchmark.BACKBONES["LeNetPP.small"][0], split(), torch.device("cpu"))
+    monkeypatch.setattr(
+        training_benchmark.heads,
+        "ArcFace",
+        lambda *args, kind=training_benchmark.heads.ArcFace, **kw: (
+            made.append(kind(*args, **kw)) or made[-1]
+        ),
+    )
+    visits = training_benchmark._visits(
+        training_benchmark.WAYS[way],
+        training_benchmark.BACKBONES["LeNetPP.small"][0],
+        split(),
+        torch.device("cpu"),
+    )
     next(visits)
     before = made[0].weight.detach().clone()
     next(visits)
@@ -72,9 +116,14 @@ def test_ratios_are_to_the_loops_of_the_same_backbone():
     assert frame.to_loop.tolist() == [1, 2, 4] * 2 and frame.to_tensors.tolist() == [0.5, 1, 2] * 2
 
 
-@pytest.mark.parametrize("asked, said", [({"ways": ["fast"]}, "expected ways among straightforward loop"),
-                                         ({"rounds": 0}, "rounds = 0"),
-                                         ({"sizes": {"LeNetPP": 25}}, "25 images a visit were asked for, the data set has 24")])
+@pytest.mark.parametrize(
+    "asked, said",
+    [
+        ({"ways": ["fast"]}, "expected ways among straightforward loop"),
+        ({"rounds": 0}, "rounds = 0"),
+        ({"sizes": {"LeNetPP": 25}}, "25 images a visit were asked for, the data set has 24"),
+    ],
+)
 def test_what_cannot_be_measured(asked, said):
     with pytest.raises(ValueError, match=said):
         training_benchmark.training(split(), **asked)
@@ -83,11 +132,16 @@ def test_what_cannot_be_measured(asked, said):
 def test_the_command_writes_a_record_and_a_picture(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(training, "training", lambda split, rounds, device, made_by: record())
     assert __main__.main(["benchmark", "training", "--out", str(tmp_path / "a.json")]) == 0
-    assert json.loads((tmp_path / "a.json").read_text()) == record() and (tmp_path / "a.png").stat().st_size > 1000
+    assert (
+        json.loads((tmp_path / "a.json").read_text()) == record()
+        and (tmp_path / "a.png").stat().st_size > 1000
+    )
     assert re.search(r"lossbook.fit +100.0 +9.0 +4.0 +2.0", capsys.readouterr().out)
 
 
 def test_the_saved_record_is_the_whole_comparison():
     found = load_benchmark("training-cpu")
-    assert [(row["backbone"], row["way"]) for row in found["rows"]] == [(b, way) for b in training_benchmark.BACKBONES for way in training_benchmark.WAYS]
+    assert [(row["backbone"], row["way"]) for row in found["rows"]] == [
+        (b, way) for b in training_benchmark.BACKBONES for way in training_benchmark.WAYS
+    ]
     assert all(len(row["seconds"]) == found["rounds"] for row in found["rows"])

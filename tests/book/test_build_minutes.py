@@ -3,8 +3,8 @@
 import json
 import subprocess
 
-import pandas as pd
 import pytest
+
 from lossbook import figures
 from lossbook.utils.records import load_benchmark
 from tools.exports import build_minutes as building
@@ -22,15 +22,28 @@ assert not pathlib.Path("deleted.md").exists() and str(pathlib.Path.cwd()) in sy
 
 def record():
     whole = {"cold": 480.0, "warm": 60.0}
-    return {"format": 1, "rounds": 2, "machine": {"cores": 2}, "rows": [
-        {"build": build, "whole": took + turn, "executing": took - 50, "writing": 45.0}
-        for turn in (0, 2) for build, took in whole.items()]}
+    return {
+        "format": 1,
+        "rounds": 2,
+        "machine": {"cores": 2},
+        "rows": [
+            {"build": build, "whole": took + turn, "executing": took - 50, "writing": 45.0}
+            for turn in (0, 2)
+            for build, took in whole.items()
+        ],
+    }
 
 
 @pytest.fixture
 def repository(tmp_path):
     """A clone with a page changed, one deleted, one new and not yet known to git, and something ignored."""
-    files = {"tools/__init__.py": "", "tools/book/build.py": BUILD, "page.md": "as it was", "deleted.md": "", ".gitignore": "ignored\n_build/\n"}
+    files = {
+        "tools/__init__.py": "",
+        "tools/book/build.py": BUILD,
+        "page.md": "as it was",
+        "deleted.md": "",
+        ".gitignore": "ignored\n_build/\n",
+    }
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
@@ -39,13 +52,16 @@ def repository(tmp_path):
     (tmp_path / "page.md").write_text("changed")
     (tmp_path / "deleted.md").unlink()
     (tmp_path / "ignored").write_text("")
-    (tmp_path / "_build").mkdir()               # the reader's own build, which must stay as it is
+    (tmp_path / "_build").mkdir()  # the reader's own build, which must stay as it is
     return tmp_path
 
 
 def test_every_round_is_cold_and_then_warm_in_a_copy_of_what_git_does_not_ignore(repository):
     found = building.book(rounds=2, root=repository, progress=lambda line: None)
-    assert [(row["build"], row["executing"]) for row in found["rows"]] == [("cold", 0.5), ("warm", 0)] * 2
+    assert [(row["build"], row["executing"]) for row in found["rows"]] == [
+        ("cold", 0.5),
+        ("warm", 0),
+    ] * 2
     assert all(row["whole"] > 0 and row["writing"] == 0.25 for row in found["rows"])
     assert not list((repository / "_build").iterdir())
     json.dumps(found, allow_nan=False)
@@ -53,8 +69,10 @@ def test_every_round_is_cold_and_then_warm_in_a_copy_of_what_git_does_not_ignore
 
 def test_the_table_holds_medians_of_the_rounds():
     table = building.table(record())
-    assert table.to_dict("index") == {"cold": {"whole": 481, "executing": 430, "writing": 45},
-                                      "warm": {"whole": 61, "executing": 10, "writing": 45}}
+    assert table.to_dict("index") == {
+        "cold": {"whole": 481, "executing": 430, "writing": 45},
+        "warm": {"whole": 61, "executing": 10, "writing": 45},
+    }
 
 
 def test_a_failing_build_says_where(repository):
@@ -78,16 +96,24 @@ def test_the_command_saves_draws_and_prints(repository, monkeypatch, capsys):
     monkeypatch.chdir(repository)
     assert __main__.main(["benchmark", "book", "--out", "times.json"]) == 0
     saved = json.loads((repository / "times.json").read_text())
-    assert saved["made_by"]["command"] == "python -m lossbook benchmark book --out times.json" and len(saved["rows"]) == 2
+    assert (
+        saved["made_by"]["command"] == "python -m lossbook benchmark book --out times.json"
+        and len(saved["rows"]) == 2
+    )
     assert (repository / "times.png").exists() and "warm" in capsys.readouterr().out
 
 
 def test_bars_of_a_build_end_where_it_ended():
     ax = figures.build_times(record()).axes[0]
-    ends = [max(bar.get_x() + bar.get_width() for bars in ax.containers for bar in [bars[k]]) for k in (0, 1)]
+    ends = [
+        max(bar.get_x() + bar.get_width() for bars in ax.containers for bar in [bars[k]])
+        for k in (0, 1)
+    ]
     assert ends == pytest.approx([481 / 60, 61 / 60])
 
 
 def test_the_saved_record_is_of_both_builds():
     table = building.table(load_benchmark("book-cpu"))
-    assert (table.index == ["cold", "warm"]).all() and table.executing["warm"] < 5 < table.executing["cold"]
+    assert (table.index == ["cold", "warm"]).all() and table.executing[
+        "warm"
+    ] < 5 < table.executing["cold"]

@@ -35,11 +35,29 @@ from tools.notebooks import setup_cell
 QUICKEST = "notebooks/12_nan"
 # numpy, plotly, ipywidgets, ipython and traitlets as Colab has them, the others about as old; mlxtend is missing.
 COLAB = {
-    "numpy": "2.1.3", "pandas": "2.2.3", "matplotlib": "3.10.0", "scipy": "1.16.3", "scikit-learn": "1.6.1",
-    "pillow": "11.3.0", "tqdm": "4.67.1", "ipywidgets": "7.7.1", "widgetsnbextension": "3.6.10",
-    "ipython": "7.34.0", "ipykernel": "6.17.1", "jupyter-client": "7.4.9", "traitlets": "5.7.1", "tornado": "6.5.1",
-    "plotly": "5.24.1", "backcall": "0.2.0", "decorator": "4.4.2", "entrypoints": "0.4", "ipython-genutils": "0.2.0",
-    "nest-asyncio": "1.6.0", "pickleshare": "0.7.5", "pytz": "2025.2", "six": "1.17.0",
+    "numpy": "2.1.3",
+    "pandas": "2.2.3",
+    "matplotlib": "3.10.0",
+    "scipy": "1.16.3",
+    "scikit-learn": "1.6.1",
+    "pillow": "11.3.0",
+    "tqdm": "4.67.1",
+    "ipywidgets": "7.7.1",
+    "widgetsnbextension": "3.6.10",
+    "ipython": "7.34.0",
+    "ipykernel": "6.17.1",
+    "jupyter-client": "7.4.9",
+    "traitlets": "5.7.1",
+    "tornado": "6.5.1",
+    "plotly": "5.24.1",
+    "backcall": "0.2.0",
+    "decorator": "4.4.2",
+    "entrypoints": "0.4",
+    "ipython-genutils": "0.2.0",
+    "nest-asyncio": "1.6.0",
+    "pickleshare": "0.7.5",
+    "pytz": "2025.2",
+    "six": "1.17.0",
 }
 TAG = setup_cell.tag()
 ADDRESS = contents.repository()["url"]
@@ -47,10 +65,14 @@ ADDRESS = contents.repository()["url"]
 
 def pytest_generate_tests(metafunc):
     if "chapter" in metafunc.fixturenames:
-        metafunc.parametrize("chapter", contents.chapters() if metafunc.config.getoption("--every-chapter") else [QUICKEST])
+        metafunc.parametrize(
+            "chapter",
+            contents.chapters() if metafunc.config.getoption("--every-chapter") else [QUICKEST],
+        )
 
 
 # What the cell says
+
 
 def first_cell(page=QUICKEST):
     cells = nbformat.read(contents.ROOT / f"{page}.ipynb", as_version=4).cells
@@ -59,22 +81,32 @@ def first_cell(page=QUICKEST):
 
 def run(source, monkeypatch, *, colab=False, environment=None):
     """Run a set-up cell here, where lossbook is importable; return LOSSBOOK_PROFILE afterwards."""
-    monkeypatch.setenv("LOSSBOOK_PROFILE", environment or "")   # so that what the cell sets is taken back after the test
+    monkeypatch.setenv(
+        "LOSSBOOK_PROFILE", environment or ""
+    )  # so that what the cell sets is taken back after the test
     if not environment:
         del os.environ["LOSSBOOK_PROFILE"]
     monkeypatch.delitem(sys.modules, "google.colab", raising=False)
     if colab:
         monkeypatch.setitem(sys.modules, "google.colab", sys)
-    exec(TransformerManager().transform_cell(source), {})       # there is no get_ipython: an installation would fail
+    exec(
+        TransformerManager().transform_cell(source), {}
+    )  # there is no get_ipython: an installation would fail
     return os.environ.get("LOSSBOOK_PROFILE")
 
 
-@pytest.mark.parametrize("switch, colab, environment, expected", [
-    ("quick", False, None, None), ("quick", False, "full", "full"),           # Jupyter, nbval: as the reader set it
-    ("full", False, None, "full"), ("full", False, "quick", "full"),
-    ("quick", True, None, "quick"), ("full", True, None, "full"),             # Colab: as the switch says, both ways
-    ("quick", True, "full", "quick"),
-])
+@pytest.mark.parametrize(
+    "switch, colab, environment, expected",
+    [
+        ("quick", False, None, None),
+        ("quick", False, "full", "full"),  # Jupyter, nbval: as the reader set it
+        ("full", False, None, "full"),
+        ("full", False, "quick", "full"),
+        ("quick", True, None, "quick"),
+        ("full", True, None, "full"),  # Colab: as the switch says, both ways
+        ("quick", True, "full", "quick"),
+    ],
+)
 def test_switch(switch, colab, environment, expected, monkeypatch):
     source = first_cell().source.replace('profile = "quick"', f'profile = "{switch}"')
     assert run(source, monkeypatch, colab=colab, environment=environment) == expected
@@ -91,12 +123,18 @@ def test_set_up_is_hidden_and_says_the_times_of_the_header(page):
 
 # Far from the repository
 
+
 @pytest.fixture(scope="module")
 def released(tmp_path_factory):
     """A repository of the working tree with one commit, tagged as a release."""
     folder = tmp_path_factory.mktemp("released")
-    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=contents.ROOT,
-                            check=True, capture_output=True, text=True).stdout
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=contents.ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
     for name in filter(None, listed.split("\0")):
         if (path := contents.ROOT / name).is_file() and not path.is_symlink():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -109,7 +147,14 @@ def released(tmp_path_factory):
 
 
 def git(folder, *arguments):
-    identity = ["-c", "user.name=lossbook", "-c", "user.email=lossbook@example.org", "-c", "commit.gpgsign=false"]
+    identity = [
+        "-c",
+        "user.name=lossbook",
+        "-c",
+        "user.email=lossbook@example.org",
+        "-c",
+        "commit.gpgsign=false",
+    ]
     subprocess.run(["git", *identity, *arguments], cwd=folder, check=True)
 
 
@@ -124,20 +169,36 @@ def environment(folder, packages=(), without="lossbook"):
         if path.suffix != ".pth" and not re.search(without, path.name):
             (folder / "layer" / path.name).symlink_to(path)
     python = folder / "venv/bin/python"
-    site = subprocess.run([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], check=True,
-                          capture_output=True, text=True).stdout.strip()
+    site = subprocess.run(
+        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
     (Path(site) / "layer.pth").write_text(f"{folder / 'layer'}\n")
     if packages:
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", *packages], check=True,
-                       env=outside(folder))
+        subprocess.run(
+            [python, "-m", "pip", "install", "--quiet", "--no-deps", *packages],
+            check=True,
+            env=outside(folder),
+        )
     return python
 
 
 def outside(folder, **more):
     """Environment variables with nothing of the repository's own: no paths to modules, no profile, no data."""
-    kept = {name: value for name, value in os.environ.items()
-            if not name.startswith(("LOSSBOOK_", "PYTHON", "PYTEST", "VIRTUAL_ENV", "JUPYTER", "IPYTHON"))}
-    own = {"IPYTHONDIR": str(folder / "ipython"), "PYTHONNOUSERSITE": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(
+            ("LOSSBOOK_", "PYTHON", "PYTEST", "VIRTUAL_ENV", "JUPYTER", "IPYTHON")
+        )
+    }
+    own = {
+        "IPYTHONDIR": str(folder / "ipython"),
+        "PYTHONNOUSERSITE": "1",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    }
     return kept | own | more
 
 
@@ -146,33 +207,56 @@ def of_the_lock(folder):
 
 
 def of_colab(folder):
-    return environment(folder, [f"{name}=={version}" for name, version in COLAB.items()], without="lossbook|mlxtend")
+    return environment(
+        folder,
+        [f"{name}=={version}" for name, version in COLAB.items()],
+        without="lossbook|mlxtend",
+    )
 
 
 def execute(python, folder, repository, chapter=QUICKEST, cells=None):
     """The chapter's notebook after its cells were run in order, in an empty folder, by ``python``'s own kernel."""
     (folder / "kernels/far").mkdir(parents=True, exist_ok=True)
-    (folder / "kernels/far/kernel.json").write_text(json.dumps({
-        "argv": [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"],
-        "display_name": "far", "language": "python"}))
+    (folder / "kernels/far/kernel.json").write_text(
+        json.dumps(
+            {
+                "argv": [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+                "display_name": "far",
+                "language": "python",
+            }
+        )
+    )
     (folder / "empty").mkdir(exist_ok=True)
     notebook = nbformat.read(contents.ROOT / f"{chapter}.ipynb", as_version=4)
     notebook.cells = notebook.cells[:cells]
     specs = KernelSpecManager(kernel_dirs=[str(folder / "kernels")])
     manager = AsyncKernelManager(kernel_name="far", kernel_spec_manager=specs)
-    client = NotebookClient(notebook, km=manager, timeout=600, resources={"metadata": {"path": str(folder / "empty")}})
+    client = NotebookClient(
+        notebook, km=manager, timeout=600, resources={"metadata": {"path": str(folder / "empty")}}
+    )
     try:
-        client.execute(env=outside(folder, GIT_CONFIG_COUNT="1", GIT_CONFIG_KEY_0=f"url.{repository.as_uri()}.insteadOf",
-                                   GIT_CONFIG_VALUE_0=ADDRESS))
+        client.execute(
+            env=outside(
+                folder,
+                GIT_CONFIG_COUNT="1",
+                GIT_CONFIG_KEY_0=f"url.{repository.as_uri()}.insteadOf",
+                GIT_CONFIG_VALUE_0=ADDRESS,
+            )
+        )
     finally:
-        run_sync(manager.shutdown_kernel)(now=True)                 # nbclient keeps a kernel that it was given
+        run_sync(manager.shutdown_kernel)(now=True)  # nbclient keeps a kernel that it was given
     return notebook
 
 
 def versions(python, folder):
     """Version by name of everything that an environment's Python can import."""
-    listed = subprocess.run([python, "-m", "pip", "list", "--format=json"], check=True, capture_output=True, text=True,
-                            env=outside(folder)).stdout
+    listed = subprocess.run(
+        [python, "-m", "pip", "list", "--format=json"],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=outside(folder),
+    ).stdout
     return {package["name"].lower(): package["version"] for package in json.loads(listed)}
 
 
@@ -182,7 +266,11 @@ def test_notebook_runs_from_first_to_last_cell(kind, chapter, released, tmp_path
     before = versions(python, tmp_path)
     assert "lossbook" not in before and {"torch", "numpy", "ipywidgets"} <= set(before)
     notebook = execute(python, tmp_path, released, chapter)
-    assert [cell.source for cell in notebook.cells if cell.cell_type == "code" and not cell.execution_count] == []
+    assert [
+        cell.source
+        for cell in notebook.cells
+        if cell.cell_type == "code" and not cell.execution_count
+    ] == []
     after = versions(python, tmp_path)
     assert {name: after[name] for name in before} == before, "the set-up changed what was installed"
     assert set(after) - set(before) <= {"lossbook", "mlxtend"}
@@ -192,5 +280,7 @@ def test_notebook_runs_from_first_to_last_cell(kind, chapter, released, tmp_path
 def test_a_missing_tag_is_said_with_what_to_do(released, tmp_path):
     fork = tmp_path / "fork"
     subprocess.run(["git", "clone", "--quiet", "--no-tags", released, fork], check=True)
-    with pytest.raises(CellExecutionError, match=f"has not released it yet, which is done by git tag {TAG} && "):
+    with pytest.raises(
+        CellExecutionError, match=f"has not released it yet, which is done by git tag {TAG} && "
+    ):
         execute(of_the_lock(tmp_path), tmp_path, fork, cells=2)

@@ -7,9 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import lossbook
 import pytest
 import yaml
+
+import lossbook
 from tests.book.test_style import MAX_MODULE
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +22,9 @@ PIECES = PIECE.findall((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
 def fork(tmp_path_factory):
     """A copy of the library and its oracle with the pieces at the end of the files they name."""
     folder = tmp_path_factory.mktemp("fork")
-    shutil.copytree(ROOT / "lossbook", folder / "lossbook", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "lossbook", folder / "lossbook", ignore=shutil.ignore_patterns("__pycache__")
+    )
     (folder / "tests").mkdir()
     shutil.copy(ROOT / "tests/oracle.py", folder / "tests")
     for path, code in PIECES:
@@ -32,11 +35,18 @@ def fork(tmp_path_factory):
 
 def run(fork, *arguments):
     environment = {**os.environ, "PYTHONPATH": str(fork), "OMP_NUM_THREADS": "1"}
-    return subprocess.run([sys.executable, *arguments], cwd=fork, env=environment, capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=fork, env=environment, capture_output=True, text=True
+    )
 
 
 def test_one_margin_one_head_one_preset_one_test():
-    assert [path for path, _ in PIECES] == ["lossbook/margins.py", "lossbook/sphereface_r.py", "lossbook/__init__.py", "tests/test_sphereface_r.py"]
+    assert [path for path, _ in PIECES] == [
+        "lossbook/margins.py",
+        "lossbook/sphereface_r.py",
+        "lossbook/__init__.py",
+        "tests/test_sphereface_r.py",
+    ]
     assert all(len(code.splitlines()) < 40 for _, code in PIECES)
 
 
@@ -65,13 +75,19 @@ def test_the_command_trains_it(fork):
 
 
 def test_its_caps_are_drawn(fork):
-    said = run(fork, "-c", "from lossbook import backbones, data, figures, heads, training\n"
-               "digits = data.load('mnist5k')\nrun = training.fit(backbones.Dense(3), heads.from_preset('SphereFace-R', 3, 10), digits,"
-               " epochs=1, progress=False)\nprint(type(figures.sphere(run)).__name__)")
+    said = run(
+        fork,
+        "-c",
+        "from lossbook import backbones, data, figures, heads, training\n"
+        "digits = data.load('mnist5k')\nrun = training.fit(backbones.Dense(3), heads.from_preset('SphereFace-R', 3, 10), digits,"
+        " epochs=1, progress=False)\nprint(type(figures.sphere(run)).__name__)",
+    )
     assert said.returncode == 0 and said.stdout == "Card\n", said.stderr
 
 
 def test_how_to_cite():
     said = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
-    assert {"cff-version", "message", "title", "authors"} <= set(said)         # what the format asks for
-    assert said["version"] == lossbook.__version__ and said["authors"] == [{"name": "The lossbook authors"}]
+    assert {"cff-version", "message", "title", "authors"} <= set(said)  # what the format asks for
+    assert said["version"] == lossbook.__version__ and said["authors"] == [
+        {"name": "The lossbook authors"}
+    ]

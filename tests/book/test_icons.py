@@ -36,7 +36,11 @@ def test_the_used_ones_are_kept(book):
     assert ".fa-solid" in css and len(css) > 250_000, "the rest of the style sheet stays"
     fonts = book / "_static/vendor/fontawesome/webfonts"
     assert {path.suffix for path in fonts.iterdir()} == {".woff"}
-    assert set(TTFont(fonts / "fa-solid-900.woff").getBestCmap()) >= {0xF0C9, 0xF00D, 0xF107}     # bars, xmark, a literal
+    assert set(TTFont(fonts / "fa-solid-900.woff").getBestCmap()) >= {
+        0xF0C9,
+        0xF00D,
+        0xF107,
+    }  # bars, xmark, a literal
     assert sum(path.stat().st_size for path in fonts.iterdir()) < 10_000
     assert not (book / "_static/scripts/fontawesome.js").exists()
 

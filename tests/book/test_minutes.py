@@ -7,9 +7,10 @@ import pytest
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 from myst_nb.core.read import myst_nb_reader_plugin
+
 from tools import toc as contents
-from tools.exports import chapter_minutes as minutes
 from tools.book.execute import source
+from tools.exports import chapter_minutes as minutes
 
 RECORD = json.loads(minutes.RECORD.read_text())
 
@@ -25,18 +26,34 @@ def test_the_guide_lists_each_chapter_and_says_what_is_not_measured():
     table = minutes.TABLE.search(minutes.GUIDE.read_text())[0]
     rows = table.strip().splitlines()[2:]
     assert len(rows) == len(contents.chapters())
-    unknown = sum(page not in RECORD[place] for place in minutes.PLACES for page in contents.chapters())
+    unknown = sum(
+        page not in RECORD[place] for place in minutes.PLACES for page in contents.chapters()
+    )
     assert table.count(minutes.UNKNOWN) == unknown
 
 
-@pytest.mark.parametrize("seconds, words", [(None, "not yet measured"), (3, "10 s"), (61, "70 s"), (110, "110 s"), (111, "2 min"), (180, "3 min"), (181, "4 min")])
+@pytest.mark.parametrize(
+    "seconds, words",
+    [
+        (None, "not yet measured"),
+        (3, "10 s"),
+        (61, "70 s"),
+        (110, "110 s"),
+        (111, "2 min"),
+        (180, "3 min"),
+        (181, "4 min"),
+    ],
+)
 def test_in_words(seconds, words):
     assert minutes.in_words(seconds) == words
 
 
 def test_header():
     text = "# A\n\n*Reading 20 min · CPU 90 s · GPU not yet measured*\n"
-    assert minutes.headed(text, {"cpu": 130, "gpu": 12}) == "# A\n\n*Reading 20 min · CPU 3 min · GPU 20 s*\n"
+    assert (
+        minutes.headed(text, {"cpu": 130, "gpu": 12})
+        == "# A\n\n*Reading 20 min · CPU 3 min · GPU 20 s*\n"
+    )
     assert minutes.headed(text, {"cpu": None, "gpu": None}) == text
 
 
@@ -44,7 +61,10 @@ def test_measured_reads_the_builds_cache(tmp_path):
     first, second = contents.chapters()[:2]
     cache = get_cache(tmp_path)
     notebook = nbformat.from_dict(myst_nb_reader_plugin(source(first)))
-    cache.cache_notebook_bundle(CacheBundleIn(notebook, source(first), data={"execution_seconds": 41.6}), check_validity=False)
+    cache.cache_notebook_bundle(
+        CacheBundleIn(notebook, source(first), data={"execution_seconds": 41.6}),
+        check_validity=False,
+    )
     assert minutes.measured([first, second], tmp_path) == {first: 42}
 
 

@@ -31,15 +31,22 @@ def test_the_presets_and_the_annealing_are_those_of_the_heads():
 
 def test_the_script_holds_every_module_once_and_no_import():
     script = playground.script()
-    assert sorted(path.stem for path in playground.SOURCE.glob("*.js")) == sorted(playground.MODULES)
+    assert sorted(path.stem for path in playground.SOURCE.glob("*.js")) == sorted(
+        playground.MODULES
+    )
     assert not re.search(r"^(import|export) ", script, re.M)
     declared = re.findall(r"^(?:class|function|const|let) (\w+)", script, re.M)
-    assert len(declared) == len(set(declared)) > 30, "two modules share a name: as one script they clash"
+    assert len(declared) == len(set(declared)) > 30, (
+        "two modules share a name: as one script they clash"
+    )
 
 
 def test_the_folder_is_complete(tmp_path):
     playground.build(tmp_path / "playground")
-    assert sorted(path.name for path in (tmp_path / "playground").iterdir()) == ["playground.css", "playground.js"]
+    assert sorted(path.name for path in (tmp_path / "playground").iterdir()) == [
+        "playground.css",
+        "playground.js",
+    ]
 
 
 @pytest.mark.parametrize("path", sorted(playground.SOURCE.glob("*.js")), ids=lambda path: path.name)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tools.exports import browser
-from tools.exports.browser import QuietHandler, served     # noqa: F401
+from tools.exports.browser import QuietHandler, served  # noqa: F401
 
 ROOT = Path(__file__).resolve().parents[2]
 HTML = ROOT / "_build" / "html"
@@ -48,7 +48,9 @@ class Visit:
     def __enter__(self):
         """Load the page and wait until its formulas are set."""
         self.status = self.page.goto(f"{self.site}/{self.path}", wait_until="load").status
-        self.page.wait_for_function("() => !document.querySelector('.math') || window.MathJax?.startup?.promise")
+        self.page.wait_for_function(
+            "() => !document.querySelector('.math') || window.MathJax?.startup?.promise"
+        )
         self.page.evaluate("() => window.MathJax?.startup?.promise")
         return self
 

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+
 from tests.browser.conftest import HTML, ROOT
 
 PAGE = "book/index.html"
@@ -19,6 +20,7 @@ def front(visit):
     def open_front(**context):
         opened.append(visit(PAGE, viewport={"width": 1280, "height": 1000}, **context).__enter__())
         return opened[-1].page
+
     yield open_front
     for seen in opened:
         seen.__exit__()
@@ -33,8 +35,11 @@ def pixels(page):
 
 
 def changed(page, before):
-    page.wait_for_function("""before => [...document.querySelectorAll("#hero canvas")]
-        .every((canvas, i) => canvas.toDataURL() !== before[i])""", arg=before)
+    page.wait_for_function(
+        """before => [...document.querySelectorAll("#hero canvas")]
+        .every((canvas, i) => canvas.toDataURL() !== before[i])""",
+        arg=before,
+    )
 
 
 def test_it_moves_by_itself(front):
@@ -46,7 +51,7 @@ def test_it_moves_by_itself(front):
 def test_after_the_end_it_starts_again(front):
     page = front(**MOVING)
     page.locator("#hero [data-part=slider]").fill("13")
-    page.get_by_text("epoch 14 of 15", exact=True).wait_for()      # with the next frame
+    page.get_by_text("epoch 14 of 15", exact=True).wait_for()  # with the next frame
     page.locator("#hero [data-part=play]").click()
     for number in (15, 1):
         page.get_by_text(f"epoch {number} of 15", exact=True).wait_for()
@@ -57,7 +62,9 @@ def test_it_stops_and_goes_on_when_asked(front):
     button = page.locator("#hero [data-part=play]")
     button.click()
     assert button.get_attribute("aria-label") == "Play"
-    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    page.evaluate(
+        "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    )
     before = pixels(page)
     page.wait_for_timeout(500)
     assert pixels(page) == before
@@ -83,10 +90,18 @@ def test_the_line_of_code_and_the_scores_are_those_of_the_runs(front):
     boxes = page.locator("#hero [data-panel]")
     assert boxes.count() == len(runs) == 2
     for i, run in enumerate(runs):
-        labels, predicted = (np.frombuffer(base64.b64decode(run["test"][key]), np.uint8) for key in ("labels", "predicted"))
-        wrong = int((predicted[-len(labels):] != labels).sum())
+        labels, predicted = (
+            np.frombuffer(base64.b64decode(run["test"][key]), np.uint8)
+            for key in ("labels", "predicted")
+        )
+        wrong = int((predicted[-len(labels) :] != labels).sum())
         assert boxes.nth(i).locator("code").inner_text() == f"head = {run['code']}"
-        assert boxes.nth(i).locator("[data-part=score]").inner_text().endswith(f"✖ {wrong} of {len(labels)}")
+        assert (
+            boxes.nth(i)
+            .locator("[data-part=score]")
+            .inner_text()
+            .endswith(f"✖ {wrong} of {len(labels)}")
+        )
 
 
 def test_paper_and_readers_without_scripts_have_the_still_picture(front):

@@ -6,14 +6,20 @@ from importlib.resources import files
 import numpy as np
 import pytest
 import torch
-from tests.browser.conftest import Visit, served
+
 from lossbook import bounds, data, heads, interactive, margins
-from lossbook.metrics import winning_regions
 from lossbook.data.dataset import stratified_positions
+from lossbook.metrics import winning_regions
+from tests.browser.conftest import Visit, served
 from tests.figures.test_embedding_plots import make_run
 
 DESKTOP = {"viewport": {"width": 1280, "height": 900}}
-PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
+PHONE = {
+    "viewport": {"width": 390, "height": 844},
+    "device_scale_factor": 2,
+    "is_mobile": True,
+    "has_touch": True,
+}
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>Test</title><link rel="icon" href="data:,"><style>body {{ margin: 16px }}</style><body>{}</body></html>"""
 N = 300
@@ -30,10 +36,18 @@ def run():
 
 @pytest.fixture(scope="module")
 def folder(run, tmp_path_factory):
-    scrub, explorer = interactive.scrub(run, data.load("mnist5k")).html, interactive.margin_explorer().html
+    scrub, explorer = (
+        interactive.scrub(run, data.load("mnist5k")).html,
+        interactive.margin_explorer().html,
+    )
     where = tmp_path_factory.mktemp("pages")
     ring = interactive.scrub(run, view="circle").html
-    for name, body in {"scrub": scrub, "ring": ring, "explorer": explorer, "both": scrub + explorer + scrub}.items():
+    for name, body in {
+        "scrub": scrub,
+        "ring": ring,
+        "explorer": explorer,
+        "both": scrub + explorer + scrub,
+    }.items():
         (where / f"{name}.html").write_text(PAGE.format(body), encoding="utf-8")
     with served(where) as address:
         yield address
@@ -70,17 +84,26 @@ def settle(page):
 
 
 def picture(page, split="test", widget=0):
-    canvas = page.locator(".lossbook-epoch_slider").nth(widget).locator(f'[data-split="{split}"] canvas')
+    canvas = (
+        page.locator(".lossbook-epoch_slider").nth(widget).locator(f'[data-split="{split}"] canvas')
+    )
     return canvas.evaluate("one => one.toDataURL()")
 
 
 def about(page, widget=0):
-    return page.locator(".lossbook-epoch_slider").nth(widget).locator('[data-part="about"]').inner_text()
+    return (
+        page.locator(".lossbook-epoch_slider")
+        .nth(widget)
+        .locator('[data-part="about"]')
+        .inner_text()
+    )
 
 
 def set_slider(page, value, widget=0):
     page.locator(".lossbook-epoch_slider").nth(widget).locator('[data-part="slider"]').evaluate(
-        "(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input')); }", value)
+        "(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input')); }",
+        value,
+    )
     settle(page)
 
 
@@ -98,16 +121,24 @@ def lonely(run, wrong=None):
 def place_of(page, point):
     box = page.locator('[data-split="test"] canvas').bounding_box()
     half = box["width"] / 2
-    return box["x"] + half + float(point[0]) * half / 1.27, box["y"] + half - float(point[1]) * half / 1.27
+    return box["x"] + half + float(point[0]) * half / 1.27, box["y"] + half - float(
+        point[1]
+    ) * half / 1.27
 
 
 def expected(run, i):
     last, y = run.snapshots[-1], run.test_labels[i]
-    cos = last.test[i] @ last.weight[y] / np.linalg.norm(last.test[i]) / np.linalg.norm(last.weight[y])
+    cos = (
+        last.test[i]
+        @ last.weight[y]
+        / np.linalg.norm(last.test[i])
+        / np.linalg.norm(last.weight[y])
+    )
     return y, last.test_pred[i], f"{math.degrees(math.acos(cos)):.1f}° from its class vector"
 
 
 # scrub
+
 
 def test_the_slider_moves_the_points(open_page):
     page = open_page("scrub", **DESKTOP)
@@ -124,7 +155,10 @@ def test_the_scores_are_those_of_the_samples(open_page, run):
     for epoch in (1, 3):
         set_slider(page, epoch - 1)
         for split in ("train", "test"):
-            wrong = (getattr(run.snapshots[epoch - 1], f"{split}_pred") != getattr(run, f"{split}_labels")).sum()
+            wrong = (
+                getattr(run.snapshots[epoch - 1], f"{split}_pred")
+                != getattr(run, f"{split}_labels")
+            ).sum()
             score = page.locator(f'[data-split="{split}"] [data-part="score"]').inner_text()
             assert score == f"{100 * (1 - wrong / N):.1f} % right, ✖ {wrong} of {N}"
 
@@ -144,7 +178,11 @@ def test_arrow_keys_move_the_slider_and_the_choice(open_page):
         page.keyboard.press(key)
         settle(page)
         said.add(about(page))
-    assert len(said) == 3 and all("train image of" in text for text in said) and "mistake" in about(page)
+    assert (
+        len(said) == 3
+        and all("train image of" in text for text in said)
+        and "mistake" in about(page)
+    )
     page.keyboard.press("Escape")
     settle(page)
     assert "Point at a point" in about(page)
@@ -158,7 +196,9 @@ def test_hovering_tells_label_prediction_and_angle(open_page, run, wrong):
     settle(page)
     y, said, angle = expected(run, i)
     verdict = f"taken for {said} ✖ mistake" if wrong else f"predicted {said} ✓"
-    assert about(page).split() == f"A test image of {y} , {verdict} {angle}".replace(" ,", ",").split()
+    assert (
+        about(page).split() == f"A test image of {y} , {verdict} {angle}".replace(" ,", ",").split()
+    )
     assert page.locator('[data-part="picture"]').is_visible()
 
 
@@ -174,7 +214,7 @@ def test_a_clicked_point_is_held_while_the_mouse_moves_on(open_page, run):
     settle(page)
     assert about(page) == held != passed
     set_slider(page, 0)
-    assert about(page) != held                                  # the same image, as it was then
+    assert about(page) != held  # the same image, as it was then
     page.mouse.click(*place_of(page, (1.2, 1.2)))
     settle(page)
     assert "Point at a point" in about(page)
@@ -215,7 +255,9 @@ def test_play_goes_through_all_epochs_and_stops(open_page):
     page = open_page("scrub", **DESKTOP)
     page.get_by_role("button", name="Play").click()
     page.get_by_role("button", name="Pause").wait_for()
-    page.wait_for_function("() => document.querySelector('[data-part=epoch]').textContent.includes('→')")
+    page.wait_for_function(
+        "() => document.querySelector('[data-part=epoch]').textContent.includes('→')"
+    )
     page.get_by_role("button", name="Play").wait_for()
     assert page.locator('[data-part="epoch"]').inner_text() == "epoch 3"
 
@@ -247,9 +289,18 @@ def test_colours_follow_the_reader_and_the_theme(open_page, name):
         page.emulate_media(color_scheme=scheme)
         settle(page)
         looks[scheme] = page.evaluate(LOOK)
-    assert looks["light"]["card"] == "rgb(255, 255, 255)" and looks["dark"]["card"] == "rgb(21, 25, 30)"
-    assert all(light != dark for light, dark in zip(looks["light"]["drawn"], looks["dark"]["drawn"], strict=True))
-    for theme, scheme in (("light", "dark"), ("dark", "light")):      # a page that has a theme overrules the system
+    assert (
+        looks["light"]["card"] == "rgb(255, 255, 255)"
+        and looks["dark"]["card"] == "rgb(21, 25, 30)"
+    )
+    assert all(
+        light != dark
+        for light, dark in zip(looks["light"]["drawn"], looks["dark"]["drawn"], strict=True)
+    )
+    for theme, scheme in (
+        ("light", "dark"),
+        ("dark", "light"),
+    ):  # a page that has a theme overrules the system
         page.emulate_media(color_scheme=scheme)
         page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
         settle(page)
@@ -260,10 +311,13 @@ def test_colours_follow_the_reader_and_the_theme(open_page, name):
 def test_nothing_sticks_out_on_a_phone(open_page, name):
     page = open_page(name, **PHONE)
     assert page.evaluate("() => document.documentElement.scrollWidth") == 390
-    assert page.evaluate("""() => {
+    assert (
+        page.evaluate("""() => {
         const right = document.querySelector(".lossbook-widget").getBoundingClientRect().right;
         return [...document.querySelectorAll(".lb-live *")].filter(e => e.getBoundingClientRect().right > right)
-            .map(e => e.outerHTML.slice(0, 80)); }""") == []
+            .map(e => e.outerHTML.slice(0, 80)); }""")
+        == []
+    )
     assert page.evaluate("""() => [...document.querySelectorAll("button, input")].every(
         e => e.getBoundingClientRect().height >= 32)"""), "a finger needs room"
 
@@ -276,11 +330,15 @@ def test_paper_and_readers_without_scripts_get_the_picture(open_page, chromium, 
     page.emulate_media(media="print")
     assert still.is_visible() and not live.is_visible()
     with Visit(chromium, folder, f"{name}.html", java_script_enabled=False, **DESKTOP) as seen:
-        assert seen.page.locator(".lb-still").is_visible() and not seen.page.locator(".lb-live").is_visible()
+        assert (
+            seen.page.locator(".lb-still").is_visible()
+            and not seen.page.locator(".lb-live").is_visible()
+        )
         assert len(seen.page.locator(".lb-still").get_attribute("alt")) > 40
 
 
 # margin_explorer
+
 
 def value_of(page, setting):
     return float(page.locator(f'[data-setting="{setting}"]').input_value())
@@ -290,9 +348,16 @@ def value_of(page, setting):
 def test_a_preset_sets_the_sliders(open_page, name):
     page, row = open_page("explorer", **DESKTOP), heads.PRESETS[name]
     page.get_by_role("button", name=name, exact=True).click()
-    assert [value_of(page, key) for key in ("scale", "m1", "m2", "m3")] == [row.scale, row.m1, row.m2, row.m3]
+    assert [value_of(page, key) for key in ("scale", "m1", "m2", "m3")] == [
+        row.scale,
+        row.m1,
+        row.m2,
+        row.m3,
+    ]
     assert page.locator('[aria-pressed="true"]').all_inner_texts() == [name]
-    assert ("free" in page.locator('[data-part="verdict"]').inner_text()) == (not (row.w_norm and row.x_norm))
+    assert ("free" in page.locator('[data-part="verdict"]').inner_text()) == (
+        not (row.w_norm and row.x_norm)
+    )
 
 
 def test_a_key_on_a_slider_changes_every_drawing(open_page):
@@ -304,30 +369,54 @@ def test_a_key_on_a_slider_changes_every_drawing(open_page):
     assert value_of(page, "m2") == pytest.approx(0.35)
     after = page.locator("svg").evaluate_all("all => all.map(one => one.innerHTML)")
     assert len(after) == 4 and all(one != other for one, other in zip(before, after))
-    assert page.locator('[aria-pressed="true"]').count() == 0    # no preset has 0.35
+    assert page.locator('[aria-pressed="true"]').count() == 0  # no preset has 0.35
 
 
-@pytest.mark.parametrize("setting, words", [
-    ({"m2": 0.6, "scale": 16}, ["✓ The margin fits", "✓ The scale is enough", "at most 0.191"]),
-    ({"m2": 0.7, "scale": 16}, ["✖ The margin is too large", "✓ The scale is enough"]),
-    ({"m2": 0, "m3": 0.19, "scale": 4}, ["✓ The margin fits", "✖ The scale is too small", "48.3 % without",
-                                         "s ≥ 15.1"]),
-    ({"m2": 0, "m3": 0.2}, ["✖ The margin is too large"]),
-    ({"m3": 0.2, "d": 9}, ["✓ The margin fits", "simplex", "at most 1.111"]),
-    ({"d": 3}, ["no formula", "the room is less than 1", "? The margin may fit", "? The scale may be enough"]),
-    ({"d": 5}, ["neighbours 90.0° apart", "at most 1.000", "✓ The margin fits", "? The scale may be enough"]),
-    ({"m1": 0.5, "m2": 0}, ["both classes claim"]),
-])
+@pytest.mark.parametrize(
+    "setting, words",
+    [
+        ({"m2": 0.6, "scale": 16}, ["✓ The margin fits", "✓ The scale is enough", "at most 0.191"]),
+        ({"m2": 0.7, "scale": 16}, ["✖ The margin is too large", "✓ The scale is enough"]),
+        (
+            {"m2": 0, "m3": 0.19, "scale": 4},
+            ["✓ The margin fits", "✖ The scale is too small", "48.3 % without", "s ≥ 15.1"],
+        ),
+        ({"m2": 0, "m3": 0.2}, ["✖ The margin is too large"]),
+        ({"m3": 0.2, "d": 9}, ["✓ The margin fits", "simplex", "at most 1.111"]),
+        (
+            {"d": 3},
+            [
+                "no formula",
+                "the room is less than 1",
+                "? The margin may fit",
+                "? The scale may be enough",
+            ],
+        ),
+        (
+            {"d": 5},
+            [
+                "neighbours 90.0° apart",
+                "at most 1.000",
+                "✓ The margin fits",
+                "? The scale may be enough",
+            ],
+        ),
+        ({"m1": 0.5, "m2": 0}, ["both classes claim"]),
+    ],
+)
 def test_the_verdict_knows_the_bounds(open_page, setting, words):
     page = open_page("explorer", **DESKTOP)
     for name, value in setting.items():
         page.locator(f'[data-setting="{name}"]').evaluate(
-            "(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input')); }", value)
+            "(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input')); }",
+            value,
+        )
     verdict = page.locator('[data-part="verdict"]').inner_text()
     assert [text for text in words if text not in verdict] == [], verdict
 
 
 # The same formulas in two languages
+
 
 @pytest.fixture(scope="module")
 def javascript(chromium):
@@ -335,12 +424,21 @@ def javascript(chromium):
     source = (files("lossbook.interactive") / "web" / "bounds.js").read_text(encoding="utf-8")
     page = chromium.new_page()
     yield lambda expression, argument=None: page.evaluate(
-        f"argument => {{ {source}\nreturn {expression}; }}", argument)
+        f"argument => {{ {source}\nreturn {expression}; }}", argument
+    )
     page.close()
 
 
-SETTINGS = [(1, 0, 0), (1, 0.5, 0), (1, 1.5, 0), (1, 0, 0.35), (4, 0, 0), (1.35, 0.2, 0.1), (0.9, 0.4, 0.15),
-            (3.7, 1.2, 0.6)]
+SETTINGS = [
+    (1, 0, 0),
+    (1, 0.5, 0),
+    (1, 1.5, 0),
+    (1, 0, 0.35),
+    (4, 0, 0),
+    (1.35, 0.2, 0.1),
+    (0.9, 0.4, 0.15),
+    (3.7, 1.2, 0.6),
+]
 
 
 @pytest.mark.parametrize("m1, m2, m3", SETTINGS)
@@ -349,29 +447,46 @@ def test_the_curve_and_its_slope_are_those_of_python(javascript, m1, m2, m3):
     wanted = margins.combined(torch.cos(theta), m1, m2, m3)
     (slope,) = torch.autograd.grad(wanted.sum(), theta)
     argument = {"theta": theta.tolist(), "setting": {"m1": m1, "m2": m2, "m3": m3}}
-    np.testing.assert_allclose(javascript("argument.theta.map(t => target(t, argument.setting))", argument),
-                               wanted.detach(), atol=1e-9)
-    np.testing.assert_allclose(javascript("argument.theta.map(t => slope(t, argument.setting))", argument), slope,
-                               atol=1e-6)
+    np.testing.assert_allclose(
+        javascript("argument.theta.map(t => target(t, argument.setting))", argument),
+        wanted.detach(),
+        atol=1e-9,
+    )
+    np.testing.assert_allclose(
+        javascript("argument.theta.map(t => slope(t, argument.setting))", argument),
+        slope,
+        atol=1e-6,
+    )
 
 
 @pytest.mark.parametrize("C", [2, 3, 4, 8, 10, 30])
 def test_the_bounds_are_those_of_python(javascript, C):
     for d in {2, max(2, C // 2), C - 1, C, 30}:
-        assert javascript(f"greatestCosineMargin({C}, {d})") == pytest.approx(bounds.greatest_cosine_margin(C, d))
+        assert javascript(f"greatestCosineMargin({C}, {d})") == pytest.approx(
+            bounds.greatest_cosine_margin(C, d)
+        )
     for s in (1, 4, 16, 64):
-        assert javascript(f"centrePosterior({s}, {C}, 2)") == pytest.approx(bounds.centre_posterior(s, C))
+        assert javascript(f"centrePosterior({s}, {C}, 2)") == pytest.approx(
+            bounds.centre_posterior(s, C)
+        )
     for P in (0.9, 0.99):
         assert javascript(f"leastScale({P}, {C}, 2)") == pytest.approx(bounds.least_scale(P, C))
-        assert javascript(f"leastScale({P}, {C}, 40)") == pytest.approx(bounds.least_scale_simplex(P, C))
+        assert javascript(f"leastScale({P}, {C}, 40)") == pytest.approx(
+            bounds.least_scale_simplex(P, C)
+        )
         assert javascript(f"centrePosterior(leastScale({P}, {C}, 40), {C}, 40)") == pytest.approx(P)
     most, gap = bounds.greatest_angular_margin(C), 2 * math.pi / C
     kept = "keptAngle({m1: 1, m2: share * argument.most, m3: 0}, argument.gap) >= 0"
-    assert javascript(f"[0.999, 1.001].map(share => {kept})", {"most": most, "gap": gap}) == [True, False]
+    assert javascript(f"[0.999, 1.001].map(share => {kept})", {"most": most, "gap": gap}) == [
+        True,
+        False,
+    ]
 
 
 def test_beyond_twice_the_dimensions_no_bound_is_known(javascript):
-    assert javascript("greatestCosineMargin(10, 3)") != javascript("greatestCosineMargin(10, 3)")      # NaN
+    assert javascript("greatestCosineMargin(10, 3)") != javascript(
+        "greatestCosineMargin(10, 3)"
+    )  # NaN
     with pytest.raises(ValueError, match="no closed form"):
         bounds.greatest_cosine_margin(10, 3)
 

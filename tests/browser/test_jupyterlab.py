@@ -15,6 +15,7 @@ from importlib.metadata import version
 
 import nbformat
 import pytest
+
 from tests.browser.conftest import ROOT, Visit
 
 LAB = ROOT / "_build/jupyterlab"
@@ -45,17 +46,29 @@ READY = """() => {
 
 # A JupyterLab to look at
 
+
 @pytest.fixture(scope="module")
 def program():
     """The path of a real jupyter-lab, in an environment of its own."""
     found = LAB / "bin/jupyter-lab"
-    if not all(list(LAB.glob(f"lib/*/site-packages/{name}-{wanted}.dist-info")) for name, wanted in PACKAGES.items()):
+    if not all(
+        list(LAB.glob(f"lib/*/site-packages/{name}-{wanted}.dist-info"))
+        for name, wanted in PACKAGES.items()
+    ):
         wanted = [f"{name}=={number}" for name, number in PACKAGES.items()]
-        made = [subprocess.run([sys.executable, "-m", *map(str, arguments)], capture_output=True, text=True)
-                for arguments in (["venv", "--without-pip", LAB],
-                                  ["pip", "--python", LAB / "bin/python", "install", "--quiet", *wanted])]
+        made = [
+            subprocess.run(
+                [sys.executable, "-m", *map(str, arguments)], capture_output=True, text=True
+            )
+            for arguments in (
+                ["venv", "--without-pip", LAB],
+                ["pip", "--python", LAB / "bin/python", "install", "--quiet", *wanted],
+            )
+        ]
         said = "\n".join(one.stderr[-2000:] for one in made if one.returncode)
-        assert not said and found.exists(), f"{wanted} could not be installed into {LAB}, so this is untested:\n{said}"
+        assert not said and found.exists(), (
+            f"{wanted} could not be installed into {LAB}, so this is untested:\n{said}"
+        )
     return found
 
 
@@ -63,29 +76,69 @@ def program():
 def address(program, tmp_path_factory):
     """A JupyterLab with one notebook, from an empty home: no settings, extensions or kernels of the reader's own."""
     home = tmp_path_factory.mktemp("lab")
-    write(home / "jupyter_data/kernels/book/kernel.json", {
-        "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"], "display_name": "book",
-        "language": "python", "env": {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "LOSSBOOK_PROFILE": "quick"}})
-    write(home / "jupyterlab_settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings",
-          {"fetchNews": "false"})
-    write(home / "work/book.ipynb", nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell(source.strip()) for source in CELLS.values()],
-        metadata={"kernelspec": {"name": "book", "display_name": "book", "language": "python"}}))
+    write(
+        home / "jupyter_data/kernels/book/kernel.json",
+        {
+            "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+            "display_name": "book",
+            "language": "python",
+            "env": {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "LOSSBOOK_PROFILE": "quick"},
+        },
+    )
+    write(
+        home
+        / "jupyterlab_settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings",
+        {"fetchNews": "false"},
+    )
+    write(
+        home / "work/book.ipynb",
+        nbformat.v4.new_notebook(
+            cells=[nbformat.v4.new_code_cell(source.strip()) for source in CELLS.values()],
+            metadata={"kernelspec": {"name": "book", "display_name": "book", "language": "python"}},
+        ),
+    )
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "PYTHON"))}
-    places = ("JUPYTER_DATA", "JUPYTER_CONFIG", "JUPYTER_RUNTIME", "JUPYTERLAB_SETTINGS", "JUPYTERLAB_WORKSPACES")
-    environment |= {"HOME": str(home), **{f"{name}_DIR": str(home / name.lower()) for name in places}}
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("JUPYTER", "PYTHON"))
+    }
+    places = (
+        "JUPYTER_DATA",
+        "JUPYTER_CONFIG",
+        "JUPYTER_RUNTIME",
+        "JUPYTERLAB_SETTINGS",
+        "JUPYTERLAB_WORKSPACES",
+    )
+    environment |= {
+        "HOME": str(home),
+        **{f"{name}_DIR": str(home / name.lower()) for name in places},
+    }
     with open(home / "log", "w") as log:
         server = subprocess.Popen(
-            [program, "--allow-root", "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0",
-             "--IdentityProvider.token=", f"--ServerApp.root_dir={home / 'work'}", "--expose-app-in-browser"],
-            env=environment, stdout=log, stderr=log)
+            [
+                program,
+                "--allow-root",
+                "--no-browser",
+                "--ip=127.0.0.1",
+                f"--port={port}",
+                "--ServerApp.port_retries=0",
+                "--IdentityProvider.token=",
+                f"--ServerApp.root_dir={home / 'work'}",
+                "--expose-app-in-browser",
+            ],
+            env=environment,
+            stdout=log,
+            stderr=log,
+        )
     try:
         until = time.monotonic() + 60
         while not answers(f"http://127.0.0.1:{port}/api"):
-            assert server.poll() is None and time.monotonic() < until, (home / "log").read_text()[-3000:]
+            assert server.poll() is None and time.monotonic() < until, (home / "log").read_text()[
+                -3000:
+            ]
             time.sleep(0.2)
         yield f"http://127.0.0.1:{port}"
     finally:
@@ -108,8 +161,13 @@ def answers(url):
 @pytest.fixture(scope="module")
 def page(chromium, address):
     """The notebook in JupyterLab after all of its cells have run; at the end, nothing has gone wrong unseen."""
-    with Visit(chromium, address, "lab/tree/book.ipynb", viewport={"width": 1280, "height": 1400},
-               reduced_motion="reduce") as seen:
+    with Visit(
+        chromium,
+        address,
+        "lab/tree/book.ipynb",
+        viewport={"width": 1280, "height": 1400},
+        reduced_motion="reduce",
+    ) as seen:
         seen.page.set_default_timeout(60_000)
         seen.page.wait_for_function(READY)
         command(seen.page, "notebook:run-all-cells")
@@ -119,7 +177,9 @@ def page(chromium, address):
 
 
 def command(page, name, **arguments):
-    page.evaluate("([name, given]) => { window.jupyterapp.commands.execute(name, given); }", [name, arguments])
+    page.evaluate(
+        "([name, given]) => { window.jupyterapp.commands.execute(name, given); }", [name, arguments]
+    )
 
 
 def pixels(found):
@@ -135,11 +195,19 @@ def cell(page, name):
 
 # What a reader does there
 
+
 def test_every_cell_has_shown_what_it_should(page):
-    assert page.locator('.jp-OutputArea-output:is([data-mime-type*="error"], [data-mime-type*="stderr"])').count() == 0
+    assert (
+        page.locator(
+            '.jp-OutputArea-output:is([data-mime-type*="error"], [data-mime-type*="stderr"])'
+        ).count()
+        == 0
+    )
     for name in ("scrub", "explorer", "sphere"):
         widget = cell(page, name).locator(f".lossbook-{name}.lb-on")
-        assert widget.locator(".lb-live").is_visible() and not widget.locator(".lb-still").is_visible()
+        assert (
+            widget.locator(".lb-live").is_visible() and not widget.locator(".lb-still").is_visible()
+        )
         box, room = widget.bounding_box(), page.locator(".jp-Notebook").bounding_box()
         assert box["x"] + box["width"] <= room["x"] + room["width"], "it sticks out"
     assert cell(page, "panel").get_by_role("button", name="Train").is_enabled()
@@ -153,7 +221,11 @@ def test_the_slider_moves_the_points_to_what_the_kernel_says(page):
         widget.locator('[data-part="slider"]').focus()
         page.keyboard.press("Home" if k == 0 else "ArrowRight")
         widget.get_by_text(f"epoch {k + 1}", exact=True).wait_for()
-        assert widget.locator('[data-split="test"] [data-part="score"]').inner_text().endswith(f"✖ {mistakes} of 100")
+        assert (
+            widget.locator('[data-split="test"] [data-part="score"]')
+            .inner_text()
+            .endswith(f"✖ {mistakes} of 100")
+        )
         drawn.append(pixels(widget))
     assert all(first != last for first, last in zip(*drawn, strict=True))
 
@@ -187,7 +259,10 @@ def test_spheres_turn_together(page):
 def test_the_explorer_judges_what_its_slider_says(page):
     explorer = cell(page, "explorer")
     explorer.get_by_role("button", name="ArcFace_v3", exact=True).click()
-    slider, verdict = explorer.locator('[data-setting="m2"]'), explorer.locator('[data-part="verdict"]')
+    slider, verdict = (
+        explorer.locator('[data-setting="m2"]'),
+        explorer.locator('[data-part="verdict"]'),
+    )
     assert "✓ The margin fits" in verdict.inner_text()
     slider.focus()
     page.keyboard.press("End")
@@ -198,12 +273,18 @@ def test_they_turn_dark_with_jupyterlab(page):
     for theme, color in (("Dark", "rgb(21, 25, 30)"), ("Light", "rgb(255, 255, 255)")):
         before = {name: pixels(cell(page, name)) for name in ("scrub", "sphere")}
         command(page, "apputils:change-theme", theme=f"JupyterLab {theme}")
-        page.wait_for_function("""color => [...document.querySelectorAll(".lossbook-widget")].every(
-            one => getComputedStyle(one).backgroundColor === color)""", arg=color)
+        page.wait_for_function(
+            """color => [...document.querySelectorAll(".lossbook-widget")].every(
+            one => getComputedStyle(one).backgroundColor === color)""",
+            arg=color,
+        )
         for name, old in before.items():
             cell(page, name)
-            page.wait_for_function("""([name, old]) => [...document.querySelectorAll(`.lossbook-${name} canvas`)]
-                .every((one, k) => one.toDataURL() !== old[k])""", arg=[name, old])
+            page.wait_for_function(
+                """([name, old]) => [...document.querySelectorAll(`.lossbook-${name} canvas`)]
+                .every((one, k) => one.toDataURL() !== old[k])""",
+                arg=[name, old],
+            )
 
 
 def test_the_panel_trains_and_stops(page):
@@ -221,5 +302,8 @@ def test_the_panel_trains_and_stops(page):
     page.wait_for_function("() => !document.querySelector('.jupyter-button.mod-primary').disabled")
     reached = panel.get_by_text(re.compile(r"epoch \d+ of 40")).inner_text()
     page.wait_for_timeout(1500)
-    assert stop.is_disabled() and panel.get_by_text(re.compile(r"epoch \d+ of 40")).inner_text() == reached
+    assert (
+        stop.is_disabled()
+        and panel.get_by_text(re.compile(r"epoch \d+ of 40")).inner_text() == reached
+    )
     assert int(re.search(r"epoch (\d+) of", reached)[1]) < 40

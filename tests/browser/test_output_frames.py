@@ -7,13 +7,17 @@ says it is, and light or dark by the ``theme`` of its ``<html>``.
 import json
 
 import pytest
-from tests.browser.conftest import Visit, served
+
 from lossbook import interactive
+from tests.browser.conftest import Visit, served
 from tests.figures.test_embedding_plots import make_run
 from tests.interactive.test_widgets import spatial
 
-WIDGETS = {"scrub": lambda: interactive.scrub(make_run(epochs=3)), "explorer": interactive.margin_explorer,
-           "sphere": lambda: interactive.sphere({"one": spatial(0), "two": spatial(1)})}
+WIDGETS = {
+    "scrub": lambda: interactive.scrub(make_run(epochs=3)),
+    "explorer": interactive.margin_explorer,
+    "sphere": lambda: interactive.sphere({"one": spatial(0), "two": spatial(1)}),
+}
 PHONE, DESKTOP = 320, 760
 
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Notebook</title><link rel="icon" href="data:,">
@@ -55,14 +59,21 @@ def frames(chromium, outputs, tmp_path):
 
     def opened(width=DESKTOP, theme="light"):
         told = {"outputs": list(outputs.values()), "width": width, "theme": theme, "page": FRAME}
-        (tmp_path / f"{width}-{theme}.html").write_text(PAGE % json.dumps(told).replace("</", "<\\/"), encoding="utf-8")
-        seen = Visit(chromium, address, f"{width}-{theme}.html", viewport={"width": 800, "height": 900},
-                     reduced_motion="reduce").__enter__()
+        (tmp_path / f"{width}-{theme}.html").write_text(
+            PAGE % json.dumps(told).replace("</", "<\\/"), encoding="utf-8"
+        )
+        seen = Visit(
+            chromium,
+            address,
+            f"{width}-{theme}.html",
+            viewport={"width": 800, "height": 900},
+            reduced_motion="reduce",
+        ).__enter__()
         visits.append(seen)
         found = dict(zip(outputs, seen.page.frames[1:], strict=True))
         for frame in found.values():
             frame.wait_for_selector(".lb-on")
-            frame.frame_element().scroll_into_view_if_needed()      # out of sight, a frame is given no time to draw
+            frame.frame_element().scroll_into_view_if_needed()  # out of sight, a frame is given no time to draw
             seen.page.wait_for_timeout(200)
         return found
 
@@ -86,10 +97,16 @@ def test_the_frame_comes_to_rest_at_the_height_of_its_content(frames, width):
             high: document.documentElement.scrollHeight, wide: document.documentElement.scrollWidth,
             bottom: document.querySelector(".lossbook-widget").getBoundingClientRect().bottom})""")
         box = holder.bounding_box()
-        assert inner["wide"] <= width and inner["high"] == box["height"] and inner["bottom"] <= box["height"], name
+        assert (
+            inner["wide"] <= width
+            and inner["high"] == box["height"]
+            and inner["bottom"] <= box["height"]
+        ), name
         assert box["height"] > 300, name
         frame.page.wait_for_timeout(300)
-        assert holder.get_attribute("data-told") == told, f"{name} changes its own height without end"
+        assert holder.get_attribute("data-told") == told, (
+            f"{name} changes its own height without end"
+        )
 
 
 def test_sliders_and_keys_work_there(frames):
@@ -109,7 +126,10 @@ def test_sliders_and_keys_work_there(frames):
 
 def test_spheres_turn_there(frames):
     frame = frames()["sphere"]
-    camera, before = "() => document.querySelector('.lossbook-rotating_sphere').spheres.camera.east", pixels(frame)
+    camera, before = (
+        "() => document.querySelector('.lossbook-rotating_sphere').spheres.camera.east",
+        pixels(frame),
+    )
     east = frame.evaluate(camera)
     frame.frame_element().scroll_into_view_if_needed()
     box = frame.locator("canvas").first.bounding_box()
@@ -126,4 +146,9 @@ def test_spheres_turn_there(frames):
 def test_they_are_as_light_or_dark_as_colab(frames):
     for theme, color in (("light", "rgb(255, 255, 255)"), ("dark", "rgb(21, 25, 30)")):
         for frame in frames(theme=theme).values():
-            assert frame.locator(".lossbook-widget").evaluate("one => getComputedStyle(one).backgroundColor") == color
+            assert (
+                frame.locator(".lossbook-widget").evaluate(
+                    "one => getComputedStyle(one).backgroundColor"
+                )
+                == color
+            )

@@ -8,14 +8,19 @@ import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from tests.browser.conftest import HTML, ROOT
 
+from tests.browser.conftest import HTML, ROOT
 from tools import toc as contents
 
 PAGES = contents.pages()
 DESKTOP = {"viewport": {"width": 1280, "height": 900}}
-PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
-PLAIN, MOVING = 1_000_000, 2_500_000          # bytes a page may weigh, compressed
+PHONE = {
+    "viewport": {"width": 390, "height": 844},
+    "device_scale_factor": 2,
+    "is_mobile": True,
+    "has_touch": True,
+}
+PLAIN, MOVING = 1_000_000, 2_500_000  # bytes a page may weigh, compressed
 SCREENSHOTS = ROOT / "_build" / "screenshots"
 
 
@@ -39,19 +44,30 @@ def test_a_page_loads_whole_and_from_the_book_alone(desktop):
 
 
 def test_a_page_is_light(desktop):
-    moves = desktop.page.locator("article").locator(".lossbook-widget, canvas, img[src$='.gif']").count()
+    moves = (
+        desktop.page.locator("article")
+        .locator(".lossbook-widget, canvas, img[src$='.gif']")
+        .count()
+    )
     assert desktop.weight() <= (MOVING if moves else PLAIN)
 
 
 def test_a_page_says_what_it_is_about(desktop):
     assert desktop.page.locator("html").get_attribute("lang") == "en"
-    said = dict(desktop.page.locator("meta[content]").evaluate_all(
-        "tags => tags.map(tag => [tag.name || tag.getAttribute('property'), tag.content])"))
+    said = dict(
+        desktop.page.locator("meta[content]").evaluate_all(
+            "tags => tags.map(tag => [tag.name || tag.getAttribute('property'), tag.content])"
+        )
+    )
     about = contents.description(desktop.path.removesuffix(".html"))
     assert said["description"] == said["og:description"] == about
     assert said["og:title"] in desktop.page.title()
     address = desktop.page.locator("link[rel=canonical]").get_attribute("href")
-    assert said["og:url"] == address and address.startswith("https://") and address.endswith(f"/{desktop.path}")
+    assert (
+        said["og:url"] == address
+        and address.startswith("https://")
+        and address.endswith(f"/{desktop.path}")
+    )
     picture = said["og:image"].removeprefix(address.removesuffix(desktop.path))
     assert (HTML / picture).is_file() and described(said["og:image:alt"])
 
@@ -82,29 +98,41 @@ def test_a_phone_page_is_accessible(phone):
 def serious(seen, scheme):
     """What axe finds wrong on a page and calls serious or critical: (rule, element, what to do)."""
     turn(seen.page, scheme)
-    return [(broken["id"], node["html"], node["failureSummary"]) for broken in Axe().run(seen.page).response["violations"]
-            if broken["impact"] in ("serious", "critical") for node in broken["nodes"]]
+    return [
+        (broken["id"], node["html"], node["failureSummary"])
+        for broken in Axe().run(seen.page).response["violations"]
+        if broken["impact"] in ("serious", "critical")
+        for node in broken["nodes"]
+    ]
 
 
 def test_serious_sees_a_nameless_button(visit):
     with visit("book/references.html", **DESKTOP) as seen:
-        seen.page.evaluate("document.querySelector('article').append(document.createElement('button'))")
+        seen.page.evaluate(
+            "document.querySelector('article').append(document.createElement('button'))"
+        )
         assert [rule for rule, *_ in serious(seen, "light")] == ["button-name"]
 
 
 def test_formulas_are_set_without_errors(desktop):
     formulas = desktop.page.locator("article .math")
     assert formulas.count() == desktop.page.locator("article .math mjx-container").count()
-    assert desktop.page.locator("article [data-mjx-error]").evaluate_all(
-        "errors => errors.map(error => error.dataset.mjxError)") == []
+    assert (
+        desktop.page.locator("article [data-mjx-error]").evaluate_all(
+            "errors => errors.map(error => error.dataset.mjxError)"
+        )
+        == []
+    )
 
 
 def test_pictures_are_there_and_described(desktop):
     pictures = desktop.page.locator("article img").evaluate_all(
-        "images => images.map(image => ({alt: image.alt, width: image.naturalWidth, source: image.src}))")
+        "images => images.map(image => ({alt: image.alt, width: image.naturalWidth, source: image.src}))"
+    )
     assert [picture for picture in pictures if picture["width"] == 0] == [], "not loaded"
-    assert [picture for picture in pictures if not described(picture["alt"])] == [], \
+    assert [picture for picture in pictures if not described(picture["alt"])] == [], (
         "no alt text: mystnb: image: alt in the cell's metadata"
+    )
 
 
 def described(alt):
@@ -147,13 +175,17 @@ def photograph(seen, window):
 def turn(page, scheme):
     """Let the reader's system turn light or dark, and wait until the page has followed."""
     page.emulate_media(color_scheme=scheme)
-    page.wait_for_function("scheme => document.documentElement.dataset.theme === scheme", arg=scheme)
-    page.wait_for_function("() => document.getAnimations().every(one => one.playState !== 'running')")
+    page.wait_for_function(
+        "scheme => document.documentElement.dataset.theme === scheme", arg=scheme
+    )
+    page.wait_for_function(
+        "() => document.getAnimations().every(one => one.playState !== 'running')"
+    )
 
 
 def test_the_theme_switch_turns_a_page_dark(visit):
     with visit(f"{PAGES[0]}.html", color_scheme="light", **DESKTOP) as seen:
-        for _ in range(3):                      # it goes round: auto, light, dark
+        for _ in range(3):  # it goes round: auto, light, dark
             if seen.page.locator("html").get_attribute("data-theme") == "dark":
                 break
             seen.page.locator("button.theme-switch-button").first.click()
@@ -172,7 +204,12 @@ def test_a_dark_page_is_printed_dark_on_white(visit):
 
 
 def brightness(page, color):
-    return max(page.evaluate("color => getComputedStyle(document.body)[color].match(/\\d+/g).slice(0, 3).map(Number)", color))
+    return max(
+        page.evaluate(
+            "color => getComputedStyle(document.body)[color].match(/\\d+/g).slice(0, 3).map(Number)",
+            color,
+        )
+    )
 
 
 def test_the_root_leads_to_the_front_page(visit):
@@ -217,8 +254,12 @@ def test_a_solution_is_folded_until_the_reader_opens_it(page, visit):
 @pytest.mark.parametrize("page", contents.chapters())
 def test_a_chapter_opens_in_colab_and_binder_downloads_as_a_notebook_and_can_be_edited(page):
     html = (HTML / f"{page}.html").read_text(encoding="utf-8")
-    assert re.search(rf'href="https://colab\.research\.google\.com/github/[^"]*/{page}\.ipynb"', html)
-    assert re.search(rf'href="https://mybinder\.org/v2/gh/[^"]*\?urlpath=lab/tree/{page}\.ipynb"', html)
+    assert re.search(
+        rf'href="https://colab\.research\.google\.com/github/[^"]*/{page}\.ipynb"', html
+    )
+    assert re.search(
+        rf'href="https://mybinder\.org/v2/gh/[^"]*\?urlpath=lab/tree/{page}\.ipynb"', html
+    )
     assert re.search(rf'href="https://github\.com/[^"]*/edit/[^"]*/{page}\.md"', html)
     assert f'href="../_sources/{page}.ipynb"' in html
     assert (HTML / f"_sources/{page}.ipynb").read_bytes() == (ROOT / f"{page}.ipynb").read_bytes()

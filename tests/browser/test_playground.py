@@ -4,8 +4,9 @@ import re
 import time
 
 import pytest
-from tests.browser.conftest import HTML
 from sklearn.datasets import load_digits
+
+from tests.browser.conftest import HTML
 from tests.browser.test_pages import DESKTOP, PHONE, SCREENSHOTS
 
 PAGE = "book/playground.html"
@@ -35,7 +36,9 @@ class Lab:
         """Until ``condition()`` holds, or the test fails."""
         until = time.monotonic() + timeout
         while not condition():
-            assert time.monotonic() < until, f"waited {timeout} s; {self.part('status').inner_text()}"
+            assert time.monotonic() < until, (
+                f"waited {timeout} s; {self.part('status').inner_text()}"
+            )
             self.page.wait_for_timeout(50)
 
 
@@ -63,7 +66,7 @@ def test_arcface_learns_and_the_picture_moves(open_lab):
     lab.wait(lambda: lab.number("step-count") >= 200)
     rate = (int(lab.app.get_attribute("data-pictures")) - before) / (time.monotonic() - start)
     print(f"\n{rate:.0f} pictures a second, at 16 steps a picture or 25 ms of training")
-    assert rate > 0      # how fast is the machine's affair: a laptop shows 20 and more
+    assert rate > 0  # how fast is the machine's affair: a laptop shows 20 and more
     lab.wait(lambda: lab.number("step-count") >= 1500)
     assert lab.number("held") > 90
     lab.part("play").click()
@@ -79,7 +82,9 @@ def test_at_s_4_the_digits_get_sorted_but_the_loss_stays_high(open_lab):
 
 def test_everything_to_try_is_a_setting_the_page_takes(open_lab):
     lab = open_lab(**STILL)
-    queries = lab.page.locator('article a[href^="?"]').evaluate_all("links => links.map(a => a.getAttribute('href'))")
+    queries = lab.page.locator('article a[href^="?"]').evaluate_all(
+        "links => links.map(a => a.getAttribute('href'))"
+    )
     assert len(queries) > 5
     for query in queries:
         lab.page.goto(lab.page.url.partition("?")[0] + query)
@@ -99,13 +104,18 @@ def test_the_rate_at_four_steps_a_picture(open_lab):
 def test_the_naive_version_says_nan_and_the_sound_one_goes_on_from_there(open_lab):
     lab = open_lab("?s=16&m2=0.3&compute=arccos&pace=16")
     lab.wait(lambda: lab.state() == "failed")
-    assert "NaN at step" in lab.part("status").inner_text() and "arccos" in lab.part("status").inner_text()
+    assert (
+        "NaN at step" in lab.part("status").inner_text()
+        and "arccos" in lab.part("status").inner_text()
+    )
     assert lab.part("gradient").inner_text() == "NaN" and lab.number("loss-now") > 0
     failed_at = lab.number("step-count")
     lab.setting("compute").select_option("sound")
     assert lab.state() == "paused"
     lab.part("step").click()
-    assert lab.number("step-count") == failed_at + 1 and lab.part("gradient").inner_text() == "finite"
+    assert (
+        lab.number("step-count") == failed_at + 1 and lab.part("gradient").inner_text() == "finite"
+    )
 
 
 def test_exp_typed_in_overflows_at_a_large_scale(open_lab):
@@ -143,22 +153,27 @@ def test_a_preset_is_one_name_in_the_address_or_one_choice_in_the_menu(open_lab)
     assert lab.part("preset").input_value() == ""
 
 
-@pytest.mark.parametrize("query, given, expected", [
-    ("s=1e9", "s = 1e9", "a number from 0.5 to 256. It stays at 16"),
-    ("m2=much", "m2 = much", "a number from 0 to 3.14"),
-    ("m1=", "m1 = nothing", "a number from 0.1 to 8"),
-    ("seed=1.5", "seed = 1.5", "a whole number"),
-    ("w_norm=maybe", "w_norm = maybe", "yes or no"),
-    ("compute=fast", "compute = fast", "sound or arccos or exp"),
-    ("preset=ArcFace", "preset = ArcFace", "ArcFace_v1, ArcFace_v2"),
-    ("preset=constructor", "preset = constructor", "ArcFace_v1"),
-    ("margin=3", "margin = 3", "one of preset, w_norm, x_norm"),
-    ("x=<img src=x onerror=alert(1)>", "x = <img src=x onerror=alert(1)>", "one of"),
-])
+@pytest.mark.parametrize(
+    "query, given, expected",
+    [
+        ("s=1e9", "s = 1e9", "a number from 0.5 to 256. It stays at 16"),
+        ("m2=much", "m2 = much", "a number from 0 to 3.14"),
+        ("m1=", "m1 = nothing", "a number from 0.1 to 8"),
+        ("seed=1.5", "seed = 1.5", "a whole number"),
+        ("w_norm=maybe", "w_norm = maybe", "yes or no"),
+        ("compute=fast", "compute = fast", "sound or arccos or exp"),
+        ("preset=ArcFace", "preset = ArcFace", "ArcFace_v1, ArcFace_v2"),
+        ("preset=constructor", "preset = constructor", "ArcFace_v1"),
+        ("margin=3", "margin = 3", "one of preset, w_norm, x_norm"),
+        ("x=<img src=x onerror=alert(1)>", "x = <img src=x onerror=alert(1)>", "one of"),
+    ],
+)
 def test_a_nonsense_address_is_told_so(open_lab, query, given, expected):
     lab = open_lab("?" + query, **STILL)
     message = lab.part("complaints")
-    assert message.is_visible() and given in message.inner_text() and expected in message.inner_text()
+    assert (
+        message.is_visible() and given in message.inner_text() and expected in message.inner_text()
+    )
     assert message.get_attribute("role") == "alert"
 
 
@@ -183,7 +198,9 @@ def test_the_keyboard_plays_pauses_steps_resets_and_chooses(open_lab):
     assert lab.part("chosen").locator("li").count() == 1
     lab.page.keyboard.press("Tab")
     assert lab.page.evaluate("document.activeElement.dataset.part") == "play"
-    assert lab.page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid", "the focus shows"
+    assert lab.page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid", (
+        "the focus shows"
+    )
     lab.page.keyboard.press("Enter")
     lab.wait(lambda: lab.number("step-count") > 3)
     assert lab.state() == "playing" and lab.part("play").inner_text() == "Pause"
@@ -208,7 +225,12 @@ def test_a_finger_plays_pauses_steps_resets_and_chooses_without_scrolling_sidewa
     assert lab.number("step-count") == stopped + 1
     lab.part("each").tap()
     assert lab.part("chosen").locator("li").count() == 10
-    assert lab.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+    assert (
+        lab.page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        <= 0
+    )
     lab.part("clear").tap()
     assert lab.part("chosen").locator("li").count() == 0
     lab.part("reset").tap()
@@ -218,13 +240,15 @@ def test_a_finger_plays_pauses_steps_resets_and_chooses_without_scrolling_sidewa
 def test_a_click_chooses_the_point_under_it(open_lab):
     lab = open_lab(**STILL)
     box = lab.part("circle").bounding_box()
-    radius = 0.92 * box["width"] / 2.84                       # the middle of the ring of points
+    radius = 0.92 * box["width"] / 2.84  # the middle of the ring of points
     centre = {"x": box["width"] / 2, "y": box["height"] / 2}
     lab.part("circle").click(position=centre)
     assert lab.part("chosen").locator("li").count() == 0
     turns = [(1, 0), (0, 1), (-1, 0), (0, -1), (0.7, 0.7), (-0.7, 0.7), (0.7, -0.7), (-0.7, -0.7)]
     for x, y in turns:
-        lab.part("circle").click(position={"x": centre["x"] + x * radius, "y": centre["y"] + y * radius})
+        lab.part("circle").click(
+            position={"x": centre["x"] + x * radius, "y": centre["y"] + y * radius}
+        )
     chosen = lab.part("chosen").locator("li")
     assert chosen.count() > 0
     assert re.fullmatch(r"\d: θ \d+°, gradient [\d.]+(e-\d+)?", chosen.first.inner_text())
@@ -232,7 +256,10 @@ def test_a_click_chooses_the_point_under_it(open_lab):
 
 def test_the_menu_says_how_many_digits_there_are(open_lab):
     lab = open_lab(**STILL)
-    counts = [int(re.match(r"\d+", text)[0]) for text in lab.setting("show").locator("option").all_inner_texts()]
+    counts = [
+        int(re.match(r"\d+", text)[0])
+        for text in lab.setting("show").locator("option").all_inner_texts()
+    ]
     labels = load_digits().target
     assert counts == [len(labels[4::5]), len(labels[2::5])]
 
@@ -252,8 +279,11 @@ def test_the_same_address_gives_the_same_training(open_lab):
 
 def test_every_control_has_a_name(open_lab):
     lab = open_lab(**STILL)
-    nameless = lab.app.locator("input, select, button, canvas[tabindex], canvas[role]").evaluate_all(
-        "all => all.filter(e => !(e.labels?.length || e.ariaLabel || e.textContent.trim())).map(e => e.outerHTML)")
+    nameless = lab.app.locator(
+        "input, select, button, canvas[tabindex], canvas[role]"
+    ).evaluate_all(
+        "all => all.filter(e => !(e.labels?.length || e.ariaLabel || e.textContent.trim())).map(e => e.outerHTML)"
+    )
     assert nameless == []
     assert lab.part("status").get_attribute("role") == "status"
 
@@ -290,7 +320,10 @@ def test_paper_and_pages_without_scripts_have_a_still_picture(open_lab, chromium
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{site}/{PAGE}")
-    assert page.locator("figure.playground-still img").is_visible() and not page.locator("#playground-app").is_visible()
+    assert (
+        page.locator("figure.playground-still img").is_visible()
+        and not page.locator("#playground-app").is_visible()
+    )
     assert len(page.locator("figure.playground-still img").get_attribute("alt")) > 80
     context.close()
 
@@ -298,5 +331,7 @@ def test_paper_and_pages_without_scripts_have_a_still_picture(open_lab, chromium
 def test_it_runs_from_the_folder_too(chromium):
     page = chromium.new_page()
     page.goto((HTML / PAGE).as_uri())
-    page.wait_for_function("() => Number(document.querySelector('[data-part=step-count]').innerText) > 3")
+    page.wait_for_function(
+        "() => Number(document.querySelector('[data-part=step-count]').innerText) > 3"
+    )
     page.close()

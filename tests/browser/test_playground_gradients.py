@@ -8,11 +8,11 @@ import threading
 import pytest
 import torch
 import torch.nn.functional as F
-from tests.browser.conftest import ROOT, QuietHandler
 from torch import nn
 
 from lossbook import heads, margins
 from lossbook.heads.base import MarginHead
+from tests.browser.conftest import ROOT, QuietHandler
 
 FIELDS = "w_norm", "x_norm", "s", "m1", "m2", "m3"
 
@@ -38,12 +38,26 @@ CASES = {name: (heads.from_preset(name, 2, 10), row, 0) for name, row in heads.P
 CASES |= {
     "ArcFace, s = 64, m = 0.5": (heads.ArcFace(2, 10, 64, 0.5), (True, True, 64, 1, 0.5, 0), 0),
     "CosFace, s = 30, m = 0.35": (heads.CosFace(2, 10, 30, 0.35), (True, True, 30, 1, 0, 0.35), 0),
-    "SphereFace, m = 4": (annealed(heads.SphereFace(2, 10, 4), 2.5), (True, False, 1, 4, 0, 0), 2.5),
+    "SphereFace, m = 4": (
+        annealed(heads.SphereFace(2, 10, 4), 2.5),
+        (True, False, 1, 4, 0, 0),
+        2.5,
+    ),
     "L-softmax, m = 3": (annealed(heads.LSoftmax(2, 10, 3), 7.0), (False, False, 1, 3, 0, 0), 7),
-    "combined": (heads.CombinedMargin(2, 10, 64, 0.9, 0.4, 0.15), (True, True, 64, 0.9, 0.4, 0.15), 0),
+    "combined": (
+        heads.CombinedMargin(2, 10, 64, 0.9, 0.4, 0.15),
+        (True, True, 64, 0.9, 0.4, 0.15),
+        0,
+    ),
 }
-CASES |= {f"all three, lengths {kept}": (AnyHead(*kept, 5, 1.7, 0.6, 0.2, 0.4), (*kept, 5, 1.7, 0.6, 0.2), 0.4)
-          for kept in [(False, False), (False, True), (True, False), (True, True)]}
+CASES |= {
+    f"all three, lengths {kept}": (
+        AnyHead(*kept, 5, 1.7, 0.6, 0.2, 0.4),
+        (*kept, 5, 1.7, 0.6, 0.2),
+        0.4,
+    )
+    for kept in [(False, False), (False, True), (True, False), (True, True)]
+}
 
 RUN = """async ([x, weight, labels, setting, lambda, real]) => {
     const { crossEntropy } = await import("/head.js"), Real = { Float32Array, Float64Array }[real];
@@ -67,10 +81,14 @@ def modules(chromium):
 def in_the_browser(page, x, weight, labels, setting, lam=0, compute="sound", real="Float64Array"):
     """Losses (N,) and the gradients of their sum in ``x`` and ``weight``, as the page computes them."""
     setting = dict(zip(FIELDS, setting)) | {"compute": compute}
-    out = page.evaluate(RUN, [x.flatten().tolist(), weight.flatten().tolist(), labels.tolist(), setting, lam, real])
+    out = page.evaluate(
+        RUN, [x.flatten().tolist(), weight.flatten().tolist(), labels.tolist(), setting, lam, real]
+    )
     # As text, since NaN and infinity have no JSON; JavaScript prints enough digits to read the same number back.
-    losses, dx, dw = (torch.tensor([float(v.replace("Infinity", "inf")) for v in out[name]], dtype=torch.float64)
-                      for name in ("losses", "dEmbeddings", "dWeight"))
+    losses, dx, dw = (
+        torch.tensor([float(v.replace("Infinity", "inf")) for v in out[name]], dtype=torch.float64)
+        for name in ("losses", "dEmbeddings", "dWeight")
+    )
     return losses, dx.view_as(x), dw.view_as(weight)
 
 
@@ -82,8 +100,12 @@ def in_torch(loss_of, x, weight):
 
 def loss_of_head(head, labels):
     def losses(x, weight):
-        return F.cross_entropy(torch.func.functional_call(head.double(), {"weight": weight}, (x, labels)), labels,
-                               reduction="none")
+        return F.cross_entropy(
+            torch.func.functional_call(head.double(), {"weight": weight}, (x, labels)),
+            labels,
+            reduction="none",
+        )
+
     return losses
 
 
@@ -101,9 +123,13 @@ def test_loss_and_gradients_are_those_of_the_library(modules, name):
     head, setting, lam = CASES[name]
     x, weight, labels = samples()
     own = F.cosine_similarity(x, weight[labels]).arccos()
-    assert own.min() < 0.2 and own.max() > math.pi - 0.2, "samples near and far, so that the margin passes π"
-    for got, expected in zip(in_the_browser(modules, x, weight, labels, setting, lam),
-                             in_torch(loss_of_head(head, labels), x, weight)):
+    assert own.min() < 0.2 and own.max() > math.pi - 0.2, (
+        "samples near and far, so that the margin passes π"
+    )
+    for got, expected in zip(
+        in_the_browser(modules, x, weight, labels, setting, lam),
+        in_torch(loss_of_head(head, labels), x, weight),
+    ):
         torch.testing.assert_close(got, expected, rtol=1e-6, atol=1e-9)
 
 
@@ -112,10 +138,12 @@ def test_gradients_stay_the_library_s_exactly_along_a_class_vector(modules, name
     head, setting, lam = CASES[name]
     weight = samples()[1]
     labels = torch.arange(10)
-    x = torch.cat([2 * weight, -3 * weight])                  # cos θ = 1 and −1
+    x = torch.cat([2 * weight, -3 * weight])  # cos θ = 1 and −1
     labels = torch.cat([labels, labels])
-    for got, expected in zip(in_the_browser(modules, x, weight, labels, setting, lam),
-                             in_torch(loss_of_head(head, labels), x, weight)):
+    for got, expected in zip(
+        in_the_browser(modules, x, weight, labels, setting, lam),
+        in_torch(loss_of_head(head, labels), x, weight),
+    ):
         assert expected.isfinite().all()
         # The slope is about 1e7 here and multiplies what rounding left of a zero.
         torch.testing.assert_close(got, expected, rtol=1e-6, atol=1e-5)
@@ -129,21 +157,29 @@ def typed_in(labels):
     def losses(x, weight):
         cos = F.normalize(x) @ F.normalize(weight).T
         target = torch.cos(torch.arccos(cos.clamp(-1, 1)) + 0.3)
-        return F.cross_entropy(16 * torch.where(F.one_hot(labels, len(weight)).bool(), target, cos), labels,
-                               reduction="none")
+        return F.cross_entropy(
+            16 * torch.where(F.one_hot(labels, len(weight)).bool(), target, cos),
+            labels,
+            reduction="none",
+        )
+
     return losses
 
 
 def test_the_naive_arccos_is_the_formula_as_it_stands(modules):
     x, weight, labels = samples()
-    for got, expected in zip(in_the_browser(modules, x, weight, labels, ARCFACE, compute="arccos"),
-                             in_torch(typed_in(labels), x, weight)):
+    for got, expected in zip(
+        in_the_browser(modules, x, weight, labels, ARCFACE, compute="arccos"),
+        in_torch(typed_in(labels), x, weight),
+    ):
         torch.testing.assert_close(got, expected, rtol=1e-6, atol=1e-9)
 
 
 def test_the_naive_arccos_has_an_ordinary_loss_and_a_nan_gradient_where_pytorch_has(modules):
     x, weight, labels = ALONG
-    loss, dx, _ = in_the_browser(modules, x, weight, labels, ARCFACE, compute="arccos", real="Float32Array")
+    loss, dx, _ = in_the_browser(
+        modules, x, weight, labels, ARCFACE, compute="arccos", real="Float32Array"
+    )
     expected = in_torch(typed_in(labels), x, weight)
     assert loss.isfinite().all() and expected[0].isfinite().all()
     assert dx.isnan().any() and expected[1].isnan().any()
@@ -153,18 +189,26 @@ def test_the_naive_arccos_has_an_ordinary_loss_and_a_nan_gradient_where_pytorch_
 
 def test_exp_typed_in_is_right_until_it_overflows(modules):
     x, weight, labels = samples()
-    for got, expected in zip(in_the_browser(modules, x, weight, labels, ARCFACE, compute="exp"),
-                             in_the_browser(modules, x, weight, labels, ARCFACE)):
+    for got, expected in zip(
+        in_the_browser(modules, x, weight, labels, ARCFACE, compute="exp"),
+        in_the_browser(modules, x, weight, labels, ARCFACE),
+    ):
         torch.testing.assert_close(got, expected, rtol=1e-6, atol=1e-9)
     large = True, True, 128, 1, 0.3, 0
-    assert in_the_browser(modules, *ALONG, large, compute="exp", real="Float32Array")[1].isnan().any()
+    assert (
+        in_the_browser(modules, *ALONG, large, compute="exp", real="Float32Array")[1].isnan().any()
+    )
     assert in_the_browser(modules, *ALONG, large, real="Float32Array")[1].isfinite().all()
 
 
 def test_three_steps_of_training_are_pytorch_s(modules):
-    images, labels = torch.rand(12, 9, dtype=torch.float64, generator=torch.Generator().manual_seed(1)), torch.arange(12) % 10
+    images, labels = (
+        torch.rand(12, 9, dtype=torch.float64, generator=torch.Generator().manual_seed(1)),
+        torch.arange(12) % 10,
+    )
     setting = dict(zip(FIELDS, ARCFACE)) | {"compute": "sound"}
-    starts, ends = modules.evaluate("""async ([images, labels, setting]) => {
+    starts, ends = modules.evaluate(
+        """async ([images, labels, setting]) => {
         const { Network, Parameter, adam, generator } = await import("/network.js");
         const { crossEntropy } = await import("/head.js");
         const random = generator(3), network = new Network([9, 7, 4, 2], random, Float64Array);
@@ -177,9 +221,13 @@ def test_three_steps_of_training_are_pytorch_s(modules):
             weight.gradient = dWeight;
             adam(all, 0.01, t);
         }
-        return [starts, values()]; }""", [images.flatten().tolist(), labels.tolist(), setting])
+        return [starts, values()]; }""",
+        [images.flatten().tolist(), labels.tolist(), setting],
+    )
     leaky = nn.LeakyReLU(0.1)
-    network = nn.Sequential(nn.Linear(9, 7), leaky, nn.Linear(7, 4), leaky, nn.Linear(4, 2)).double()
+    network = nn.Sequential(
+        nn.Linear(9, 7), leaky, nn.Linear(7, 4), leaky, nn.Linear(4, 2)
+    ).double()
     head = heads.ArcFace(2, 10, 16, 0.3).double()
     parameters = [*network.parameters(), head.weight]
     with torch.no_grad():
@@ -192,7 +240,9 @@ def test_three_steps_of_training_are_pytorch_s(modules):
         optimizer.step()
     for parameter, start, end in zip(parameters, starts, ends):
         assert start != end
-        torch.testing.assert_close(as_torch(end, parameter), parameter.detach(), rtol=1e-6, atol=1e-9)
+        torch.testing.assert_close(
+            as_torch(end, parameter), parameter.detach(), rtol=1e-6, atol=1e-9
+        )
 
 
 def as_torch(values, parameter):

@@ -4,14 +4,15 @@ import math
 
 import numpy as np
 import pytest
-from tests.browser.conftest import Visit, served
+from scipy.spatial.transform import Rotation
+
 from lossbook import interactive
 from lossbook.figures import sphere_plots
 from lossbook.metrics import winning_regions
-from scipy.spatial.transform import Rotation
+from tests.browser.conftest import Visit, served
+from tests.browser.test_interactive_pages import DESKTOP, PAGE, PHONE, open_page, settle  # noqa: F401 (a fixture)
 from tests.figures.test_embedding_plots import make_run
 from tests.interactive.test_widgets import spatial
-from tests.browser.test_interactive_pages import DESKTOP, PAGE, PHONE, open_page, settle  # noqa: F401 (a fixture)
 
 N = 200
 STILL = {"reduced_motion": "reduce", **DESKTOP}
@@ -22,9 +23,12 @@ RUNS = {title: spatial(seed, n=N, m=N) for seed, title in enumerate(("one", "two
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     where = tmp_path_factory.mktemp("spheres")
-    bodies = {"three": interactive.sphere(RUNS).html, "single": interactive.sphere(RUNS["one"]).html,
-              "bare": interactive.sphere(make_run(dim=3), caps=False).html,
-              "long": interactive.sphere(RUNS).html + '<p style="height: 3000px">and so on</p>'}
+    bodies = {
+        "three": interactive.sphere(RUNS).html,
+        "single": interactive.sphere(RUNS["one"]).html,
+        "bare": interactive.sphere(make_run(dim=3), caps=False).html,
+        "long": interactive.sphere(RUNS).html + '<p style="height: 3000px">and so on</p>',
+    }
     for name, body in bodies.items():
         (where / f"{name}.html").write_text(PAGE.format(body), encoding="utf-8")
     with served(where) as address:
@@ -32,7 +36,9 @@ def folder(tmp_path_factory):
 
 
 def spheres(page, what):
-    return page.evaluate(f"() => {{ const s = document.querySelector('.lossbook-rotating_sphere').spheres; return {what}; }}")
+    return page.evaluate(
+        f"() => {{ const s = document.querySelector('.lossbook-rotating_sphere').spheres; return {what}; }}"
+    )
 
 
 def camera(page):
@@ -88,7 +94,11 @@ def test_every_sphere_shows_its_run_from_the_same_side(open_page):
         wrong = (run.snapshots[-1].test_pred != run.test_labels).sum()
         text = page.locator(".lb-views > div").nth(k).inner_text().split("\n")
         share = winning_regions.on_sphere(head(3), run.snapshots[-1].weight).share.sum()
-        assert text[:3] == [title, f"{100 * (1 - wrong / N):.1f} % right, ✖ {wrong} of {N}", f"{100 * share:.0f} % of the sphere won"]
+        assert text[:3] == [
+            title,
+            f"{100 * (1 - wrong / N):.1f} % right, ✖ {wrong} of {N}",
+            f"{100 * share:.0f} % of the sphere won",
+        ]
 
 
 def test_a_drag_turns_all_of_them_by_its_angle(open_page):
@@ -101,7 +111,9 @@ def test_a_drag_turns_all_of_them_by_its_angle(open_page):
         np.testing.assert_allclose(seen(page, k), expected(k, camera(page)), atol=2e-4)
     assert all(new != old for new, old in zip(pixels(page), before, strict=True))
     front = expected(0, sphere_plots.HOME)[:, 2] > 0.6
-    assert front.any() and (seen(page)[front, 0] > expected(0, sphere_plots.HOME)[front, 0]).all()      # to the right, as the mouse
+    assert (
+        front.any() and (seen(page)[front, 0] > expected(0, sphere_plots.HOME)[front, 0]).all()
+    )  # to the right, as the mouse
 
 
 def test_the_poles_are_the_end_of_tilting(open_page):
@@ -119,7 +131,9 @@ def test_arrow_keys_turn_and_home_turns_back(open_page):
         page.keyboard.press(key)
     settle(page)
     np.testing.assert_allclose(camera(page), np.array(sphere_plots.HOME) + [20, -10], atol=1e-6)
-    np.testing.assert_allclose(seen(page, 1), expected(1, np.array(sphere_plots.HOME) + [20, -10]), atol=1e-3)
+    np.testing.assert_allclose(
+        seen(page, 1), expected(1, np.array(sphere_plots.HOME) + [20, -10]), atol=1e-3
+    )
     for key in ("ArrowLeft", "ArrowDown", "ArrowDown"):
         page.keyboard.press(key)
     settle(page)
@@ -141,14 +155,18 @@ def test_reset_finds_the_view_again(open_page):
 
 def test_it_turns_slowly_until_told_to_stop_or_touched(open_page):
     page = open_page("single", still=False, **DESKTOP)
-    page.wait_for_function("() => document.querySelector('.lossbook-rotating_sphere').spheres.camera.east > 0.6")
+    page.wait_for_function(
+        "() => document.querySelector('.lossbook-rotating_sphere').spheres.camera.east > 0.6"
+    )
     page.get_by_role("button", name="Stop turning").click()
     settle(page)
     stopped = camera(page)
     assert stopped[0] > 33 and stopped[1] == pytest.approx(sphere_plots.HOME[1])
     np.testing.assert_allclose(seen(page), expected(0, stopped), atol=1e-3)
     page.get_by_role("button", name="Turn slowly").click()
-    page.wait_for_function(f"() => document.querySelector('.lossbook-rotating_sphere').spheres.camera.east > {math.radians(stopped[0]) + 0.05}")
+    page.wait_for_function(
+        f"() => document.querySelector('.lossbook-rotating_sphere').spheres.camera.east > {math.radians(stopped[0]) + 0.05}"
+    )
     drag(page, 50, 0)
     assert page.get_by_role("button", name="Turn slowly").is_visible()
 
@@ -157,7 +175,9 @@ def test_readers_who_want_no_motion_see_none_unless_they_ask(open_page):
     page = open_page("single", **STILL)
     np.testing.assert_allclose(camera(page), sphere_plots.HOME)
     page.get_by_role("button", name="Turn slowly").click()
-    page.wait_for_function("() => document.querySelector('.lossbook-rotating_sphere').spheres.camera.east > 0.6")
+    page.wait_for_function(
+        "() => document.querySelector('.lossbook-rotating_sphere').spheres.camera.east > 0.6"
+    )
 
 
 def test_caps_are_the_regions_won_and_can_be_taken_away(open_page):
@@ -172,7 +192,10 @@ def test_caps_are_the_regions_won_and_can_be_taken_away(open_page):
     button = page.get_by_role("button", name="caps")
     button.click()
     settle(page)
-    assert button.get_attribute("aria-pressed") == "false" and "sphere won" not in page.locator(".lb-views").inner_text()
+    assert (
+        button.get_attribute("aria-pressed") == "false"
+        and "sphere won" not in page.locator(".lb-views").inner_text()
+    )
     assert all(new != old for new, old in zip(pixels(page), with_caps, strict=True))
     button.click()
     settle(page)
@@ -181,7 +204,10 @@ def test_caps_are_the_regions_won_and_can_be_taken_away(open_page):
 
 def test_without_margins_there_is_no_button_for_caps(open_page):
     page = open_page("bare", **STILL)
-    assert not page.locator('[data-part="caps"]').is_visible() and "won" not in page.locator(".lb-views").inner_text()
+    assert (
+        not page.locator('[data-part="caps"]').is_visible()
+        and "won" not in page.locator(".lb-views").inner_text()
+    )
 
 
 def test_slider_and_switch_lead_to_other_epochs_and_to_the_training_images(open_page):
@@ -193,7 +219,11 @@ def test_slider_and_switch_lead_to_other_epochs_and_to_the_training_images(open_
     np.testing.assert_allclose(seen(page, 1), expected(1, sphere_plots.HOME, epoch=0), atol=2e-4)
     page.get_by_role("button", name="train").click()
     settle(page)
-    np.testing.assert_allclose(seen(page, 1, "train.points"), expected(1, sphere_plots.HOME, epoch=0, split="train"), atol=2e-4)
+    np.testing.assert_allclose(
+        seen(page, 1, "train.points"),
+        expected(1, sphere_plots.HOME, epoch=0, split="train"),
+        atol=2e-4,
+    )
     wrong = (RUNS["two"].snapshots[0].train_pred != RUNS["two"].train_labels).sum()
     assert f"✖ {wrong} of {N}" in page.locator(".lb-views > div").nth(1).inner_text()
 
@@ -220,10 +250,18 @@ def test_an_image_pointed_at_is_found_on_every_sphere(open_page, context):
         page.mouse.move(*at)
     settle(page)
     said = page.locator('[data-part="about"]').inner_text().split("\n")
-    assert f"test image of {RUNS['one'].test_labels[i]}" in said[0].replace("  ", " ") and len(said) == 4
+    assert (
+        f"test image of {RUNS['one'].test_labels[i]}" in said[0].replace("  ", " ")
+        and len(said) == 4
+    )
     for title, line in zip(RUNS, said[1:]):
         last, y = RUNS[title].snapshots[-1], RUNS[title].test_labels[i]
-        cos = last.test[i] @ last.weight[y] / np.linalg.norm(last.test[i]) / np.linalg.norm(last.weight[y])
+        cos = (
+            last.test[i]
+            @ last.weight[y]
+            / np.linalg.norm(last.test[i])
+            / np.linalg.norm(last.weight[y])
+        )
         assert line.startswith(f"{title}: {math.degrees(math.acos(cos)):.1f}°")
         assert ("mistake" in line) == (last.test_pred[i] != y)
     page.keyboard.press("Escape") if context is TOUCH else page.mouse.move(2, 2)
@@ -232,7 +270,11 @@ def test_an_image_pointed_at_is_found_on_every_sphere(open_page, context):
 def swipe(page, right, down):
     x, y = middle(page)
     session = page.context.new_cdp_session(page)
-    for step, kind in [(0, "touchStart"), *((k / 8, "touchMove") for k in range(1, 9)), (1, "touchEnd")]:
+    for step, kind in [
+        (0, "touchStart"),
+        *((k / 8, "touchMove") for k in range(1, 9)),
+        (1, "touchEnd"),
+    ]:
         points = [] if kind == "touchEnd" else [{"x": x + step * right, "y": y + step * down}]
         session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
     settle(page)
@@ -271,4 +313,7 @@ def test_paper_and_readers_without_scripts_get_the_picture(open_page, chromium, 
     assert page.locator(".lb-still").is_visible() and not page.locator(".lb-live").is_visible()
     with Visit(chromium, folder, "three.html", java_script_enabled=False, **DESKTOP) as visited:
         still = visited.page.locator(".lb-still")
-        assert still.is_visible() and "one and two and three on the unit sphere" in still.get_attribute("alt")
+        assert (
+            still.is_visible()
+            and "one and two and three on the unit sphere" in still.get_attribute("alt")
+        )

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from lossbook import backbones
 from lossbook.cli import main as cli
 from lossbook.data import mnist, omniglot
-from lossbook.experiments import label_noise, omniglot
-from lossbook import backbones
 from lossbook.experiments import label_noise, omniglot
 from lossbook.metrics import verification
 from tests.data.test_image_folder import write
 from tests.data.test_lfw import faces  # noqa: F401  (a fixture)
 from tests.experiments.test_omniglot import RECIPE, characters
-from tests.training.test_loop import tiny, toy
 from tests.metrics.test_verification import embedding
+from tests.training.test_loop import tiny, toy
 
 
 @pytest.fixture
@@ -37,7 +37,9 @@ def test_an_npz_is_scored_as_the_library_does(mine, capsys):
     assert found.pop("embedding") == "mine.npz" and found == json.loads(json.dumps(expected))
     low, high = expected["intervals"]["eer"]
     assert re.search(rf"equal error rate +{expected['eer']:.2%} +{low:.2%} to {high:.2%}", said)
-    assert re.search(r"TAR at a FAR of 0.01% +not measured: .* needs at least 10,000 impostor pairs", said)
+    assert re.search(
+        r"TAR at a FAR of 0.01% +not measured: .* needs at least 10,000 impostor pairs", said
+    )
     assert f"{expected['ten_fold']['accuracy']:.2%}" in said and "found at rank 5" in said
 
 
@@ -58,11 +60,16 @@ def test_names_as_labels_are_as_good_as_numbers(mine, capsys):
 def test_a_module_is_scored_on_a_folder_of_images(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "images", ("a", "b", "c"))
-    (tmp_path / "mynet.py").write_text("from lossbook import backbones\ndef load():\n"
-                                       "    return backbones.LeNetPP.small(8)\n")
+    (tmp_path / "mynet.py").write_text(
+        "from lossbook import backbones\ndef load():\n    return backbones.LeNetPP.small(8)\n"
+    )
     arguments = ["verify", "mynet:load", "--images", "images", "--json", "o.json"]
-    run = subprocess.run([sys.executable, "-m", "lossbook", *arguments], capture_output=True, text=True,
-                         env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1])})
+    run = subprocess.run(
+        [sys.executable, "-m", "lossbook", *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1])},
+    )
     assert run.returncode == 0, run.stderr
     assert "15 images of 3 identities: 30 genuine and 75 impostor pairs" in run.stdout
     assert json.load(open("o.json"))["eer"] is not None
@@ -75,17 +82,20 @@ def test_lfw_is_judged_by_its_own_pairs(faces, tmp_path, monkeypatch, capsys):  
     assert "6 genuine and 6 impostor pairs" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("arguments, says", [
-    (["none.npz"], "no file at none.npz"),
-    (["text.npz"], "text.npz is not an NPZ file"),
-    (["half.npz"], "half.npz holds the arrays x: expected x, one embedding a row, and labels"),
-    (["short.npz"], "labels (3,)"),
-    (["mine.npz", "--images", "images"], "name a function that returns a torch module"),
-    (["json:nothing", "--images", "images"], "cannot be called"),
-    (["builtins:dict", "--images", "images"], "returned dict, expected a torch.nn.Module"),
-    (["builtins:dict", "--images", "images", "--lfw", "."], "choose one"),
-    (["builtins:dict", "--images", "nowhere"], "nowhere is not a folder"),
-])
+@pytest.mark.parametrize(
+    "arguments, says",
+    [
+        (["none.npz"], "no file at none.npz"),
+        (["text.npz"], "text.npz is not an NPZ file"),
+        (["half.npz"], "half.npz holds the arrays x: expected x, one embedding a row, and labels"),
+        (["short.npz"], "labels (3,)"),
+        (["mine.npz", "--images", "images"], "name a function that returns a torch module"),
+        (["json:nothing", "--images", "images"], "cannot be called"),
+        (["builtins:dict", "--images", "images"], "returned dict, expected a torch.nn.Module"),
+        (["builtins:dict", "--images", "images", "--lfw", "."], "choose one"),
+        (["builtins:dict", "--images", "nowhere"], "nowhere is not a folder"),
+    ],
+)
 def test_bad_input_is_a_message(mine, arguments, says, tmp_path, capsys):
     write(tmp_path / "images", ("a", "b"))
     (tmp_path / "text.npz").write_text("no archive")

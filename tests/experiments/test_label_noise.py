@@ -1,6 +1,7 @@
 """The experiment on wrong labels: what a cell measures, and the saved one."""
 
 import pytest
+
 from lossbook import training
 from lossbook.data import corruption
 from lossbook.experiments import label_noise
@@ -18,22 +19,34 @@ def test_a_cell_is_judged_on_true_and_wrong_labels(tmp_path, monkeypatch):
     model, head = tiny(), label_noise.head_named("ArcFace_s16_m0.3", 2, 4)
     again = training.fit(model, head, noisy, seed=1, progress=False, **RECIPE)
     said = head(training.embed(model, noisy.train.images)).argmax(dim=1)[flipped]
-    cell, clean = record["cells"]["ArcFace_s16_m0.3-40percent-seed1"], record["cells"]["softmax-0percent-seed0"]
+    cell, clean = (
+        record["cells"]["ArcFace_s16_m0.3-40percent-seed1"],
+        record["cells"]["softmax-0percent-seed0"],
+    )
     assert cell["test"] == again.history.test_acc.iloc[-1]
-    assert cell["flipped_as_labelled"] == (said == noisy.train.labels[flipped]).double().mean().item()
+    assert (
+        cell["flipped_as_labelled"] == (said == noisy.train.labels[flipped]).double().mean().item()
+    )
     assert cell["flipped_as_true"] == (said == toy().train.labels[flipped]).double().mean().item()
     assert clean["flipped_as_true"] is None and clean["test"] > 0.5
 
 
 def test_sub_centres_are_a_row_of_their_own():
     head = label_noise.head_named(label_noise.SUB_CENTRES, 16, 10)
-    assert isinstance(head, subcenter.SubCenterArcFace) and (head.scale, head.margin, head.centers) == (16, 0.3, 3)
+    assert isinstance(head, subcenter.SubCenterArcFace) and (
+        head.scale,
+        head.margin,
+        head.centers,
+    ) == (16, 0.3, 3)
 
 
 def test_the_saved_experiment_is_the_plan():
     record, _ = label_noise.load()
     assert set(record["cells"]) == {cell.name for cell in label_noise.PLAN}
-    assert record["made_by"]["command"] == "python -m lossbook noise" and record["asked"] == label_noise.RECIPE
+    assert (
+        record["made_by"]["command"] == "python -m lossbook noise"
+        and record["asked"] == label_noise.RECIPE
+    )
 
 
 def test_none_saved_is_a_message(tmp_path):

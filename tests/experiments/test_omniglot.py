@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+
 from lossbook import data, training
 from lossbook.experiments import omniglot
 from lossbook.heads import euclidean
@@ -20,10 +21,12 @@ def characters(alphabets=(*omniglot.KNOWN, *omniglot.HELD_OUT), each=2, images=1
     labels = torch.arange(len(names) * images) % len(names)
     pixels = 0.2 * torch.rand(len(labels), 1, 28, 28, generator=torch.Generator().manual_seed(0))
     for i, y in enumerate(labels.tolist()):
-        pixels[i, 0, 2 + 6 * (y // 4):8 + 6 * (y // 4), 2 + 6 * (y % 4):8 + 6 * (y % 4)] += 0.8
+        pixels[i, 0, 2 + 6 * (y // 4) : 8 + 6 * (y // 4), 2 + 6 * (y % 4) : 8 + 6 * (y % 4)] += 0.8
     cut = len(labels) * 6 // 10
-    return data.Dataset("toy", *(data.Split(pixels[half], labels[half], names)
-                                 for half in (slice(cut), slice(cut, None))))
+    return data.Dataset(
+        "toy",
+        *(data.Split(pixels[half], labels[half], names) for half in (slice(cut), slice(cut, None))),
+    )
 
 
 CELLS = [omniglot.Cell("softmax", 2, 10), omniglot.Cell("ArcFace_s16_m0.3", 2, 5, seed=1)]
@@ -35,14 +38,18 @@ def run(folder, cells=CELLS, **options):
 
 
 def test_known_and_strangers_share_no_class():
-    known, unseen = omniglot.known_and_strangers(characters(("Arcadian", *omniglot.KNOWN, *omniglot.HELD_OUT)))
+    known, unseen = omniglot.known_and_strangers(
+        characters(("Arcadian", *omniglot.KNOWN, *omniglot.HELD_OUT))
+    )
     assert len(known.classes) == 10 and len(unseen.classes) == 6
     assert {name.split("/")[0] for name in known.classes} == set(omniglot.KNOWN)
     assert {name.split("/")[0] for name in unseen.classes} == set(omniglot.HELD_OUT)
     images, labels = omniglot.all_images(unseen)
     assert len(images) == len(labels) == 60 and set(labels) == set(range(6))
     with pytest.raises(ValueError, match="no alphabet Sanskrit"):
-        omniglot.known_and_strangers(characters(omniglot.KNOWN + omniglot.HELD_OUT[:1] + ("Tagalog",)))
+        omniglot.known_and_strangers(
+            characters(omniglot.KNOWN + omniglot.HELD_OUT[:1] + ("Tagalog",))
+        )
 
 
 def test_fewer_classes_come_from_everywhere():
@@ -57,7 +64,9 @@ def test_fewer_classes_come_from_everywhere():
 def test_a_cell_is_the_training_it_names(tmp_path):
     record, arrays = run(tmp_path)
     cell = record["cells"]["ArcFace_s16_m0.3-2d-5c-seed1"]
-    assert cell["loss"] == "ArcFace(scale=16, margin=0.3)" and cell["epochs"] == 4   # half the classes, as many steps
+    assert (
+        cell["loss"] == "ArcFace(scale=16, margin=0.3)" and cell["epochs"] == 4
+    )  # half the classes, as many steps
     known, unseen = omniglot.known_and_strangers(characters())
     chosen = omniglot.fewer_classes(known, 5)
     model, (head, _) = tiny(), omniglot.head_named("ArcFace_s16_m0.3", 2, 5)
@@ -69,8 +78,14 @@ def test_a_cell_is_the_training_it_names(tmp_path):
     assert cell["strangers"]["eer"][1:] == pytest.approx(report["intervals"]["eer"], abs=1e-5)
     assert cell["strangers"]["rank_1"] == report["rank"]["1"]
     mine = arrays["ArcFace_s16_m0.3-2d-5c-seed1"]
-    assert mine["right"].mean() == pytest.approx(cell["accuracy"]) and mine["histogram"].sum() == 60 * 59 // 2
-    assert mine["resampled"].shape[0] == omniglot.RESAMPLES and mine["band"].shape == (3, len(omniglot.GRID))
+    assert (
+        mine["right"].mean() == pytest.approx(cell["accuracy"])
+        and mine["histogram"].sum() == 60 * 59 // 2
+    )
+    assert mine["resampled"].shape[0] == omniglot.RESAMPLES and mine["band"].shape == (
+        3,
+        len(omniglot.GRID),
+    )
     low, high = interval_of(mine["resampled"][:, 0])
     assert (low, high) == pytest.approx(cell["strangers"]["eer"][1:], abs=1e-4)
 
@@ -80,8 +95,13 @@ def test_it_goes_on_where_it_was_and_refuses_another_experiment(tmp_path, monkey
     trained, fit = [], omniglot.fit
     monkeypatch.setattr(omniglot, "fit", lambda *a, **k: trained.append(k["seed"]) or fit(*a, **k))
     record, more = run(tmp_path)
-    assert trained == [1] and record["cells"]["softmax-2d-10c-seed0"] == first["cells"]["softmax-2d-10c-seed0"]
-    assert np.array_equal(more["softmax-2d-10c-seed0"]["resampled"], arrays["softmax-2d-10c-seed0"]["resampled"])
+    assert (
+        trained == [1]
+        and record["cells"]["softmax-2d-10c-seed0"] == first["cells"]["softmax-2d-10c-seed0"]
+    )
+    assert np.array_equal(
+        more["softmax-2d-10c-seed0"]["resampled"], arrays["softmax-2d-10c-seed0"]["resampled"]
+    )
     with pytest.raises(ValueError, match="whose asked is"):
         run(tmp_path, epochs=3)
 
@@ -103,7 +123,9 @@ def test_the_plan_is_feasible_and_has_three_seeds_each():
         omniglot.head_named(cell.row, cell.embedding_dim, cell.classes)
     names = [cell.name for cell in omniglot.PLAN]
     assert len(set(names)) == len(names)
-    assert all(cell._replace(seed=seed) in omniglot.PLAN for cell in omniglot.PLAN for seed in range(3))
+    assert all(
+        cell._replace(seed=seed) in omniglot.PLAN for cell in omniglot.PLAN for seed in range(3)
+    )
 
 
 def test_the_saved_experiment_is_the_plan():

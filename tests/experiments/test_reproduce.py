@@ -1,21 +1,19 @@
 """Reproduce: rows are trained once, go on where they were stopped, and are checked against what is saved."""
 
 import json
-import os
-from pathlib import Path
 import signal
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
+
+from lossbook import backbones, profiles, training
 from lossbook.cli import main as cli
 from lossbook.data import mnist
-from lossbook.experiments import reproduce
-from lossbook.utils import records
-from lossbook import backbones, profiles, training
 from lossbook.experiments import reproduce, results
-
+from lossbook.utils import records
 from tests.training.test_loop import tiny, toy
 
 RECIPE = {"epochs": 3, "batch_size": 20, "learning_rate": 3e-3}
@@ -24,7 +22,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def make(folder, names, seeds=1, **options):
-    return reproduce.reproduce(names, toy(), lambda d: tiny(), seeds=seeds, folder=folder, **{**RECIPE, **options})
+    return reproduce.reproduce(
+        names, toy(), lambda d: tiny(), seeds=seeds, folder=folder, **{**RECIPE, **options}
+    )
 
 
 def test_a_finished_row_is_not_trained_again(tmp_path, monkeypatch):
@@ -32,11 +32,16 @@ def test_a_finished_row_is_not_trained_again(tmp_path, monkeypatch):
     monkeypatch.setattr(reproduce, "fit", lambda *_, **__: pytest.fail("trained again"))
     assert make(tmp_path, ["softmax", "ArcFace_v1_s8"]) == first
     names = sorted(path.name for path in (tmp_path / "toy-2d").iterdir())
-    assert names == ["ArcFace_v1_s8-seed0.json", "ArcFace_v1_s8-seed0.npz", "softmax-seed0.json", "softmax-seed0.npz"]
+    assert names == [
+        "ArcFace_v1_s8-seed0.json",
+        "ArcFace_v1_s8-seed0.npz",
+        "softmax-seed0.json",
+        "softmax-seed0.npz",
+    ]
 
 
 def test_the_saved_run_is_the_one_measured(tmp_path):
-    record, = make(tmp_path, ["ArcFace_v3"])
+    (record,) = make(tmp_path, ["ArcFace_v3"])
     run = training.Run.load(tmp_path / "toy-2d" / "ArcFace_v3-seed0.npz")
     assert run.history.test_acc.tolist() == record["history"]["test_acc"]
     assert run.config["data_sha256"] == reproduce.digests(toy())
@@ -55,8 +60,14 @@ def test_another_recipe_or_other_images_are_refused(tmp_path):
 
 def test_another_network_is_refused(tmp_path):
     make(tmp_path, ["softmax"])
-    for wider in (backbones.ConvNet, lambda d: backbones.LeNetPP(d, widths=(4, 4, 9), kernel_size=3)):
-        with pytest.raises(ValueError, match="was made with LeNetPP and 1,[0-9]+ weights, here are (ConvNet|LeNetPP) and"):
+    for wider in (
+        backbones.ConvNet,
+        lambda d: backbones.LeNetPP(d, widths=(4, 4, 9), kernel_size=3),
+    ):
+        with pytest.raises(
+            ValueError,
+            match="was made with LeNetPP and 1,[0-9]+ weights, here are (ConvNet|LeNetPP) and",
+        ):
             reproduce.reproduce(["softmax"], toy(), wider, folder=tmp_path, **RECIPE)
         with pytest.raises(ValueError, match="was made with LeNetPP"):
             reproduce.check("softmax", toy(), wider, folder=tmp_path)
@@ -88,9 +99,15 @@ def test_killed_and_started_again_it_comes_to_the_same(tmp_path):
     assert died.returncode == -signal.SIGKILL
     left = sorted(path.name for path in (tmp_path / "killed" / "toy-2d").iterdir())
     assert left == ["ArcFace_v1-seed0.checkpoint", "softmax-seed0.json", "softmax-seed0.npz"]
-    whole, again = make(tmp_path / "whole", ["softmax", "ArcFace_v1"]), make(tmp_path / "killed", ["softmax", "ArcFace_v1"])
+    whole, again = (
+        make(tmp_path / "whole", ["softmax", "ArcFace_v1"]),
+        make(tmp_path / "killed", ["softmax", "ArcFace_v1"]),
+    )
     for one, other in zip(whole, again):
-        assert one["test"] == other["test"] and one["history"]["train_loss"] == other["history"]["train_loss"]
+        assert (
+            one["test"] == other["test"]
+            and one["history"]["train_loss"] == other["history"]["train_loss"]
+        )
 
 
 def test_check_agrees_with_itself_and_not_with_a_forged_file(tmp_path):
@@ -106,14 +123,19 @@ def test_check_agrees_with_itself_and_not_with_a_forged_file(tmp_path):
 
 def test_check_without_a_saved_row_says_so(tmp_path):
     make(tmp_path, ["softmax"])
-    with pytest.raises(FileNotFoundError, match="nothing to check; make it with python -m lossbook reproduce ArcFace_v1"):
+    with pytest.raises(
+        FileNotFoundError,
+        match="nothing to check; make it with python -m lossbook reproduce ArcFace_v1",
+    ):
         reproduce.check("ArcFace_v1", toy(), lambda d: tiny(), folder=tmp_path)
 
 
 @pytest.fixture
 def on_toys(monkeypatch, tmp_path):
     monkeypatch.setattr(mnist, "load", lambda name: toy())
-    quick = profiles.PROFILES["quick"]._replace(backbone=lambda embedding_dim: tiny(), recipe=RECIPE)
+    quick = profiles.PROFILES["quick"]._replace(
+        backbone=lambda embedding_dim: tiny(), recipe=RECIPE
+    )
     monkeypatch.setitem(profiles.PROFILES, "quick", quick)
     return ["--profile", "quick", "--out", str(tmp_path)]
 
@@ -121,9 +143,10 @@ def on_toys(monkeypatch, tmp_path):
 def test_the_command_line(on_toys, capsys, tmp_path):
     assert cli.main(["reproduce", "softmax", "ArcFace_v2_s8", *on_toys]) == 0
     said = capsys.readouterr().out
-    record, = [r for r in results.load(tmp_path) if r["row"] == "softmax"]
-    assert f"{record['test']['accuracy']:.6g}"[:6] in said and record["made_by"]["command"].startswith(
-        "python -m lossbook reproduce softmax ArcFace_v2_s8")
+    (record,) = [r for r in results.load(tmp_path) if r["row"] == "softmax"]
+    assert f"{record['test']['accuracy']:.6g}"[:6] in said and record["made_by"][
+        "command"
+    ].startswith("python -m lossbook reproduce softmax ArcFace_v2_s8")
     assert cli.main(["reproduce", "softmax", "--check", *on_toys]) == 0
     record["test"]["accuracy"] = 0.01
     records.save(record, tmp_path / "toy-2d" / "softmax-seed0.json")
@@ -133,7 +156,7 @@ def test_the_command_line(on_toys, capsys, tmp_path):
 
 def test_fewer_classes_go_into_a_folder_of_their_own(on_toys, tmp_path):
     assert cli.main(["reproduce", "softmax", "--classes", "3", *on_toys]) == 0
-    record, = results.load(tmp_path, "toy-3-classes-2d")
+    (record,) = results.load(tmp_path, "toy-3-classes-2d")
     assert record["classes"] == 3
 
 

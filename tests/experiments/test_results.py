@@ -6,11 +6,11 @@ import statistics
 
 import numpy as np
 import pytest
+
 from lossbook import training
 from lossbook.experiments import results
 from lossbook.utils import records
 from lossbook.utils.records import FOLDER, ResultError
-
 from tests.experiments.test_reproduce import make
 from tests.training.test_loop import toy
 
@@ -40,17 +40,25 @@ def test_the_table_says_what_the_files_say(saved):
         mean = sum(files) / 2
         assert table.test[row] == pytest.approx(mean) and table.seeds[row] == 2
         # Student's 97.5 % quantile for one degree of freedom is tan(.475 π).
-        assert table.test_interval[row] == pytest.approx(math.tan(0.475 * math.pi) * statistics.stdev(files) / math.sqrt(2))
-    assert table.source_test.isna().all() and table.difference.isna().all(), "the source's figures are MNIST's"
+        assert table.test_interval[row] == pytest.approx(
+            math.tan(0.475 * math.pi) * statistics.stdev(files) / math.sqrt(2)
+        )
+    assert table.source_test.isna().all() and table.difference.isna().all(), (
+        "the source's figures are MNIST's"
+    )
 
 
 def test_a_reader_gets_percent_and_degrees(saved):
     table = results.table(saved[0])
     shown = results.readable(table, "seeds", "test", "gap_median", "loss")
-    assert list(shown) == ["seeds", "test (%)", "gap median (°)", "loss"] and list(shown.index) == list(table.index)
+    assert list(shown) == ["seeds", "test (%)", "gap median (°)", "loss"] and list(
+        shown.index
+    ) == list(table.index)
     for row in table.index:
         assert shown["test (%)"][row] == pytest.approx(100 * table.test[row], abs=0.005)
-        assert shown["gap median (°)"][row] == pytest.approx(math.degrees(table.gap_median[row]), abs=0.05)
+        assert shown["gap median (°)"][row] == pytest.approx(
+            math.degrees(table.gap_median[row]), abs=0.05
+        )
 
 
 def test_a_table_is_of_one_setting(saved):
@@ -70,12 +78,20 @@ def test_spread_covers_two_runs_of_the_same_quality():
     scores = random.binomial(10_000, 0.98, size=(20_000, 2)) / 10_000
     inside = np.abs(scores[:, 0] - scores[:, 1]) <= results.prediction_half_width([0.98], 10_000)
     assert 0.94 < inside.mean() < 0.96
-    assert results.prediction_half_width([0.97, 0.99, 0.98], 10_000) > results.prediction_half_width([0.98], 10_000)
+    assert results.prediction_half_width(
+        [0.97, 0.99, 0.98], 10_000
+    ) > results.prediction_half_width([0.98], 10_000)
 
 
-@pytest.mark.parametrize("content, says", [
-    ("{", "is damaged"), ("[]", "not a result"), ("{}", "not a result"), ('{"format": 99}', "format 99"),
-])
+@pytest.mark.parametrize(
+    "content, says",
+    [
+        ("{", "is damaged"),
+        ("[]", "not a result"),
+        ("{}", "not a result"),
+        ('{"format": 99}', "format 99"),
+    ],
+)
 def test_a_file_that_is_no_result_is_named(content, says, tmp_path):
     (tmp_path / "mnist-2d").mkdir()
     (tmp_path / "mnist-2d" / "softmax-seed0.json").write_text(content)
@@ -111,24 +127,37 @@ def test_all_rows_of_the_first_table_are_there():
 @pytest.mark.parametrize("setting", book_settings())
 def test_every_number_of_the_books_tables_is_in_its_files(setting):
     """A table of the results page, worked out again with nothing but json and arithmetic."""
-    files = [json.loads(path.read_text(encoding="utf-8")) for path in book_files() if path.parent.name == setting]
+    files = [
+        json.loads(path.read_text(encoding="utf-8"))
+        for path in book_files()
+        if path.parent.name == setting
+    ]
     table = results.table(results.load(setting=setting))
     assert set(table.index) == {file["row"] for file in files}
     for row, line in table.iterrows():
         mine = [file for file in files if file["row"] == row]
-        average = {key: sum(file["test"][key] for file in mine) / len(mine) for key in ("accuracy", "accuracy_by_angle")}
+        average = {
+            key: sum(file["test"][key] for file in mine) / len(mine)
+            for key in ("accuracy", "accuracy_by_angle")
+        }
         assert line.seeds == len(mine) and line.loss == mine[0]["loss"]
         assert [line.epochs] * len(mine) == [file["recipe"]["epochs"] for file in mine]
         assert line.test == pytest.approx(average["accuracy"]) and 0.5 < line.test <= 1
         assert line.test_by_angle == pytest.approx(average["accuracy_by_angle"])
-        assert line.train == pytest.approx(sum(file["train"]["accuracy"] for file in mine) / len(mine))
+        assert line.train == pytest.approx(
+            sum(file["train"]["accuracy"] for file in mine) / len(mine)
+        )
         angles = set(mine[0]["test"]) - {"images", "accuracy", "accuracy_by_angle"}
         assert angles >= {"median_angle_own", "median_angle_other", "within", "between_min"}
         assert ("gap_median" in angles) == (mine[0]["embedding_dim"] == 2)
         for key in angles:
-            assert line[key] == pytest.approx(statistics.median(file["test"][key] for file in mine)), (row, key)
+            assert line[key] == pytest.approx(
+                statistics.median(file["test"][key] for file in mine)
+            ), (row, key)
         printed = results.REPORTED.get(row) if setting == "mnist-2d" else None
-        assert line.difference == pytest.approx(line.test - printed[1] if printed else math.nan, nan_ok=True)
+        assert line.difference == pytest.approx(
+            line.test - printed[1] if printed else math.nan, nan_ok=True
+        )
 
 
 def test_results_in_the_book_are_whole():
@@ -139,7 +168,10 @@ def test_results_in_the_book_are_whole():
         run = training.Run.load(path.with_suffix(".npz"))
         assert run.history.test_acc.tolist() == record["history"]["test_acc"]
         assert run.history.test_acc.iloc[-1] == pytest.approx(record["test"]["accuracy"], abs=1e-12)
-        assert run.config["data_sha256"] == record["data_sha256"] and run.config["seed"] == record["seed"]
+        assert (
+            run.config["data_sha256"] == record["data_sha256"]
+            and run.config["seed"] == record["seed"]
+        )
         last = run.snapshots[-1]
         sampled = (last.test_pred == run.test_labels).mean()
         deviation = math.sqrt(0.25 / len(run.test_labels))

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+
 from lossbook.experiments import resumable
 from lossbook.utils import records
 from lossbook.utils.records import FORMAT, ResultError
@@ -26,9 +27,15 @@ def measured(cell):
 
 
 def test_cells_and_arrays_come_back(tmp_path):
-    record, arrays = resumable.run(CELLS, measured, tmp_path, {"what": [1, 2.5]}, made_by={"command": "x"})
+    record, arrays = resumable.run(
+        CELLS, measured, tmp_path, {"what": [1, 2.5]}, made_by={"command": "x"}
+    )
     assert record["cells"] == {cell.name: {"twice": 2 * cell.number} for cell in CELLS}
-    assert (record["what"], record["made_by"], record["format"]) == ([1, 2.5], {"command": "x"}, FORMAT)
+    assert (record["what"], record["made_by"], record["format"]) == (
+        [1, 2.5],
+        {"command": "x"},
+        FORMAT,
+    )
     assert arrays[CELLS[2].name]["range"].tolist() == [0, 1] and set(arrays) == set(record["cells"])
 
 
@@ -44,7 +51,11 @@ def test_stopped_it_goes_on_and_never_measures_twice(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         resumable.run(CELLS, stopping, tmp_path, {})
     record, arrays = resumable.run(CELLS, measured, tmp_path, {})
-    assert done == [0, 1] and len(record["cells"]) == 3 and arrays[CELLS[1].name]["range"].tolist() == [0]
+    assert (
+        done == [0, 1]
+        and len(record["cells"]) == 3
+        and arrays[CELLS[1].name]["range"].tolist() == [0]
+    )
     again = resumable.run(CELLS, lambda cell: pytest.fail("measured again"), tmp_path, {})
     assert again[0] == record
 
@@ -60,8 +71,12 @@ def test_arrays_of_a_cell_that_the_record_lacks_are_left_out(tmp_path):
 
 
 def test_without_arrays_there_is_no_second_file(tmp_path):
-    record, arrays = resumable.run(CELLS, lambda cell: ({"twice": 2 * cell.number}, {}), tmp_path, {})
-    assert [path.name for path in tmp_path.iterdir()] == ["record.json"] and record["arrays"] is False
+    record, arrays = resumable.run(
+        CELLS, lambda cell: ({"twice": 2 * cell.number}, {}), tmp_path, {}
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["record.json"] and record[
+        "arrays"
+    ] is False
     assert arrays == {cell.name: {} for cell in CELLS}
 
 
@@ -80,14 +95,19 @@ def test_another_experiment_is_refused(tmp_path):
 
 def test_what_json_writes_otherwise_is_the_same(tmp_path):
     resumable.run(CELLS, measured, tmp_path, {"alphabets": ("a", "b")})
-    assert resumable.run(CELLS, measured, tmp_path, {"alphabets": ("a", "b")})[0]["alphabets"] == ["a", "b"]
+    assert resumable.run(CELLS, measured, tmp_path, {"alphabets": ("a", "b")})[0]["alphabets"] == [
+        "a",
+        "b",
+    ]
     with pytest.raises(TypeError):
-        resumable.run(CELLS, lambda cell: pytest.fail("trained"), tmp_path / "new", {"what": object()})
+        resumable.run(
+            CELLS, lambda cell: pytest.fail("trained"), tmp_path / "new", {"what": object()}
+        )
 
 
 def test_damaged_arrays_are_named(tmp_path):
     resumable.run(CELLS, measured, tmp_path, {})
     whole = (tmp_path / "record.npz").read_bytes()
-    (tmp_path / "record.npz").write_bytes(whole[:len(whole) // 2])
+    (tmp_path / "record.npz").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ResultError, match="record.npz is damaged"):
         resumable.load(tmp_path)

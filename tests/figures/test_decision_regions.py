@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from lossbook import figures
-from lossbook.heads import euclidean
-from lossbook.figures.style import CLASS_COLORS
 from matplotlib.colors import to_rgb
+
+from lossbook import figures
+from lossbook.figures.style import CLASS_COLORS
+from lossbook.heads import euclidean
 from tests.figures.test_embedding_plots import make_run, mistakes, nearest_spoke
 
 
@@ -24,9 +25,13 @@ def test_the_ground_is_the_heads_word_and_the_points_are_the_runs():
             np.testing.assert_allclose(shown[row, column], tints[said])
     x = run.snapshots[-1].test
     points, wrong = ax.collections[:2]
-    np.testing.assert_allclose(np.sort(np.asarray(points.get_offsets()), axis=0), np.sort(x, axis=0), rtol=1e-6)
+    np.testing.assert_allclose(
+        np.sort(np.asarray(points.get_offsets()), axis=0), np.sort(x, axis=0), rtol=1e-6
+    )
     assert len(wrong.get_offsets()) == mistakes(run, "test", 4).sum()
-    badges = {text.get_text(): text.get_position() for text in ax.texts if len(text.get_text()) == 1}
+    badges = {
+        text.get_text(): text.get_position() for text in ax.texts if len(text.get_text()) == 1
+    }
     for j in range(10):
         np.testing.assert_allclose(badges[str(j)], x[run.test_labels == j].mean(axis=0), rtol=1e-6)
 

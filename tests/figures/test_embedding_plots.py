@@ -12,32 +12,54 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from lossbook import figures, heads, margins, metrics
-from lossbook.figures import embedding_plots
-from lossbook.metrics import verification
-from lossbook.figures.style import CLASS_COLORS, Card
-from lossbook.training.run import Run, Snapshot
-from lossbook.figures.views import Circle
 from matplotlib.colors import to_rgba
 from matplotlib.contour import QuadContourSet
 from nbclient import NotebookClient
 from PIL import Image
+
+from lossbook import figures, heads, margins, metrics
+from lossbook.figures import embedding_plots
+from lossbook.figures.style import CLASS_COLORS, Card
+from lossbook.figures.views import Circle
+from lossbook.metrics import verification
+from lossbook.training.run import Run, Snapshot
 from tests.benchmarks.test_heads import record
-from tests.book.test_build_minutes import record as builds
-from tests.figures.test_verification import BINS, FAR, LABELS, RATIOS, counted, scene
-from tests.figures.test_experiments import FLIPPED
 from tests.benchmarks.test_training import record as rates
+from tests.book.test_build_minutes import record as builds
+from tests.figures.test_experiments import FLIPPED
+from tests.figures.test_verification import BINS, FAR, LABELS, RATIOS, counted, scene
 
-FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+FASHION = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
 
 
-def make_run(epochs=4, n=120, m=80, dim=2, classes=tuple("0123456789"), seed=0, name="ArcFace(scale=16, margin=0.3)"):
+def make_run(
+    epochs=4,
+    n=120,
+    m=80,
+    dim=2,
+    classes=tuple("0123456789"),
+    seed=0,
+    name="ArcFace(scale=16, margin=0.3)",
+):
     """Noisy spokes that grow over the epochs, and predictions by the nearest angle."""
     random = np.random.default_rng(seed)
     C = len(classes)
     vectors = random.normal(size=(C, dim))
     if dim == 2:
-        vectors = np.stack([np.cos(2 * np.pi * np.arange(C) / C), np.sin(2 * np.pi * np.arange(C) / C)], axis=1)
+        vectors = np.stack(
+            [np.cos(2 * np.pi * np.arange(C) / C), np.sin(2 * np.pi * np.arange(C) / C)], axis=1
+        )
     labels = {"train": np.arange(n) % C, "test": np.arange(m) % C}
     noise = {split: random.normal(size=(len(y), dim)) for split, y in labels.items()}
     snapshots = []
@@ -45,11 +67,25 @@ def make_run(epochs=4, n=120, m=80, dim=2, classes=tuple("0123456789"), seed=0, 
         x = {s: (epoch * vectors[y] + 0.5 * noise[s]).astype(np.float32) for s, y in labels.items()}
         weight = (vectors + random.normal(size=vectors.shape) / (5 * epoch)).astype(np.float32)
         unit = weight / np.linalg.norm(weight, axis=1, keepdims=True)
-        snapshots.append(Snapshot(epoch, x["train"], x["test"], weight,
-                                  (x["train"] @ unit.T).argmax(1), (x["test"] @ unit.T).argmax(1)))
-    history = pd.DataFrame({"epoch": range(1, epochs + 1), "train_loss": 2.0 / np.arange(1, epochs + 1),
-                            "train_acc": np.linspace(0.5, 0.9, epochs), "test_acc": np.linspace(0.4, 0.8, epochs),
-                            "seconds": 1.0})
+        snapshots.append(
+            Snapshot(
+                epoch,
+                x["train"],
+                x["test"],
+                weight,
+                (x["train"] @ unit.T).argmax(1),
+                (x["test"] @ unit.T).argmax(1),
+            )
+        )
+    history = pd.DataFrame(
+        {
+            "epoch": range(1, epochs + 1),
+            "train_loss": 2.0 / np.arange(1, epochs + 1),
+            "train_acc": np.linspace(0.5, 0.9, epochs),
+            "test_acc": np.linspace(0.4, 0.8, epochs),
+            "seconds": 1.0,
+        }
+    )
     return Run(name, classes, labels["train"], labels["test"], {}, history, snapshots)
 
 
@@ -70,10 +106,22 @@ def mistakes(run, split, epoch):
     return getattr(run.snapshots[epoch - 1], f"{split}_pred") != getattr(run, f"{split}_labels")
 
 
-FUNCTIONS = {"norm-softmax": lambda cos: cos, "CosFace": lambda cos: margins.cosface(cos, 0.35),
-             "ArcFace": lambda cos: margins.arcface(cos, 0.5), "SphereFace": lambda cos: margins.sphereface(cos, 3)}
-SWEPT = {"loss": "CosFace", "dataset": "digits", "classes": 10, "cells": [
-    {"scale": s, "margin": m, "accuracy": 0.9 + s / 1000 - m, "gap_median": m} for s in (1, 4, 16) for m in (0, 0.1, 0.3)]}
+FUNCTIONS = {
+    "norm-softmax": lambda cos: cos,
+    "CosFace": lambda cos: margins.cosface(cos, 0.35),
+    "ArcFace": lambda cos: margins.arcface(cos, 0.5),
+    "SphereFace": lambda cos: margins.sphereface(cos, 3),
+}
+SWEPT = {
+    "loss": "CosFace",
+    "dataset": "digits",
+    "classes": 10,
+    "cells": [
+        {"scale": s, "margin": m, "accuracy": 0.9 + s / 1000 - m, "gap_median": m}
+        for s in (1, 4, 16)
+        for m in (0, 0.1, 0.3)
+    ],
+}
 SPHERE = make_run(dim=3)
 MARGINS = {"ArcFace": heads.ArcFace(3, 10, margin=0.1), "CosFace": heads.CosFace(3, 10, margin=0.1)}
 PICTURES, VECTORS, PAIRS = scene()
@@ -88,26 +136,43 @@ EVERY = {
     "angle_histograms": lambda run: figures.angle_histograms(run),
     "training_curves": lambda run: figures.training_curves(run),
     "training_curves of two": lambda run: figures.training_curves({"one": run, "two": run}),
-    "over_epochs": lambda run: figures.over_epochs({"random": [0.9, 0.3, 0.1], "hard": [1.0, 0.9]}, "useful triplets (%)"),
-    "regions": lambda run: figures.regions({"one": run, "two": run}, {"one": nearest_spoke, "two": nearest_spoke}),
+    "over_epochs": lambda run: figures.over_epochs(
+        {"random": [0.9, 0.3, 0.1], "hard": [1.0, 0.9]}, "useful triplets (%)"
+    ),
+    "regions": lambda run: figures.regions(
+        {"one": run, "two": run}, {"one": nearest_spoke, "two": nearest_spoke}
+    ),
     "target_curves": lambda run: figures.target_curves(FUNCTIONS),
     "decision_boundaries": lambda run: figures.decision_boundaries(FUNCTIONS),
     "sectors": lambda run: figures.sectors(FUNCTIONS),
     "sphere": lambda run: figures.sphere(SPHERE, heads=MARGINS["ArcFace"]),
-    "sphere of four": lambda run: figures.sphere({f"loss {j}": SPHERE for j in range(4)}, caps=False),
+    "sphere of four": lambda run: figures.sphere(
+        {f"loss {j}": SPHERE for j in range(4)}, caps=False
+    ),
     "caps": lambda run: figures.spherical_regions(MARGINS, SPHERE.snapshots[0].weight),
     "scale_margin_map": lambda run: figures.scale_margin_map(SWEPT),
     "head_costs": lambda run: figures.head_costs(record()),
     "training_rates": lambda run: figures.training_rates(rates()),
     "build_times": lambda run: figures.build_times(builds()),
-    "score_histograms": lambda run: figures.score_histograms({"one": (BINS, COUNTS), "two": (BINS, COUNTS)}),
-    "roc_curves": lambda run: figures.roc_curves({"a": (FAR, FAR ** 0.3), "b": (FAR, FAR ** 0.2, FAR ** 0.3, FAR ** 0.1)}),
-    "neighbours": lambda run: figures.neighbours(PICTURES, LABELS, VECTORS, [0, 5], count=3, names="abc"),
+    "score_histograms": lambda run: figures.score_histograms(
+        {"one": (BINS, COUNTS), "two": (BINS, COUNTS)}
+    ),
+    "roc_curves": lambda run: figures.roc_curves(
+        {"a": (FAR, FAR**0.3), "b": (FAR, FAR**0.2, FAR**0.3, FAR**0.1)}
+    ),
+    "neighbours": lambda run: figures.neighbours(
+        PICTURES, LABELS, VECTORS, [0, 5], count=3, names="abc"
+    ),
     "worst_pairs": lambda run: figures.worst_pairs(PICTURES, SCORES, PAIRS, count=4),
     "error_ratios": lambda run: figures.error_ratios(RATIOS),
     "against_noise": lambda run: figures.against_noise(FLIPPED, "test accuracy (%)"),
 }
-PARTS = {"points": 0, "rays": 1, "mistakes": 2, "bars": 3}         # the order in which a view adds its collections
+PARTS = {
+    "points": 0,
+    "rays": 1,
+    "mistakes": 2,
+    "bars": 3,
+}  # the order in which a view adds its collections
 
 
 def part(ax, name):
@@ -120,6 +185,7 @@ def in_some_order(points):
 
 # All of them
 
+
 def test_every_public_figure_is_tested():
     drawn = {name.split()[0] for name in EVERY} | {"animate", "Animation"}
     assert drawn == set(embedding_plots.__all__)
@@ -127,7 +193,9 @@ def test_every_public_figure_is_tested():
 
 @pytest.mark.parametrize("name", EVERY)
 def test_a_figure_is_a_light_card_and_matplotlib_is_as_before(run, name):
-    with matplotlib.rc_context({"axes.facecolor": "black", "font.size": 5, "figure.facecolor": "black"}):
+    with matplotlib.rc_context(
+        {"axes.facecolor": "black", "font.size": 5, "figure.facecolor": "black"}
+    ):
         before, open_figures = dict(matplotlib.rcParams), plt.get_fignums()
         figure = EVERY[name](run)
         assert dict(matplotlib.rcParams) == before and plt.get_fignums() == open_figures
@@ -136,7 +204,10 @@ def test_a_figure_is_a_light_card_and_matplotlib_is_as_before(run, name):
     assert {ax.get_facecolor() for ax in figure.axes} == {to_rgba("white")}
     image = Image.open(io.BytesIO(png))
     assert image.convert("RGBA").getpixel((1, 1)) == (255, 255, 255, 255)
-    assert image.width == round(figure.get_figwidth() * figure.dpi) and len(image.convert("RGB").getcolors()) > 3
+    assert (
+        image.width == round(figure.get_figwidth() * figure.dpi)
+        and len(image.convert("RGB").getcolors()) > 3
+    )
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -148,22 +219,32 @@ def test_text_is_large_enough_and_inside_the_card(run, name):
         if text.get_text() and text.get_visible():
             assert text.get_fontsize() >= (8 if name in small else 11), text
     box, whole = figure.get_tightbbox(), figure.get_size_inches()
-    assert box.x0 > -0.02 and box.y0 > -0.02 and box.x1 < whole[0] + 0.02 and box.y1 < whole[1] + 0.02
+    assert (
+        box.x0 > -0.02 and box.y0 > -0.02 and box.x1 < whole[0] + 0.02 and box.y1 < whole[1] + 0.02
+    )
 
 
-@pytest.mark.parametrize("call, xlabel, ylabel", [
-    (lambda run: figures.embeddings(run), "dimensionless", "dimensionless"),
-    (lambda run: figures.angle_histograms(run), "degrees", "samples per"),
-    (lambda run: figures.training_curves(run), "epoch", "accuracy (%)"),
-    (lambda run: figures.target_curves(FUNCTIONS), "degrees", "per radian"),
-    (lambda run: figures.decision_boundaries({"one": FUNCTIONS["CosFace"]}), "degrees", "degrees"),
-])
+@pytest.mark.parametrize(
+    "call, xlabel, ylabel",
+    [
+        (lambda run: figures.embeddings(run), "dimensionless", "dimensionless"),
+        (lambda run: figures.angle_histograms(run), "degrees", "samples per"),
+        (lambda run: figures.training_curves(run), "epoch", "accuracy (%)"),
+        (lambda run: figures.target_curves(FUNCTIONS), "degrees", "per radian"),
+        (
+            lambda run: figures.decision_boundaries({"one": FUNCTIONS["CosFace"]}),
+            "degrees",
+            "degrees",
+        ),
+    ],
+)
 def test_axes_carry_labels_with_units(run, call, xlabel, ylabel):
     ax = call(run).axes[-1]
     assert xlabel in ax.get_xlabel() and ylabel in ax.get_ylabel()
 
 
 # Embeddings
+
 
 @pytest.mark.parametrize("split, epoch", [("test", -1), ("test", 1), ("train", 2), ("train", -4)])
 def test_embeddings_are_drawn_where_they_are(run, split, epoch):
@@ -181,7 +262,10 @@ def test_embeddings_are_drawn_where_they_are(run, split, epoch):
     assert ax.get_title(loc="left") == f"{split}, epoch {number}"
     score = [text.get_text() for text in ax.texts if "✖" in text.get_text()]
     assert score == [f"{100 * (~wrong).mean():.1f} % right, ✖ {wrong.sum()} of {len(wrong)} wrong"]
-    assert ax.get_aspect() == 1 and abs(x).max() < ax.get_xlim()[1] == ax.get_ylim()[1] == -ax.get_xlim()[0]
+    assert (
+        ax.get_aspect() == 1
+        and abs(x).max() < ax.get_xlim()[1] == ax.get_ylim()[1] == -ax.get_xlim()[0]
+    )
 
 
 @pytest.mark.parametrize("draw", [figures.embeddings, figures.circle])
@@ -199,7 +283,9 @@ def test_class_vectors_end_at_their_own_label(run, draw):
 
 def test_mistakes_lie_on_top_of_everything(run):
     ax = figures.embeddings(run, epoch=1).axes[0]
-    assert part(ax, "mistakes").get_zorder() > max(a.get_zorder() for a in [*ax.texts[:10], part(ax, "points")])
+    assert part(ax, "mistakes").get_zorder() > max(
+        a.get_zorder() for a in [*ax.texts[:10], part(ax, "points")]
+    )
     assert tuple(part(ax, "mistakes").get_edgecolors()[0]) == to_rgba("black")
 
 
@@ -210,12 +296,14 @@ def test_circle_keeps_directions_and_counts(run):
     radius = np.linalg.norm(drawn, axis=1)
     assert 0.86 <= radius.min() and radius.max() < 1
     unit = x / np.linalg.norm(x, axis=1, keepdims=True)
-    np.testing.assert_allclose(in_some_order(drawn / radius[:, None]), in_some_order(unit), atol=1e-6)
+    np.testing.assert_allclose(
+        in_some_order(drawn / radius[:, None]), in_some_order(unit), atol=1e-6
+    )
     crosses = np.asarray(part(ax, "mistakes").get_offsets())
     np.testing.assert_allclose(np.arctan2(*crosses.T), np.arctan2(*x[wrong].T), atol=1e-6)
     # The bars are stacked, so the square of the outermost rim's height in a bin is its count.
     rims = [path.vertices for path in part(ax, "bars").get_paths()]
-    middles = [np.hypot(*rim[0:2 * Circle.bins].T)[::2] for rim in rims]
+    middles = [np.hypot(*rim[0 : 2 * Circle.bins].T)[::2] for rim in rims]
     counts = ((middles[-1] - 1.015) / Circle.tallest) ** 2 * len(x) / 10
     expected = np.histogram(np.arctan2(x[:, 1], x[:, 0]), Circle.bins, (-np.pi, np.pi))[0]
     np.testing.assert_allclose(counts, expected, atol=1e-9)
@@ -227,7 +315,9 @@ def test_train_and_test_share_one_scale(run):
     assert train.get_xlim() == test.get_xlim() and train.get_ylim() == test.get_ylim()
     for ax, split in ((train, "train"), (test, "test")):
         x = getattr(run.snapshots[1], split)
-        np.testing.assert_allclose(in_some_order(part(ax, "points").get_offsets()), in_some_order(x))
+        np.testing.assert_allclose(
+            in_some_order(part(ax, "points").get_offsets()), in_some_order(x)
+        )
 
 
 @pytest.mark.parametrize("epochs, expected", [(None, [1, 2, 3, 4]), ((4, 1), [4, 1])])
@@ -236,27 +326,36 @@ def test_filmstrip_shows_the_epochs_on_one_scale(run, epochs, expected):
     assert [ax.get_title(loc="left") for ax in panels] == [f"epoch {e}" for e in expected]
     for ax, epoch in zip(panels, expected):
         x = run.snapshots[epoch - 1].train
-        np.testing.assert_allclose(in_some_order(part(ax, "points").get_offsets()), in_some_order(x))
+        np.testing.assert_allclose(
+            in_some_order(part(ax, "points").get_offsets()), in_some_order(x)
+        )
     assert len({ax.get_xlim() for ax in panels}) == 1
 
 
 def test_filmstrip_of_a_long_run_looks_closer_at_the_start():
-    titles = [ax.get_title(loc="left") for ax in figures.filmstrip(make_run(epochs=15, n=20, m=20)).axes]
+    titles = [
+        ax.get_title(loc="left") for ax in figures.filmstrip(make_run(epochs=15, n=20, m=20)).axes
+    ]
     assert titles == [f"epoch {e}" for e in (1, 2, 3, 5, 9, 15)]
 
 
 def test_comparison_has_a_panel_for_each_run(run):
     other = make_run(seed=1)
-    panels = figures.comparison({"one": run, "two": other}, split="train", epoch=2, view="plane").axes
+    panels = figures.comparison(
+        {"one": run, "two": other}, split="train", epoch=2, view="plane"
+    ).axes
     assert [ax.get_title(loc="left") for ax in panels] == ["one", "two"]
     for ax, made in zip(panels, (run, other)):
-        np.testing.assert_allclose(in_some_order(part(ax, "points").get_offsets()),
-                                   in_some_order(made.snapshots[1].train))
+        np.testing.assert_allclose(
+            in_some_order(part(ax, "points").get_offsets()), in_some_order(made.snapshots[1].train)
+        )
 
 
 def test_long_class_names_become_numbers_with_a_key():
     figure = figures.circle(make_run(classes=FASHION))
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == [f"{j} {name}" for j, name in enumerate(FASHION)]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        f"{j} {name}" for j, name in enumerate(FASHION)
+    ]
     assert {str(j) for j in range(10)} <= {text.get_text() for text in figure.axes[0].texts}
 
 
@@ -282,6 +381,7 @@ def test_figures_leave_the_run_as_it_is():
 
 # Angles and training
 
+
 @pytest.mark.parametrize("dim", [2, 8])
 def test_angle_histograms_count_the_angles(dim):
     run = make_run(dim=dim)
@@ -293,10 +393,15 @@ def test_angle_histograms_count_the_angles(dim):
         np.testing.assert_array_equal(stairs.values, np.histogram(theta, stairs.edges)[0])
     assert second.values.sum() == len(other)
     np.testing.assert_array_equal(overlap.values, np.minimum(first.values, second.values))
-    assert [line.get_xdata()[0] for line in ax.lines] == pytest.approx([np.median(own), np.median(other)])
+    assert [line.get_xdata()[0] for line in ax.lines] == pytest.approx(
+        [np.median(own), np.median(other)]
+    )
     beyond = int((own > first.edges[-1]).sum())
-    assert ax.get_xlabel() == ("angle (degrees)" if beyond == 0 else
-                               f"angle (degrees; {beyond} samples lie beyond this axis, up to {own.max():.0f}°)")
+    assert ax.get_xlabel() == (
+        "angle (degrees)"
+        if beyond == 0
+        else f"angle (degrees; {beyond} samples lie beyond this axis, up to {own.max():.0f}°)"
+    )
     share = 100 * metrics.angular_accuracy(snapshot.test, snapshot.weight, run.test_labels)
     assert f"{share:.1f} % nearest to their own" in ax.get_title(loc="left")
 
@@ -305,7 +410,10 @@ def test_angle_histograms_say_what_lies_beyond_the_axis():
     run = make_run()
     last = run.snapshots[-1]
     last.test[0] = -last.weight[run.test_labels[0]]
-    assert "1 samples lie beyond this axis, up to 180°" in figures.angle_histograms(run).axes[0].get_xlabel()
+    assert (
+        "1 samples lie beyond this axis, up to 180°"
+        in figures.angle_histograms(run).axes[0].get_xlabel()
+    )
 
 
 def test_training_curves_plot_the_history(run):
@@ -323,7 +431,10 @@ def test_lines_carry_their_labels_without_touching(run):
     figure.draw_without_rendering()
     for ax, texts in zip(figure.axes, (set(names), {f"{name} 80.0 %" for name in names})):
         assert {text.get_text() for text in ax.texts} == texts
-        boxes = sorted(matplotlib.text.Text.get_window_extent(text).extents[[1, 3]].tolist() for text in ax.texts)
+        boxes = sorted(
+            matplotlib.text.Text.get_window_extent(text).extents[[1, 3]].tolist()
+            for text in ax.texts
+        )
         assert all(below[1] <= above[0] + 1 for below, above in zip(boxes, boxes[1:]))
     assert len({line.get_color() for line in figure.axes[0].lines}) == 10
 
@@ -332,10 +443,13 @@ def test_a_lead_from_a_line_that_ends_early_does_not_look_like_more_of_it():
     ax = figures.over_epochs({"all": [3, 2, 1], "two": [3, 3]}, "y").axes[0]
     drawn = {line.get_label(): line.get_color() for line in ax.get_lines()}
     leads = {text.get_text(): text.arrow_patch.get_edgecolor() for text in ax.texts}
-    assert leads["all"] == to_rgba(drawn["all"]) and leads["two"] not in {to_rgba(color) for color in drawn.values()}
+    assert leads["all"] == to_rgba(drawn["all"]) and leads["two"] not in {
+        to_rgba(color) for color in drawn.values()
+    }
 
 
 # Functions
+
 
 @pytest.mark.parametrize("label", [*FUNCTIONS, "raw cos 4θ"])
 def test_target_curves_and_their_slopes(label):
@@ -346,31 +460,44 @@ def test_target_curves_and_their_slopes(label):
 
     def at(angle):
         return function(torch.cos(torch.tensor(angle))).numpy()
+
     np.testing.assert_allclose(curve.get_ydata(), at(theta))
-    np.testing.assert_allclose(slope.get_ydata(), (at(theta + step) - at(theta - step)) / (2 * step), atol=1e-4)
+    np.testing.assert_allclose(
+        slope.get_ydata(), (at(theta + step) - at(theta - step)) / (2 * step), atol=1e-4
+    )
 
 
 def boundaries(figure):
     """For each panel: the drawn zero lines, as (θ₁, θ₂) points in degrees."""
-    return [[np.concatenate([path.vertices for path in shape.get_paths()])
-             for shape in ax.collections if isinstance(shape, QuadContourSet) and not shape.filled]
-            for ax in figure.axes]
+    return [
+        [
+            np.concatenate([path.vertices for path in shape.get_paths()])
+            for shape in ax.collections
+            if isinstance(shape, QuadContourSet) and not shape.filled
+        ]
+        for ax in figure.axes
+    ]
 
 
 def cos(degrees):
     return np.cos(np.radians(degrees))
 
 
-@pytest.mark.parametrize("label, line", [
-    ("norm-softmax", lambda own, other: own - other),
-    ("CosFace", lambda own, other: np.degrees(np.arccos(cos(own) - 0.35)) - other),
-    ("ArcFace", lambda own, other: own + np.degrees(0.5) - other),
-    ("SphereFace", lambda own, other: 3 * own - other),
-])
+@pytest.mark.parametrize(
+    "label, line",
+    [
+        ("norm-softmax", lambda own, other: own - other),
+        ("CosFace", lambda own, other: np.degrees(np.arccos(cos(own) - 0.35)) - other),
+        ("ArcFace", lambda own, other: own + np.degrees(0.5) - other),
+        ("SphereFace", lambda own, other: 3 * own - other),
+    ],
+)
 def test_decision_boundaries_are_the_papers_lines(label, line):
-    (first, second), = boundaries(figures.decision_boundaries({label: FUNCTIONS[label]}))
+    ((first, second),) = boundaries(figures.decision_boundaries({label: FUNCTIONS[label]}))
     for own, other in (first.T, second.T[::-1]):
-        inside = (own > 4) & (own < 176) & (other > 4) & (other < 176)     # cos is flat at the very ends
+        inside = (
+            (own > 4) & (own < 176) & (other > 4) & (other < 176)
+        )  # cos is flat at the very ends
         assert inside.sum() > 100
         np.testing.assert_allclose(line(own[inside], other[inside]), 0, atol=0.1)
 
@@ -399,11 +526,16 @@ def test_region_numbers_stand_in_their_region(label):
 
 # The animation
 
-@pytest.mark.parametrize("split, view, between", [("both", "plane", 2), ("test", "circle", 1), ("train", "plane", 0)])
+
+@pytest.mark.parametrize(
+    "split, view, between", [("both", "plane", 2), ("test", "circle", 1), ("train", "plane", 0)]
+)
 def test_animation_has_a_frame_for_each_moment(run, tmp_path, split, view, between):
     animation = figures.animate(run, split, view, between, seconds=0.4)
     animation.save(tmp_path / "moving.gif")
-    assert (tmp_path / "moving.gif").read_bytes() == animation.data and len(animation.data) < 300_000
+    assert (tmp_path / "moving.gif").read_bytes() == animation.data and len(
+        animation.data
+    ) < 300_000
     with Image.open(tmp_path / "moving.gif") as gif:
         assert gif.format == "GIF" and gif.n_frames == 4 + 3 * between and gif.info["loop"] == 0
         shown = []
@@ -422,18 +554,32 @@ def test_animation_moves_in_straight_lines_on_fixed_axes(run, monkeypatch):
 
     def look(self, snapshot, title=None):
         shown = plane_show(self, snapshot, title)
-        seen.append((title, part(self.ax, "points").get_offsets()[np.argsort(self.order)],
-                     len(part(self.ax, "mistakes").get_offsets()), self.ax.get_xlim(), self.ax.get_position().bounds))
+        seen.append(
+            (
+                title,
+                part(self.ax, "points").get_offsets()[np.argsort(self.order)],
+                len(part(self.ax, "mistakes").get_offsets()),
+                self.ax.get_xlim(),
+                self.ax.get_position().bounds,
+            )
+        )
         return shown
+
     from lossbook.figures.views import Plane
+
     plane_show = Plane.show
     monkeypatch.setattr(Plane, "show", look)
     figures.animate(run, "test", "plane", between=2)
     titles, places, crosses, limits, boxes = zip(*seen)
-    assert titles == tuple(f"test, epoch {e}" for e in (1, "1 → 2", "1 → 2", 2, "2 → 3", "2 → 3", 3, "3 → 4", "3 → 4", 4))
+    assert titles == tuple(
+        f"test, epoch {e}"
+        for e in (1, "1 → 2", "1 → 2", 2, "2 → 3", "2 → 3", 3, "3 → 4", "3 → 4", 4)
+    )
     for j in (0, 3, 6):
         for step in (1, 2):
-            np.testing.assert_allclose(places[j + step], ((3 - step) * places[j] + step * places[j + 3]) / 3, atol=1e-5)
+            np.testing.assert_allclose(
+                places[j + step], ((3 - step) * places[j] + step * places[j + 3]) / 3, atol=1e-5
+            )
             assert crosses[j + step] == crosses[j] == mistakes(run, "test", j // 3 + 1).sum()
     np.testing.assert_allclose(places[-1], run.snapshots[-1].test, atol=1e-6)
     assert len(set(limits)) == 1 and len(set(boxes[1:])) == 1
@@ -454,11 +600,19 @@ SETUP = inspect.getsource(make_run) + "run = make_run(epochs=2)"
 IMPORTS = "import numpy as np, pandas as pd\nfrom lossbook import figures\nfrom lossbook.training import Run, Snapshot\n"
 
 
-@pytest.fixture(scope="module", params=["%matplotlib inline\nimport matplotlib.pyplot as plt\n", ""],
-                ids=["inline backend", "no backend"])
+@pytest.fixture(
+    scope="module",
+    params=["%matplotlib inline\nimport matplotlib.pyplot as plt\n", ""],
+    ids=["inline backend", "no backend"],
+)
 def notebook(request):
-    cells = [request.param + IMPORTS + SETUP, "figures.embeddings(run)", "figures.animate(run, between=0)",
-             "figure = figures.circle(run)", "display(figures.training_curves(run))"]
+    cells = [
+        request.param + IMPORTS + SETUP,
+        "figures.embeddings(run)",
+        "figures.animate(run, between=0)",
+        "figure = figures.circle(run)",
+        "display(figures.training_curves(run))",
+    ]
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     NotebookClient(book, timeout=120, kernel_name="python3").execute()
     return [cell.outputs for cell in book.cells]
@@ -468,7 +622,9 @@ def notebook(request):
 def test_a_notebook_shows_a_figure_exactly_once(notebook, cell, mime):
     (output,) = notebook[cell]
     assert output.output_type in ("execute_result", "display_data")
-    assert [key for key in output.data if key.startswith("image/")] == [mime] and "text/html" not in output.data
+    assert [key for key in output.data if key.startswith("image/")] == [
+        mime
+    ] and "text/html" not in output.data
     image = Image.open(io.BytesIO(base64.b64decode(output.data[mime])))
     assert image.format == mime[6:].upper() and image.width >= output.metadata[mime]["width"] > 300
 
@@ -479,29 +635,61 @@ def test_a_notebook_does_not_show_a_figure_that_was_only_made(notebook):
 
 # Bad input
 
-@pytest.mark.parametrize("call, error, message", [
-    (lambda run: figures.embeddings(make_run(dim=3)), ValueError, "3-D embeddings.*needs 2-D.*embedding_dim=2"),
-    (lambda run: figures.circle(make_run(dim=64)), ValueError, "64-D embeddings"),
-    (lambda run: figures.animate(make_run(dim=3)), ValueError, "3-D embeddings"),
-    (lambda run: figures.embeddings(run, split="val"), ValueError, "'val'.*'train' or 'test'"),
-    (lambda run: figures.angle_histograms(run, split="val"), ValueError, "'val'"),
-    (lambda run: figures.animate(run, split="all"), ValueError, "'all'"),
-    (lambda run: figures.embeddings(run, epoch=0), ValueError, r"epoch = 0.*\[1, 2, 3, 4\]"),
-    (lambda run: figures.embeddings(run, epoch=5), ValueError, "epoch = 5"),
-    (lambda run: figures.embeddings(run, epoch=-5), ValueError, "epoch = -5"),
-    (lambda run: figures.animate(make_run(epochs=0)), ValueError, r"epochs \[\]"),
-    (lambda run: figures.animate(run, between=-1), ValueError, "between = -1"),
-    (lambda run: figures.animate(run, seconds=0), ValueError, "seconds = 0"),
-    (lambda run: figures.train_test(run, view="sphere"), ValueError, "'sphere'.*'plane' or 'circle'"),
-    (lambda run: figures.embeddings(make_run(classes=tuple("abcdefghijk"))), ValueError, "11 things.*at most 10"),
-    (lambda run: figures.comparison({}), ValueError, "0 runs"),
-    (lambda run: figures.comparison({"a": run, "b": make_run(classes=FASHION)}), ValueError, "same classes"),
-    (lambda run: figures.training_curves({}), ValueError, "runs is empty"),
-    (lambda run: figures.target_curves({}), ValueError, "functions is empty"),
-    (lambda run: figures.target_curves({"flat": lambda cos: torch.zeros_like(cos)}), TypeError, "'flat'.*gradient"),
-    (lambda run: figures.target_curves({"sum": lambda cos: cos.sum()}), TypeError, r"'sum'.*shape \(\)"),
-    (lambda run: figures.decision_boundaries({"numpy": lambda cos: cos.numpy()}), TypeError, "'numpy'.*ndarray"),
-])
+
+@pytest.mark.parametrize(
+    "call, error, message",
+    [
+        (
+            lambda run: figures.embeddings(make_run(dim=3)),
+            ValueError,
+            "3-D embeddings.*needs 2-D.*embedding_dim=2",
+        ),
+        (lambda run: figures.circle(make_run(dim=64)), ValueError, "64-D embeddings"),
+        (lambda run: figures.animate(make_run(dim=3)), ValueError, "3-D embeddings"),
+        (lambda run: figures.embeddings(run, split="val"), ValueError, "'val'.*'train' or 'test'"),
+        (lambda run: figures.angle_histograms(run, split="val"), ValueError, "'val'"),
+        (lambda run: figures.animate(run, split="all"), ValueError, "'all'"),
+        (lambda run: figures.embeddings(run, epoch=0), ValueError, r"epoch = 0.*\[1, 2, 3, 4\]"),
+        (lambda run: figures.embeddings(run, epoch=5), ValueError, "epoch = 5"),
+        (lambda run: figures.embeddings(run, epoch=-5), ValueError, "epoch = -5"),
+        (lambda run: figures.animate(make_run(epochs=0)), ValueError, r"epochs \[\]"),
+        (lambda run: figures.animate(run, between=-1), ValueError, "between = -1"),
+        (lambda run: figures.animate(run, seconds=0), ValueError, "seconds = 0"),
+        (
+            lambda run: figures.train_test(run, view="sphere"),
+            ValueError,
+            "'sphere'.*'plane' or 'circle'",
+        ),
+        (
+            lambda run: figures.embeddings(make_run(classes=tuple("abcdefghijk"))),
+            ValueError,
+            "11 things.*at most 10",
+        ),
+        (lambda run: figures.comparison({}), ValueError, "0 runs"),
+        (
+            lambda run: figures.comparison({"a": run, "b": make_run(classes=FASHION)}),
+            ValueError,
+            "same classes",
+        ),
+        (lambda run: figures.training_curves({}), ValueError, "runs is empty"),
+        (lambda run: figures.target_curves({}), ValueError, "functions is empty"),
+        (
+            lambda run: figures.target_curves({"flat": lambda cos: torch.zeros_like(cos)}),
+            TypeError,
+            "'flat'.*gradient",
+        ),
+        (
+            lambda run: figures.target_curves({"sum": lambda cos: cos.sum()}),
+            TypeError,
+            r"'sum'.*shape \(\)",
+        ),
+        (
+            lambda run: figures.decision_boundaries({"numpy": lambda cos: cos.numpy()}),
+            TypeError,
+            "'numpy'.*ndarray",
+        ),
+    ],
+)
 def test_bad_input_is_named(run, call, error, message):
     with pytest.raises(error, match=message):
         call(run)

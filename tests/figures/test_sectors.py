@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+
 from lossbook import figures, margins
 from lossbook.metrics.winning_regions import on_circle
 
@@ -23,12 +24,16 @@ def test_arcface_leaves_an_arc_of_m_between_neighbours(classes, m):
 def test_beyond_the_bound_nothing_is_won():
     _, winner = on_circle(lambda cos: margins.arcface(cos, 2 * math.pi / 10 + 0.01), 10)
     assert (winner == -1).all()
-    _, winner = on_circle(lambda cos: margins.cosface(cos, 1 - math.cos(2 * math.pi / 10) + 0.01), 10)
+    _, winner = on_circle(
+        lambda cos: margins.cosface(cos, 1 - math.cos(2 * math.pi / 10) + 0.01), 10
+    )
     assert (winner == -1).all()
 
 
 def test_no_margin_wins_everything_and_the_picture_says_so():
-    figure = figures.sectors({"none": lambda cos: cos, "ArcFace": lambda cos: margins.arcface(cos, 0.3)}, num_classes=10)
+    figure = figures.sectors(
+        {"none": lambda cos: cos, "ArcFace": lambda cos: margins.arcface(cos, 0.3)}, num_classes=10
+    )
     said = [text.get_text() for ax in figure.axes for text in ax.texts]
     assert "100% of the circle is won" in said
     assert f"{1 - 10 * 0.3 / (2 * math.pi):.0%} of the circle is won" in said

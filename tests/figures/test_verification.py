@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+
 from lossbook import figures
 from lossbook.data.pairs import make_pairs
 from lossbook.metrics import verification
@@ -18,8 +19,15 @@ def scene(seed=0):
 
 FAR = np.geomspace(1e-4, 1, 9)
 BINS = np.linspace(-1, 1, 21)
-RATIOS = pd.DataFrame({"setting": list("aabb"), "measure": ["m", "n"] * 2, "ratio": [0.8, 0.9, 1, 1.1],
-                       "low": [0.7, 0.8, 0.9, 1], "high": [0.9, 1, 1.1, 1.2]})
+RATIOS = pd.DataFrame(
+    {
+        "setting": list("aabb"),
+        "measure": ["m", "n"] * 2,
+        "ratio": [0.8, 0.9, 1, 1.1],
+        "low": [0.7, 0.8, 0.9, 1],
+        "high": [0.9, 1, 1.1, 1.2],
+    }
+)
 
 
 def counted(x, pairs):
@@ -35,8 +43,14 @@ def test_histograms_have_area_one_and_the_line_is_at_the_equal_error_rate():
     figure = figures.score_histograms({"one": (BINS, counts), "two": (BINS, counts)})
     for ax in figure.axes:
         threshold = ax.lines[0].get_xdata()[0]
-        far, frr = np.mean(scores[~pairs.same] >= threshold), np.mean(scores[pairs.same] < threshold)
-        others = [abs(np.mean(scores[~pairs.same] >= edge) - np.mean(scores[pairs.same] < edge)) for edge in BINS]
+        far, frr = (
+            np.mean(scores[~pairs.same] >= threshold),
+            np.mean(scores[pairs.same] < threshold),
+        )
+        others = [
+            abs(np.mean(scores[~pairs.same] >= edge) - np.mean(scores[pairs.same] < edge))
+            for edge in BINS
+        ]
         assert abs(far - frr) == pytest.approx(min(others)) and threshold in BINS
         for patch in ax.patches[1::2]:
             values, edges, _ = patch.get_data()
@@ -44,9 +58,11 @@ def test_histograms_have_area_one_and_the_line_is_at_the_equal_error_rate():
 
 
 def test_roc_curves_draw_what_they_are_given_and_at_most_four():
-    figure = figures.roc_curves({"a": (FAR, FAR ** 0.3), "b": (FAR, FAR ** 0.2, FAR ** 0.3, FAR ** 0.1)})
-    assert [line.get_label() for line in figure.axes[0].lines] == ["a", "b"] and len(figure.axes[0].collections) == 1
-    assert np.array_equal(figure.axes[0].lines[1].get_ydata(), FAR ** 0.2)
+    figure = figures.roc_curves({"a": (FAR, FAR**0.3), "b": (FAR, FAR**0.2, FAR**0.3, FAR**0.1)})
+    assert [line.get_label() for line in figure.axes[0].lines] == ["a", "b"] and len(
+        figure.axes[0].collections
+    ) == 1
+    assert np.array_equal(figure.axes[0].lines[1].get_ydata(), FAR**0.2)
     with pytest.raises(ValueError, match="5 curves"):
         figures.roc_curves({str(k): (FAR, FAR) for k in range(5)})
 
@@ -56,9 +72,11 @@ def test_neighbours_are_the_most_similar_others():
     figure = figures.neighbours(images, LABELS, x, [0, 5], count=3, names="abc")
     unit = x / np.linalg.norm(x, axis=1, keepdims=True)
     for start, query in ((0, 0), (4, 5)):
-        others = sorted((i for i in range(12) if i != query), key=lambda i: -unit[i] @ unit[query])[:3]
+        others = sorted((i for i in range(12) if i != query), key=lambda i: -unit[i] @ unit[query])[
+            :3
+        ]
         assert figure.axes[start].get_xlabel() == "abc"[LABELS[query]]
-        for ax, i in zip(figure.axes[start + 1:start + 4], others):
+        for ax, i in zip(figure.axes[start + 1 : start + 4], others):
             wrong = " ✖" if LABELS[i] != LABELS[query] else ""
             assert ax.get_xlabel() == f"{unit[i] @ unit[query]:.2f}{wrong}"
             assert np.array_equal(ax.images[0].get_array(), images[i, 0])
@@ -69,9 +87,15 @@ def test_worst_pairs_are_the_worst_and_no_image_comes_twice():
     scores = verification.similarity(x, pairs)
     figure = figures.worst_pairs(images, scores, pairs, count=4)
     shown = [float(ax.get_xlabel().replace("−", "-")) for ax in figure.axes]
-    assert shown[0] == round(scores[~pairs.same].max(), 2) and shown[4] == round(scores[pairs.same].min(), 2)
+    assert shown[0] == round(scores[~pairs.same].max(), 2) and shown[4] == round(
+        scores[pairs.same].min(), 2
+    )
     assert shown[:4] == sorted(shown[:4], reverse=True) and shown[4:] == sorted(shown[4:])
-    halves = [half.tobytes() for ax in figure.axes[:4] for half in np.split(np.asarray(ax.images[0].get_array()), 2, axis=1)]
+    halves = [
+        half.tobytes()
+        for ax in figure.axes[:4]
+        for half in np.split(np.asarray(ax.images[0].get_array()), 2, axis=1)
+    ]
     assert len(set(halves)) == len(halves)
 
 
@@ -79,5 +103,8 @@ def test_error_ratios_show_every_mark_with_its_interval():
     ax = figures.error_ratios(RATIOS).axes[0]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
     marks = [container for container in ax.containers]
-    assert marks[0][0].get_xdata().tolist() == [0.8, 1] and marks[1][0].get_xdata().tolist() == [0.9, 1.1]
+    assert marks[0][0].get_xdata().tolist() == [0.8, 1] and marks[1][0].get_xdata().tolist() == [
+        0.9,
+        1.1,
+    ]
     assert ax.get_xlabel() == "error rate with the margin / without it"

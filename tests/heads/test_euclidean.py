@@ -6,10 +6,11 @@ import math
 import numpy as np
 import pytest
 import torch
-from lossbook import data, euclidean_losses, heads, interactive, training
-from lossbook.heads import euclidean
 from torch import nn
 from torch.nn import functional as F
+
+from lossbook import data, euclidean_losses, heads, interactive, training
+from lossbook.heads import euclidean
 
 D, C, N = 3, 5, 24
 MEANS = {
@@ -30,7 +31,9 @@ MAKE = {**MEANS, **JOINT}
 
 def batch(seed=0, n=N, dtype=torch.float64):
     generator = torch.Generator().manual_seed(seed)
-    return torch.randn(n, D, generator=generator, dtype=dtype), torch.randint(0, C, (n,), generator=generator)
+    return torch.randn(n, D, generator=generator, dtype=dtype), torch.randint(
+        0, C, (n,), generator=generator
+    )
 
 
 def make(name, dtype=torch.float64):
@@ -40,6 +43,7 @@ def make(name, dtype=torch.float64):
 
 # --- what a loss is made of ----------------------------------------------------------------------
 
+
 def second(head, x, y):
     """The part that compares distances, from the functions that test_distances checks against loops."""
     draw = torch.Generator().manual_seed(int(head.draw)) if hasattr(head, "draw") else None
@@ -47,11 +51,13 @@ def second(head, x, y):
     if kind == "Range":
         intra, inter = euclidean_losses.range_loss(x, y, 9.0)
         return 0.3 * intra + 0.7 * inter
-    return {"Contrastive": lambda: euclidean_losses.contrastive(x, y, 1.3),
-            "Triplet": lambda: euclidean_losses.triplet(x, y, 1.3, head.mining, draw),
-            "CenterAlone": lambda: euclidean_losses.center(x, y, head.weight),
-            "Center": lambda: euclidean_losses.center(x, y, head.centers),
-            "Marginal": lambda: euclidean_losses.marginal(x, y)}[kind]()
+    return {
+        "Contrastive": lambda: euclidean_losses.contrastive(x, y, 1.3),
+        "Triplet": lambda: euclidean_losses.triplet(x, y, 1.3, head.mining, draw),
+        "CenterAlone": lambda: euclidean_losses.center(x, y, head.weight),
+        "Center": lambda: euclidean_losses.center(x, y, head.centers),
+        "Marginal": lambda: euclidean_losses.marginal(x, y),
+    }[kind]()
 
 
 @pytest.mark.parametrize("name", MAKE)
@@ -72,9 +78,13 @@ def test_gradcheck_of_embeddings_and_parameters(name):
     names, values = zip(("x", x), *head.named_parameters())
 
     def loss(*values):
-        return torch.func.functional_call(Loss(head), dict(zip((f"head.{key}" for key in names[1:]), values[1:])),
-                                          (values[0], y))
-    assert torch.autograd.gradcheck(loss, tuple(value.detach().clone().requires_grad_() for value in values))
+        return torch.func.functional_call(
+            Loss(head), dict(zip((f"head.{key}" for key in names[1:]), values[1:])), (values[0], y)
+        )
+
+    assert torch.autograd.gradcheck(
+        loss, tuple(value.detach().clone().requires_grad_() for value in values)
+    )
     assert {"Center gradient": "centers" in names}.get(name, "centers" not in names)
 
 
@@ -99,10 +109,14 @@ def test_without_the_second_loss_a_joint_head_is_softmax(name):
 
 # --- prediction ----------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("name", MEANS)
 def test_nearest_mean_heads_predict_the_nearest_mean(name):
     head, (x, y) = make(name), batch()
-    expected = [[-sum((p - q) ** 2 for p, q in zip(row, mean)) for mean in head.weight.tolist()] for row in x.tolist()]
+    expected = [
+        [-sum((p - q) ** 2 for p, q in zip(row, mean)) for mean in head.weight.tolist()]
+        for row in x.tolist()
+    ]
     torch.testing.assert_close(head(x), torch.tensor(expected, dtype=torch.float64))
     assert torch.equal(head(x, y), head(x)), "there is no margin in a prediction"
     assert list(head.parameters()) == []
@@ -123,7 +137,9 @@ def test_class_means_are_followed_in_training_and_left_alone_in_evaluation(name)
     head.eval().loss(x, y)
     assert torch.equal(head.weight, before)
     head.train().loss(x, y)
-    torch.testing.assert_close(head.weight, euclidean_losses.moved_centers(before, x, y, head.follow))
+    torch.testing.assert_close(
+        head.weight, euclidean_losses.moved_centers(before, x, y, head.follow)
+    )
     for _ in range(300):
         head.loss(x, y)
     means = torch.stack([x[y == j].mean(dim=0) for j in range(C)])
@@ -132,16 +148,22 @@ def test_class_means_are_followed_in_training_and_left_alone_in_evaluation(name)
 
 # --- centers -------------------------------------------------------------------------------------
 
+
 def test_the_papers_centers_move_after_the_loss_is_taken_and_take_no_gradient():
     head, (x, y) = make("Center"), batch()
     x.requires_grad_()
     loss = head.loss(x, y)
-    loss.backward()                                          # the centers have moved: the gradient is that of before
-    torch.testing.assert_close(head.centers, euclidean_losses.moved_centers(torch.zeros(C, D).double(), x, y, 0.5))
+    loss.backward()  # the centers have moved: the gradient is that of before
+    torch.testing.assert_close(
+        head.centers, euclidean_losses.moved_centers(torch.zeros(C, D).double(), x, y, 0.5)
+    )
     expected = copy.deepcopy(head)
     expected.centers.zero_()
     again = x.detach().clone().requires_grad_()
-    (heads.Softmax.loss(expected, again, y) + 0.2 * euclidean_losses.center(again, y, expected.centers)).backward()
+    (
+        heads.Softmax.loss(expected, again, y)
+        + 0.2 * euclidean_losses.center(again, y, expected.centers)
+    ).backward()
     torch.testing.assert_close(x.grad, again.grad)
     assert "centers" not in dict(head.named_parameters()) and "centers" in head.state_dict()
 
@@ -168,6 +190,7 @@ def test_with_rate_alpha_over_count_the_gradient_form_takes_the_papers_step():
 
 # --- random triplets repeat ----------------------------------------------------------------------
 
+
 def test_random_mining_draws_anew_each_batch_and_the_same_again_from_a_saved_state():
     head, (x, y) = make("Triplet random"), batch()
     state = copy.deepcopy(head.state_dict())
@@ -191,13 +214,22 @@ def test_the_seed_decides_the_draw():
 
 # --- edges ---------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("name", MAKE)
 def test_gradients_are_finite_at_the_edges(name, dtype):
     """On the class mean, on one spot, at zero, tiny and large."""
     head = make(name).to(dtype)
     tiny = torch.full((1, D), torch.finfo(dtype).tiny, dtype=dtype)
-    x = torch.cat([head.weight.detach(), torch.zeros(3, D, dtype=dtype), tiny, tiny * 100, torch.ones(2, D, dtype=dtype) * 99])
+    x = torch.cat(
+        [
+            head.weight.detach(),
+            torch.zeros(3, D, dtype=dtype),
+            tiny,
+            tiny * 100,
+            torch.ones(2, D, dtype=dtype) * 99,
+        ]
+    )
     x.requires_grad_()
     loss = head.loss(x, torch.arange(len(x)) % C)
     loss.backward()
@@ -219,42 +251,88 @@ def test_under_autocast_distances_stay_in_single_precision(name, dtype):
 
 
 @pytest.mark.parametrize("name", MAKE)
-@pytest.mark.parametrize("x, labels, error, says", [
-    (torch.zeros(4, D), torch.tensor([0, 1, 2, C]), ValueError, rf"label {C} is outside \[0, {C}\)"),
-    (torch.zeros(4, D), torch.zeros(4), TypeError, "int64 tensor, got torch.float32"),
-    (torch.zeros(4, D), torch.zeros(3, dtype=torch.int64), ValueError, r"shape \(3,\), expected \(4,\)"),
-    (torch.zeros(4, D + 1), torch.zeros(4, dtype=torch.int64), ValueError, rf"expected \(N, {D}\)"),
-    (torch.zeros(4, D, dtype=torch.int64), torch.zeros(4, dtype=torch.int64), TypeError, "floating-point"),
-    (torch.full((2, D), math.nan), torch.tensor([0, 1]), heads.NonFiniteEmbedding, "embedding 0 of 2 holds nan"),
-])
+@pytest.mark.parametrize(
+    "x, labels, error, says",
+    [
+        (
+            torch.zeros(4, D),
+            torch.tensor([0, 1, 2, C]),
+            ValueError,
+            rf"label {C} is outside \[0, {C}\)",
+        ),
+        (torch.zeros(4, D), torch.zeros(4), TypeError, "int64 tensor, got torch.float32"),
+        (
+            torch.zeros(4, D),
+            torch.zeros(3, dtype=torch.int64),
+            ValueError,
+            r"shape \(3,\), expected \(4,\)",
+        ),
+        (
+            torch.zeros(4, D + 1),
+            torch.zeros(4, dtype=torch.int64),
+            ValueError,
+            rf"expected \(N, {D}\)",
+        ),
+        (
+            torch.zeros(4, D, dtype=torch.int64),
+            torch.zeros(4, dtype=torch.int64),
+            TypeError,
+            "floating-point",
+        ),
+        (
+            torch.full((2, D), math.nan),
+            torch.tensor([0, 1]),
+            heads.NonFiniteEmbedding,
+            "embedding 0 of 2 holds nan",
+        ),
+    ],
+)
 def test_bad_input_is_named_and_moves_nothing(name, x, labels, error, says):
     head = make(name, torch.float32)
     before = copy.deepcopy(head.state_dict())
     with pytest.raises(error, match=says):
         head.loss(x, labels)
-    assert all(torch.equal(before[key], value) for key, value in head.state_dict().items() if key != "draw")
+    assert all(
+        torch.equal(before[key], value) for key, value in head.state_dict().items() if key != "draw"
+    )
 
 
-@pytest.mark.parametrize("build, says", [
-    (lambda: euclidean.Contrastive(D, C, margin=0), "margin = 0: expected a distance above 0"),
-    (lambda: euclidean.Triplet(D, C, margin=math.inf), "margin = inf"),
-    (lambda: euclidean.Triplet(D, C, mining="semihard"), "mining = 'semihard': expected one of 'random', 'semi-hard'"),
-    (lambda: euclidean.CenterAlone(D, C, alpha=0), r"alpha = 0: the rate of the centers must be in \(0, 1\]"),
-    (lambda: euclidean.Center(D, C, alpha=1.5), "alpha = 1.5"),
-    (lambda: euclidean.Center(D, C, balance=-1), "balance = -1: λ"),
-    (lambda: euclidean.Center(D, C, update="sgd"), "update = 'sgd': expected 'paper' or 'gradient'"),
-    (lambda: euclidean.Range(D, C, intra=-1), "intra = -1"),
-    (lambda: euclidean.Range(D, C, margin=-2), "margin = -2"),
-    (lambda: euclidean.Marginal(D, C, threshold=4), r"threshold = 4: squared distances on the unit sphere lie in \(0, 4\)"),
-    (lambda: euclidean.Marginal(D, C, error=-0.1), "error = -0.1"),
-    (lambda: euclidean.Center(D, 1), "num_classes"),
-])
+@pytest.mark.parametrize(
+    "build, says",
+    [
+        (lambda: euclidean.Contrastive(D, C, margin=0), "margin = 0: expected a distance above 0"),
+        (lambda: euclidean.Triplet(D, C, margin=math.inf), "margin = inf"),
+        (
+            lambda: euclidean.Triplet(D, C, mining="semihard"),
+            "mining = 'semihard': expected one of 'random', 'semi-hard'",
+        ),
+        (
+            lambda: euclidean.CenterAlone(D, C, alpha=0),
+            r"alpha = 0: the rate of the centers must be in \(0, 1\]",
+        ),
+        (lambda: euclidean.Center(D, C, alpha=1.5), "alpha = 1.5"),
+        (lambda: euclidean.Center(D, C, balance=-1), "balance = -1: λ"),
+        (
+            lambda: euclidean.Center(D, C, update="sgd"),
+            "update = 'sgd': expected 'paper' or 'gradient'",
+        ),
+        (lambda: euclidean.Range(D, C, intra=-1), "intra = -1"),
+        (lambda: euclidean.Range(D, C, margin=-2), "margin = -2"),
+        (
+            lambda: euclidean.Marginal(D, C, threshold=4),
+            r"threshold = 4: squared distances on the unit sphere lie in \(0, 4\)",
+        ),
+        (lambda: euclidean.Marginal(D, C, error=-0.1), "error = -0.1"),
+        (lambda: euclidean.Center(D, 1), "num_classes"),
+    ],
+)
 def test_settings_outside_their_domain(build, says):
     with pytest.raises(ValueError, match=says):
         build()
 
 
 # --- fit takes them as it takes any head ---------------------------------------------------------
+
 
 class Flat(nn.Sequential):
     def __init__(self):
@@ -284,13 +362,20 @@ def test_fit_records_a_run_that_can_be_scrubbed(name):
     if name in MEANS and name != "CenterAlone":
         means = np.stack([last.train[run.train_labels == j].mean(axis=0) for j in range(C)])
         nearest = ((last.test[:, None] - last.weight) ** 2).sum(axis=2).argmin(axis=1)
-        assert (nearest == last.test_pred).all() and np.abs(means - last.weight).max() < np.abs(means).max()
+        assert (nearest == last.test_pred).all() and np.abs(means - last.weight).max() < np.abs(
+            means
+        ).max()
     assert interactive.scrub(run, dataset)._repr_html_()
 
 
 def test_the_same_seed_gives_the_same_run_and_a_resumed_one_too(tmp_path):
     def history(**more):
-        return training.fit(Flat(), MAKE["Triplet random"](2), blobs(), **RECIPE, **more).history["train_loss"].tolist()
+        return (
+            training.fit(Flat(), MAKE["Triplet random"](2), blobs(), **RECIPE, **more)
+            .history["train_loss"]
+            .tolist()
+        )
+
     whole = history()
     assert history() == whole
     history(checkpoint=tmp_path / "c", on_epoch=lambda run: len(run.snapshots) == 1)

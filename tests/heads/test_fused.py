@@ -6,12 +6,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.func import functional_call, grad
+from torch.nn import functional as F
+
 from lossbook import heads
 from lossbook.benchmarks.timing import most_allocated
 from lossbook.heads.fused import one_pass
 from tests.heads.test_margin_heads import hard_embeddings
-from torch.func import functional_call, grad
-from torch.nn import functional as F
 
 D, C, N = 5, 23, 12
 MAKE = {
@@ -39,7 +40,9 @@ def every_size_is_fused_and_takes_many_panels(monkeypatch):
 def passes(monkeypatch):
     """How often the fused pass ran, and what it was asked for."""
     seen, one_pass = [], one_pass._one_pass
-    monkeypatch.setattr(one_pass, "_one_pass", lambda *given: seen.append(given[-1]) or one_pass(*given))
+    monkeypatch.setattr(
+        one_pass, "_one_pass", lambda *given: seen.append(given[-1]) or one_pass(*given)
+    )
     return seen
 
 
@@ -74,8 +77,15 @@ def test_value_and_gradients_equal_the_plain_way(name, dtype, chunk):
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.sampled_from(sorted(MAKE)), st.integers(0, 10**6), st.integers(1, 9), st.integers(2, 40), st.integers(2, 9),
-       st.one_of(st.none(), st.integers(1, 50)), st.integers(-3, 3))
+@given(
+    st.sampled_from(sorted(MAKE)),
+    st.integers(0, 10**6),
+    st.integers(1, 9),
+    st.integers(2, 40),
+    st.integers(2, 9),
+    st.one_of(st.none(), st.integers(1, 50)),
+    st.integers(-3, 3),
+)
 def test_any_shape_and_length_equals_the_plain_way(name, seed, n, c, d, chunk, power):
     head, x, labels = problem(name, seed=seed, d=d, c=c, n=n)
     with torch.no_grad():
@@ -86,7 +96,9 @@ def test_any_shape_and_length_equals_the_plain_way(name, seed, n, c, d, chunk, p
 @pytest.mark.parametrize("name", MAKE)
 def test_gradcheck_and_second_derivatives(name):
     head, x, labels = problem(name, n=4)
-    parameters = {key: one.detach().clone().requires_grad_() for key, one in head.named_parameters()}
+    parameters = {
+        key: one.detach().clone().requires_grad_() for key, one in head.named_parameters()
+    }
 
     def loss(x, *values):
         other = copy.copy(head)
@@ -101,8 +113,10 @@ def test_gradcheck_and_second_derivatives(name):
 def test_a_penalty_on_the_gradient_has_the_plain_way_s_gradient():
     head, x, labels = problem("ArcFace")
     x.requires_grad_()
-    found = [with_gradients(torch.autograd.grad(loss, x, create_graph=True)[0].square().sum(), head, x)
-             for loss in (head.loss(x, labels), F.cross_entropy(head(x, labels), labels))]
+    found = [
+        with_gradients(torch.autograd.grad(loss, x, create_graph=True)[0].square().sum(), head, x)
+        for loss in (head.loss(x, labels), F.cross_entropy(head(x, labels), labels))
+    ]
     torch.testing.assert_close(*found)
 
 
@@ -119,6 +133,7 @@ def test_a_retained_graph_goes_backward_twice_and_any_gradient_comes_in(chunk):
 
 # --- the edges ------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("name", MAKE)
 def test_parallel_opposite_zero_tiny_and_huge_embeddings(name, dtype):
@@ -130,10 +145,16 @@ def test_parallel_opposite_zero_tiny_and_huge_embeddings(name, dtype):
     plain, head.weight.grad = head.weight.grad, None
     loss = head.loss(found, labels)
     loss.backward()
-    assert torch.isfinite(loss) and torch.isfinite(found.grad).all() and torch.isfinite(head.weight.grad).all()
+    assert (
+        torch.isfinite(loss)
+        and torch.isfinite(found.grad).all()
+        and torch.isfinite(head.weight.grad).all()
+    )
     # On the class vector itself the slope of an angle is as large as 1/sqrt(eps), and times a rounding error.
     loose = torch.finfo(dtype).eps ** 0.5
-    torch.testing.assert_close(loss, F.cross_entropy(head(x, labels), labels), rtol=loose, atol=loose)
+    torch.testing.assert_close(
+        loss, F.cross_entropy(head(x, labels), labels), rtol=loose, atol=loose
+    )
     for one, other in [*zip(found.grad, expected.grad), *zip(head.weight.grad, plain)]:
         assert (one - other).abs().max() <= 30 * loose * max(other.abs().max(), head.scale / len(x))
 
@@ -174,6 +195,7 @@ def test_logits_that_overflow_a_sum_written_by_hand(name):
 
 # --- what is computed, and what is not ---------------------------------------------------------------
 
+
 def test_only_the_gradients_that_are_asked_for(passes):
     head, x, labels = problem("ArcFace")
     with torch.no_grad():
@@ -189,17 +211,25 @@ def test_only_the_gradients_that_are_asked_for(passes):
     expected = torch.autograd.grad(F.cross_entropy(head(x, labels), labels), x)[0]
     torch.testing.assert_close(x.grad, expected)
     head.weight.requires_grad_()
-    torch.testing.assert_close(weight_gradient, torch.autograd.grad(F.cross_entropy(head(x, labels), labels), head.weight)[0])
+    torch.testing.assert_close(
+        weight_gradient,
+        torch.autograd.grad(F.cross_entropy(head(x, labels), labels), head.weight)[0],
+    )
 
 
 def test_the_parameters_of_the_inputs_are_left_alone():
     head, x, labels = problem("ArcFace")
     before = x.clone(), head.weight.detach().clone(), labels.clone()
     head.loss(x, labels).backward()
-    assert torch.equal(x, before[0]) and torch.equal(head.weight, before[1]) and torch.equal(labels, before[2])
+    assert (
+        torch.equal(x, before[0])
+        and torch.equal(head.weight, before[1])
+        and torch.equal(labels, before[2])
+    )
 
 
 # --- heads of a reader's own ---------------------------------------------------------------------------
+
 
 class OwnForward(heads.ArcFace):
     def forward(self, x, labels=None):
@@ -232,7 +262,9 @@ def test_a_head_that_defines_its_logits_is_followed(kind, passes):
     _, x, labels = problem("ArcFace")
     torch.testing.assert_close(head.loss(x, labels), F.cross_entropy(head(x, labels), labels))
     head.loss(x, labels).backward()
-    assert all(one.grad is not None and one.grad.any() for one in head.parameters()) and passes == []
+    assert (
+        all(one.grad is not None and one.grad.any() for one in head.parameters()) and passes == []
+    )
     with pytest.raises(ValueError, match=f"{kind.__name__} defines logits of its own"):
         head.loss(x, labels, chunk=4)
     with pytest.raises(ValueError, match="margin_of alone"):
@@ -242,7 +274,7 @@ def test_a_head_that_defines_its_logits_is_followed(kind, passes):
 def test_a_margin_of_a_reader_s_own_is_fused(passes):
     class Bent(heads.ArcFace):
         def margin_of(self, cos):
-            return cos**3 - 0.1 * cos.mean()          # even one that looks at its neighbours
+            return cos**3 - 0.1 * cos.mean()  # even one that looks at its neighbours
 
     head, (_, x, labels) = Bent(D, C).double(), problem("ArcFace")
     assert_equals_the_plain_way(head, x, labels)
@@ -271,19 +303,26 @@ def test_hooks_and_a_forward_put_on_one_head_are_followed(passes):
     head.loss(x, labels)
     assert len(passes) == 1
     head.forward = lambda x, labels=None: F.linear(x, head.weight)
-    torch.testing.assert_close(head.loss(x, labels), F.cross_entropy(F.linear(x, head.weight), labels))
+    torch.testing.assert_close(
+        head.loss(x, labels), F.cross_entropy(F.linear(x, head.weight), labels)
+    )
     assert len(passes) == 1
 
 
 # --- around it -----------------------------------------------------------------------------------------
 
+
 def test_function_transforms_and_compilation_take_the_plain_way(passes):
     head, x, labels = problem("CosFace")
-    found = grad(lambda weight: functional_call(head, {"weight": weight}, (x, labels)).logsumexp(1).mean())(head.weight)
+    found = grad(
+        lambda weight: functional_call(head, {"weight": weight}, (x, labels)).logsumexp(1).mean()
+    )(head.weight)
     assert found.shape == head.weight.shape
     by_transform = grad(lambda one: head.loss(one, labels))(x)
     assert passes == []
-    torch.testing.assert_close(by_transform, torch.autograd.grad(head.loss(x.requires_grad_(), labels), x)[0])
+    torch.testing.assert_close(
+        by_transform, torch.autograd.grad(head.loss(x.requires_grad_(), labels), x)[0]
+    )
     compiled = torch.compile(head.loss, backend="eager")
     torch.testing.assert_close(compiled(x, labels), F.cross_entropy(head(x, labels), labels))
 
@@ -319,12 +358,14 @@ def test_a_chunk_outside_its_domain(chunk):
 
 def test_chunks_never_hold_the_logits(monkeypatch):
     """Peak memory in units of the (N, C) matrix: the gradient of the class vectors is an eighth of it here."""
-    monkeypatch.undo()                                # panels of their true size
+    monkeypatch.undo()  # panels of their true size
     n, d, classes = 64, 8, 200_000
     head, x, labels = heads.ArcFace(d, classes), torch.randn(n, d), torch.randint(0, classes, (n,))
 
     def peak(chunk):
         head.weight.grad = None
-        return most_allocated(lambda: head.loss(x, labels, chunk=chunk).backward()) / (4 * n * classes)
+        return most_allocated(lambda: head.loss(x, labels, chunk=chunk).backward()) / (
+            4 * n * classes
+        )
 
     assert peak(4096) - 1 / 8 < 0.25 < 0.9 < peak(None)

@@ -4,14 +4,15 @@ import copy
 import math
 
 import numpy as np
-from tests.helpers import oracle
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lossbook import heads
 from pytorch_metric_learning import losses as pml
 from torch.nn import functional as F
+
+from lossbook import heads
+from tests.helpers import oracle
 
 D, C, N = 5, 7, 24
 MAKE = {
@@ -42,10 +43,20 @@ def make(name, seed=0, dtype=torch.float64):
 
 def by_loops(head, x, labels, lam=0.0):
     name, p = type(head).__name__, head.hyperparameters
-    target = oracle.target_functions(p.get("margin"), p.get("m1", 1), p.get("m2", 0), p.get("m3", 0), lam)[name]
+    target = oracle.target_functions(
+        p.get("margin"), p.get("m1", 1), p.get("m2", 0), p.get("m3", 0), lam
+    )[name]
     bias = head.bias.tolist() if getattr(head, "bias", None) is not None else None
-    return oracle.loss(x.tolist(), labels.tolist(), head.weight.tolist(), target, p.get("scale", 1),
-                       head.unit_weight, head.unit_embedding, bias)
+    return oracle.loss(
+        x.tolist(),
+        labels.tolist(),
+        head.weight.tolist(),
+        target,
+        p.get("scale", 1),
+        head.unit_weight,
+        head.unit_embedding,
+        bias,
+    )
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -60,7 +71,9 @@ def test_annealed_loss_equals_the_loops(name):
     head, (x, labels) = make(name), batch()
     head.set_progress(head.anneal_until / 2)
     assert head.lam == pytest.approx(head.lambda_start / 2)
-    assert head.loss(x, labels).item() == pytest.approx(by_loops(head, x, labels, lam=head.lambda_start / 2), rel=1e-9)
+    assert head.loss(x, labels).item() == pytest.approx(
+        by_loops(head, x, labels, lam=head.lambda_start / 2), rel=1e-9
+    )
 
 
 @pytest.mark.parametrize("name", MAKE)
@@ -72,7 +85,9 @@ def test_gradcheck_of_embeddings_and_weights(name):
         other._parameters = {**head._parameters, "weight": weight}
         return other.loss(x, labels)
 
-    assert torch.autograd.gradcheck(loss, (x.requires_grad_(), head.weight.detach().clone().requires_grad_()))
+    assert torch.autograd.gradcheck(
+        loss, (x.requires_grad_(), head.weight.detach().clone().requires_grad_())
+    )
 
 
 @pytest.mark.parametrize("name", MAKE)
@@ -97,7 +112,9 @@ def test_prediction_has_no_margin_and_training_only_moves_the_target(name):
 @given(st.integers(0, 10_000), st.sampled_from(sorted(MAKE)))
 def test_rotating_embeddings_and_class_vectors_together_changes_nothing(seed, name):
     head, (x, labels) = make(name, seed), batch(seed)
-    turn, _ = torch.linalg.qr(torch.randn(D, D, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)))
+    turn, _ = torch.linalg.qr(
+        torch.randn(D, D, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    )
     before = head.loss(x, labels)
     with torch.no_grad():
         head.weight.copy_(head.weight @ turn)
@@ -115,14 +132,18 @@ def test_lengths_do_not_matter_where_they_are_normalised(name):
 
 # --- no margin reduces to norm-softmax, softmax ------------------------------------------------
 
-@pytest.mark.parametrize("margined, plain", [
-    (lambda: heads.CosFace(D, C, 16, 0.0), lambda: heads.NormSoftmax(D, C, 16)),
-    (lambda: heads.ArcFace(D, C, 16, 0.0), lambda: heads.NormSoftmax(D, C, 16)),
-    (lambda: heads.CombinedMargin(D, C, 16), lambda: heads.NormSoftmax(D, C, 16)),
-    (lambda: heads.LSoftmax(D, C, margin=1), lambda: heads.Softmax(D, C, bias=False)),
-    (lambda: heads.CombinedMargin(D, C, 16, m2=0.4), lambda: heads.ArcFace(D, C, 16, 0.4)),
-    (lambda: heads.CombinedMargin(D, C, 16, m3=0.4), lambda: heads.CosFace(D, C, 16, 0.4)),
-])
+
+@pytest.mark.parametrize(
+    "margined, plain",
+    [
+        (lambda: heads.CosFace(D, C, 16, 0.0), lambda: heads.NormSoftmax(D, C, 16)),
+        (lambda: heads.ArcFace(D, C, 16, 0.0), lambda: heads.NormSoftmax(D, C, 16)),
+        (lambda: heads.CombinedMargin(D, C, 16), lambda: heads.NormSoftmax(D, C, 16)),
+        (lambda: heads.LSoftmax(D, C, margin=1), lambda: heads.Softmax(D, C, bias=False)),
+        (lambda: heads.CombinedMargin(D, C, 16, m2=0.4), lambda: heads.ArcFace(D, C, 16, 0.4)),
+        (lambda: heads.CombinedMargin(D, C, 16, m3=0.4), lambda: heads.CosFace(D, C, 16, 0.4)),
+    ],
+)
 def test_special_cases_agree(margined, plain):
     one, two, (x, labels) = margined().double(), plain().double(), batch()
     two.load_state_dict(one.state_dict())
@@ -134,6 +155,7 @@ def test_special_cases_agree(margined, plain):
 # its ArcFace takes degrees and continues past π with cos θ − m·sin m, so targets are kept below π − m;
 # its LargeMarginSoftmax and SphereFace multiply by a scale s (set to 1) and have no λ;
 # its SphereFace normalises W as we do. All of them clamp the cosine at 1 − 1e-7 for the angle.
+
 
 @pytest.mark.parametrize("name", ["CosFace", "ArcFace", "LSoftmax", "SphereFace"])
 def test_agrees_with_pytorch_metric_learning(name):
@@ -170,11 +192,14 @@ def test_past_pi_pytorch_metric_learning_takes_another_branch():
     target = head(x, torch.tensor([0]))[0, 0].item()
     assert target == pytest.approx(-2 - math.cos(math.pi - 0.3 + 0.5))
     theirs = math.cos(math.pi - 0.3) - 0.5 * math.sin(0.5)
-    assert peer(x, torch.tensor([0])).item() == pytest.approx(math.log1p(math.exp(math.sin(theta) - theirs)), rel=1e-6)
+    assert peer(x, torch.tensor([0])).item() == pytest.approx(
+        math.log1p(math.exp(math.sin(theta) - theirs)), rel=1e-6
+    )
     assert target != pytest.approx(theirs, abs=0.05)
 
 
 # --- finite for every finite input ---------------------------------------------------------------
+
 
 def hard_embeddings(weight):
     """Parallel, opposite, orthogonal, zero, tiny, huge, denormal."""
@@ -197,14 +222,26 @@ def test_gradients_are_finite_at_the_edges(name, dtype):
 
 
 @settings(max_examples=60)
-@given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False, min_value=-2.0**60, max_value=2.0**60),
-                min_size=D, max_size=D), st.sampled_from(sorted(MAKE)))
+@given(
+    st.lists(
+        st.floats(
+            width=32, allow_nan=False, allow_infinity=False, min_value=-(2.0**60), max_value=2.0**60
+        ),
+        min_size=D,
+        max_size=D,
+    ),
+    st.sampled_from(sorted(MAKE)),
+)
 def test_gradients_are_finite_for_any_float32(entries, name):
     head = make(name, dtype=torch.float32)
     x = torch.tensor([entries], requires_grad=True)
     loss = head.loss(x, torch.tensor([2]))
     loss.backward()
-    assert torch.isfinite(loss) and torch.isfinite(x.grad).all() and torch.isfinite(head.weight.grad).all()
+    assert (
+        torch.isfinite(loss)
+        and torch.isfinite(x.grad).all()
+        and torch.isfinite(head.weight.grad).all()
+    )
 
 
 @pytest.mark.parametrize("name", ["NormSoftmax", "CosFace", "ArcFace", "CombinedMargin"])
@@ -268,21 +305,26 @@ def test_the_angle_of_half_precision_embeddings_is_not_a_half_precision_angle(dt
     labels = torch.arange(8)
     x = (head.weight + 0.01 * torch.randn(8, 64)).detach().to(dtype)
     exact = copy.deepcopy(head).double()
-    torch.testing.assert_close(head(x, labels).double(), exact(x.double(), labels), rtol=1e-3, atol=1e-2)
+    torch.testing.assert_close(
+        head(x, labels).double(), exact(x.double(), labels), rtol=1e-3, atol=1e-2
+    )
 
 
 # --- annealing, names, presets -------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("name", ["LSoftmax", "SphereFace"])
 def test_annealing_ends_at_the_pure_loss_or_at_the_floor(name):
     make_head = getattr(heads, name)
     head = make_head(D, C, margin=4)
-    assert head.lam == 0                                     # before training: the loss itself
+    assert head.lam == 0  # before training: the loss itself
     lams = []
     for t in (0, 0.1, 0.3, head.anneal_until, 1):
         head.set_progress(t)
         lams.append(head.lam)
-    assert lams == sorted(lams, reverse=True) and lams[0] == head.lambda_start and lams[-2:] == [0, 0]
+    assert (
+        lams == sorted(lams, reverse=True) and lams[0] == head.lambda_start and lams[-2:] == [0, 0]
+    )
     floored = make_head(D, C, margin=4, lambda_floor=1.5)
     floored.set_progress(1)
     assert floored.lam == 1.5
@@ -320,9 +362,15 @@ def test_presets_are_the_source_table(row):
     assert type(head).__name__ == kind
     assert (head.unit_weight, head.unit_embedding) == (w_norm == "yes", x_norm == "yes")
     x, labels = batch(d=2, c=10)
-    expected = oracle.loss(x.tolist(), labels.tolist(), head.weight.tolist(),
-                           lambda t: oracle.turned(t, float(m1), float(m2)) - float(m3),
-                           float(s), head.unit_weight, head.unit_embedding)
+    expected = oracle.loss(
+        x.tolist(),
+        labels.tolist(),
+        head.weight.tolist(),
+        lambda t: oracle.turned(t, float(m1), float(m2)) - float(m3),
+        float(s),
+        head.unit_weight,
+        head.unit_embedding,
+    )
     assert head.loss(x, labels).item() == pytest.approx(expected, rel=1e-9)
 
 
@@ -336,7 +384,9 @@ def test_a_combined_preset_builds(monkeypatch):
     assert head.name == "CombinedMargin(scale=16, m1=0.9, m2=0.4, m3=0.15)"
 
 
-@pytest.mark.parametrize("wrong, near", [("arcface_v1", "ArcFace_v1"), ("Arcface", "ArcFace_v"), ("sofmax", "softmax")])
+@pytest.mark.parametrize(
+    "wrong, near", [("arcface_v1", "ArcFace_v1"), ("Arcface", "ArcFace_v"), ("sofmax", "softmax")]
+)
 def test_unknown_preset_names_the_nearest(wrong, near):
     with pytest.raises(KeyError, match=f"did you mean .*{near}"):
         heads.from_preset(wrong, 2, 10)
@@ -345,42 +395,81 @@ def test_unknown_preset_names_the_nearest(wrong, near):
 def test_names_say_the_settings():
     assert heads.ArcFace(2, 10, scale=16, margin=0.3).name == "ArcFace(scale=16, margin=0.3)"
     assert heads.Softmax(2, 10).name == "Softmax"
-    assert "embedding_dim=2, num_classes=10, scale=16, margin=0.3" in repr(heads.ArcFace(2, 10, 16, 0.3))
+    assert "embedding_dim=2, num_classes=10, scale=16, margin=0.3" in repr(
+        heads.ArcFace(2, 10, 16, 0.3)
+    )
 
 
 # --- bad input -------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("x, labels, error, says", [
-    (torch.zeros(4, D), torch.tensor([0, 1, 2, C]), ValueError, rf"label {C} is outside \[0, {C}\)"),
-    (torch.zeros(4, D), torch.tensor([0, 1, 2, -1]), ValueError, "label -1 is outside"),
-    (torch.zeros(4, D), torch.zeros(4), TypeError, r"int64 tensor, got torch.float32: use labels.long\(\)"),
-    (torch.zeros(4, D), [0, 1, 2, 3], TypeError, "got list"),
-    (torch.zeros(4, D), torch.zeros(3, dtype=torch.int64), ValueError, r"shape \(3,\), expected \(4,\)"),
-    (torch.zeros(4, D + 1), torch.zeros(4, dtype=torch.int64), ValueError, rf"expected \(N, {D}\)"),
-    (torch.zeros(D), torch.zeros(1, dtype=torch.int64), ValueError, rf"expected \(N, {D}\)"),
-    (torch.zeros(0, D), torch.zeros(0, dtype=torch.int64), ValueError, "N at least 1"),
-    (torch.zeros(4, D, dtype=torch.int64), torch.zeros(4, dtype=torch.int64), TypeError, "floating-point"),
-    (torch.tensor([[0.0] * D, [math.nan] * D]), torch.tensor([0, 1]), heads.NonFiniteEmbedding, "embedding 1 of 2 holds nan"),
-    (torch.full((2, D), math.inf), torch.tensor([0, 1]), ValueError, "holds inf"),
-])
+
+@pytest.mark.parametrize(
+    "x, labels, error, says",
+    [
+        (
+            torch.zeros(4, D),
+            torch.tensor([0, 1, 2, C]),
+            ValueError,
+            rf"label {C} is outside \[0, {C}\)",
+        ),
+        (torch.zeros(4, D), torch.tensor([0, 1, 2, -1]), ValueError, "label -1 is outside"),
+        (
+            torch.zeros(4, D),
+            torch.zeros(4),
+            TypeError,
+            r"int64 tensor, got torch.float32: use labels.long\(\)",
+        ),
+        (torch.zeros(4, D), [0, 1, 2, 3], TypeError, "got list"),
+        (
+            torch.zeros(4, D),
+            torch.zeros(3, dtype=torch.int64),
+            ValueError,
+            r"shape \(3,\), expected \(4,\)",
+        ),
+        (
+            torch.zeros(4, D + 1),
+            torch.zeros(4, dtype=torch.int64),
+            ValueError,
+            rf"expected \(N, {D}\)",
+        ),
+        (torch.zeros(D), torch.zeros(1, dtype=torch.int64), ValueError, rf"expected \(N, {D}\)"),
+        (torch.zeros(0, D), torch.zeros(0, dtype=torch.int64), ValueError, "N at least 1"),
+        (
+            torch.zeros(4, D, dtype=torch.int64),
+            torch.zeros(4, dtype=torch.int64),
+            TypeError,
+            "floating-point",
+        ),
+        (
+            torch.tensor([[0.0] * D, [math.nan] * D]),
+            torch.tensor([0, 1]),
+            heads.NonFiniteEmbedding,
+            "embedding 1 of 2 holds nan",
+        ),
+        (torch.full((2, D), math.inf), torch.tensor([0, 1]), ValueError, "holds inf"),
+    ],
+)
 @pytest.mark.parametrize("name", ["Softmax", "ArcFace"])
 def test_bad_input_is_named(name, x, labels, error, says):
     with pytest.raises(error, match=says):
         make(name, dtype=torch.float32).loss(x, labels)
 
 
-@pytest.mark.parametrize("build, says", [
-    (lambda: heads.ArcFace(D, C, margin=28.6), "math.radians"),
-    (lambda: heads.ArcFace(D, C, scale=0), "scale = 0"),
-    (lambda: heads.ArcFace(D, C, scale=math.inf), "scale = inf"),
-    (lambda: heads.CosFace(D, C, margin=-0.35), "-0.35"),
-    (lambda: heads.SphereFace(D, C, margin=0.5), "at least 1"),
-    (lambda: heads.LSoftmax(D, C, lambda_floor=99), "lambda_floor"),
-    (lambda: heads.LSoftmax(D, C, anneal_until=0), "anneal_until"),
-    (lambda: heads.CombinedMargin(D, C, m1=-1), "m1 = -1"),
-    (lambda: heads.Softmax(0, C), "embedding_dim"),
-    (lambda: heads.Softmax(D, 1), "num_classes"),
-])
+@pytest.mark.parametrize(
+    "build, says",
+    [
+        (lambda: heads.ArcFace(D, C, margin=28.6), "math.radians"),
+        (lambda: heads.ArcFace(D, C, scale=0), "scale = 0"),
+        (lambda: heads.ArcFace(D, C, scale=math.inf), "scale = inf"),
+        (lambda: heads.CosFace(D, C, margin=-0.35), "-0.35"),
+        (lambda: heads.SphereFace(D, C, margin=0.5), "at least 1"),
+        (lambda: heads.LSoftmax(D, C, lambda_floor=99), "lambda_floor"),
+        (lambda: heads.LSoftmax(D, C, anneal_until=0), "anneal_until"),
+        (lambda: heads.CombinedMargin(D, C, m1=-1), "m1 = -1"),
+        (lambda: heads.Softmax(0, C), "embedding_dim"),
+        (lambda: heads.Softmax(D, 1), "num_classes"),
+    ],
+)
 def test_settings_outside_their_domain(build, says):
     with pytest.raises(ValueError, match=says):
         build()
@@ -399,7 +488,10 @@ def test_a_new_loss_is_one_margin_method():
     torch.testing.assert_close(head.loss(x, labels), same.loss(x, labels))
 
 
-@pytest.mark.parametrize("kind", [heads.NormSoftmax, heads.SphereFace, heads.CosFace, heads.ArcFace, heads.CombinedMargin])
+@pytest.mark.parametrize(
+    "kind",
+    [heads.NormSoftmax, heads.SphereFace, heads.CosFace, heads.ArcFace, heads.CombinedMargin],
+)
 def test_unit_class_vectors_start_evenly_spaced_in_the_plane(kind):
     """In the order of their classes, turned by an angle of the seed's."""
     turns = set()
@@ -408,8 +500,12 @@ def test_unit_class_vectors_start_evenly_spaced_in_the_plane(kind):
         weight = kind(2, 7).weight.detach().double()
         angle = torch.atan2(weight[:, 1], weight[:, 0])
         steps = torch.remainder(angle.roll(-1) - angle, 2 * math.pi)
-        torch.testing.assert_close(steps, torch.full((7,), 2 * math.pi / 7, dtype=torch.float64), rtol=0, atol=1e-5)
-        torch.testing.assert_close(weight.norm(dim=1), torch.ones(7, dtype=torch.float64), rtol=0, atol=1e-5)
+        torch.testing.assert_close(
+            steps, torch.full((7,), 2 * math.pi / 7, dtype=torch.float64), rtol=0, atol=1e-5
+        )
+        torch.testing.assert_close(
+            weight.norm(dim=1), torch.ones(7, dtype=torch.float64), rtol=0, atol=1e-5
+        )
         turns.add(angle[0].item())
     assert len(turns) == 3
 
@@ -419,17 +515,25 @@ def test_other_class_vectors_start_at_random(head):
     assert head.weight.norm(dim=1).std() > 0.01
 
 
-@pytest.mark.parametrize("row, says", [
-    ((False, False, 1, 1, 0.3, 0), "the margin m1 alone"), ((True, False, 1, 2, 0, 0.1), "the margin m1 alone"),
-    ((False, False, 16, 1, 0, 0), "takes them for its scale"), ((False, True, 16, 1, 0, 0), "leaves the class vectors their lengths"),
-])
+@pytest.mark.parametrize(
+    "row, says",
+    [
+        ((False, False, 1, 1, 0.3, 0), "the margin m1 alone"),
+        ((True, False, 1, 2, 0, 0.1), "the margin m1 alone"),
+        ((False, False, 16, 1, 0, 0), "takes them for its scale"),
+        ((False, True, 16, 1, 0, 0), "leaves the class vectors their lengths"),
+    ],
+)
 def test_a_row_that_no_head_can_follow_is_refused(row, says):
     with pytest.raises(ValueError, match=says):
         heads.head_from_preset(heads.Preset(*row), 2, 10)
 
 
 def test_unit_class_vectors_without_a_margin_are_spherefaces():
-    assert type(heads.head_from_preset(heads.Preset(True, False, 1, 1, 0, 0), 2, 10)) is heads.SphereFace
+    assert (
+        type(heads.head_from_preset(heads.Preset(True, False, 1, 1, 0, 0), 2, 10))
+        is heads.SphereFace
+    )
 
 
 def test_whole_numbers_are_whole():
@@ -439,5 +543,8 @@ def test_whole_numbers_are_whole():
 
 
 def test_the_easy_margin_is_in_the_name():
-    assert heads.ArcFace(2, 10, easy_margin=True).name == "ArcFace(scale=64, margin=0.5, easy_margin=True)"
+    assert (
+        heads.ArcFace(2, 10, easy_margin=True).name
+        == "ArcFace(scale=64, margin=0.5, easy_margin=True)"
+    )
     assert heads.ArcFace(2, 10).name == "ArcFace(scale=64, margin=0.5)"

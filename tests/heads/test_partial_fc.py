@@ -4,9 +4,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.nn import functional as F
+
 from lossbook import heads
 from lossbook.heads import partial_fc
-from torch.nn import functional as F
 
 
 def draw(seed=0):
@@ -44,7 +45,11 @@ def test_a_share_outside_its_domain(share):
 @pytest.mark.parametrize("make", [heads.Softmax, heads.ArcFace, heads.SphereFace])
 def test_the_sampled_loss_is_the_loss_over_the_kept_classes(make, chunk):
     torch.manual_seed(0)
-    head, x, labels = make(5, 20).double(), torch.randn(6, 5).double().requires_grad_(), torch.randint(0, 20, (6,))
+    head, x, labels = (
+        make(5, 20).double(),
+        torch.randn(6, 5).double().requires_grad_(),
+        torch.randint(0, 20, (6,)),
+    )
     if head.bias is not None:
         torch.nn.init.normal_(head.bias)
     kept, among = partial_fc.sample_classes(labels, 20, 0.5, draw(4))
@@ -52,15 +57,23 @@ def test_the_sampled_loss_is_the_loss_over_the_kept_classes(make, chunk):
     found = head.loss(x, labels, sample=0.5, chunk=chunk, generator=draw(4))
     torch.testing.assert_close(found, expected)
     inputs = [x, *head.parameters()]
-    torch.testing.assert_close(torch.autograd.grad(found, inputs), torch.autograd.grad(expected, inputs))
+    torch.testing.assert_close(
+        torch.autograd.grad(found, inputs), torch.autograd.grad(expected, inputs)
+    )
     rest = torch.ones(20, dtype=torch.bool)
     rest[kept] = False
-    assert not torch.autograd.grad(head.loss(x, labels, sample=0.5, generator=draw(4)), head.weight)[0][rest].any()
+    assert not torch.autograd.grad(
+        head.loss(x, labels, sample=0.5, generator=draw(4)), head.weight
+    )[0][rest].any()
 
 
 def test_all_classes_are_the_full_loss_and_fewer_never_cost_more():
     torch.manual_seed(0)
-    head, x, labels = heads.ArcFace(5, 50).double(), torch.randn(6, 5).double(), torch.randint(0, 50, (6,))
+    head, x, labels = (
+        heads.ArcFace(5, 50).double(),
+        torch.randn(6, 5).double(),
+        torch.randint(0, 50, (6,)),
+    )
     full = head.loss(x, labels)
     torch.testing.assert_close(head.loss(x, labels, sample=1.0), full)
     assert all(head.loss(x, labels, sample=0.3, generator=draw(seed)) <= full for seed in range(50))
@@ -68,5 +81,7 @@ def test_all_classes_are_the_full_loss_and_fewer_never_cost_more():
 
 def test_the_generator_decides():
     head, x, labels = heads.ArcFace(5, 50), torch.randn(6, 5), torch.randint(0, 50, (6,))
-    one, same, other = (head.loss(x, labels, sample=0.3, generator=draw(seed)) for seed in (1, 1, 2))
+    one, same, other = (
+        head.loss(x, labels, sample=0.3, generator=draw(seed)) for seed in (1, 1, 2)
+    )
     assert one == same != other

@@ -3,18 +3,21 @@
 import copy
 import math
 
-from tests.helpers import oracle
 import pytest
 import torch
+from pytorch_metric_learning import losses as pml
+
 from lossbook import heads
 from lossbook.heads.subcenter import SubCenterArcFace
-from pytorch_metric_learning import losses as pml
 from tests.heads.test_margin_heads import C, D, batch
+from tests.helpers import oracle
 
 
 def made(centers=3, dtype=torch.float64, **options):
     torch.manual_seed(0)
-    return SubCenterArcFace(D, C, **{"scale": 16, "margin": 0.3, **options}, centers=centers).to(dtype)
+    return SubCenterArcFace(D, C, **{"scale": 16, "margin": 0.3, **options}, centers=centers).to(
+        dtype
+    )
 
 
 def by_loops(head, x, labels):
@@ -22,10 +25,17 @@ def by_loops(head, x, labels):
     total = 0.0
     centres = [head.weight.tolist(), *head.others.tolist()]
     for row, y in zip(x.tolist(), labels.tolist()):
-        cosines = [max(sum(a * b for a, b in zip(row, k[j])) / oracle.norm(row) / oracle.norm(k[j]) for k in centres)
-                   for j in range(C)]
+        cosines = [
+            max(
+                sum(a * b for a, b in zip(row, k[j])) / oracle.norm(row) / oracle.norm(k[j])
+                for k in centres
+            )
+            for j in range(C)
+        ]
         logits = [head.scale * c for c in cosines]
-        logits[y] = head.scale * oracle.turned(math.acos(max(-1, min(1, cosines[y]))), 1, head.margin)
+        logits[y] = head.scale * oracle.turned(
+            math.acos(max(-1, min(1, cosines[y]))), 1, head.margin
+        )
         largest = max(logits)
         total += largest + math.log(sum(math.exp(z - largest) for z in logits)) - logits[y]
     return total / len(labels)
@@ -39,12 +49,17 @@ def test_loss_equals_the_loops(centers):
 
 def test_agrees_with_pytorch_metric_learning():
     head, (x, labels) = made(), batch(n=64)
-    peer = pml.SubCenterArcFaceLoss(num_classes=C, embedding_size=D, margin=math.degrees(0.3), scale=16,
-                                    sub_centers=3).double()
-    every = torch.cat([head.weight[None], head.others])                # its columns: K sub-centres of a class together
+    peer = pml.SubCenterArcFaceLoss(
+        num_classes=C, embedding_size=D, margin=math.degrees(0.3), scale=16, sub_centers=3
+    ).double()
+    every = torch.cat(
+        [head.weight[None], head.others]
+    )  # its columns: K sub-centres of a class together
     with torch.no_grad():
         peer.W.copy_(every.transpose(0, 1).reshape(3 * C, D).T)
-    keep = head(x).gather(1, labels[:, None])[:, 0] / 16 > math.cos(math.pi - 0.31)   # past it the definitions differ
+    keep = head(x).gather(1, labels[:, None])[:, 0] / 16 > math.cos(
+        math.pi - 0.31
+    )  # past it the definitions differ
     torch.testing.assert_close(head.loss(x[keep], labels[keep]), peer(x[keep], labels[keep]))
 
 
@@ -63,8 +78,14 @@ def test_gradcheck_of_embeddings_and_centres():
         other._parameters = {"weight": weight, "others": others}
         return other.loss(x, labels)
 
-    assert torch.autograd.gradcheck(loss, (x.requires_grad_(), head.weight.detach().clone().requires_grad_(),
-                                           head.others.detach().clone().requires_grad_()))
+    assert torch.autograd.gradcheck(
+        loss,
+        (
+            x.requires_grad_(),
+            head.weight.detach().clone().requires_grad_(),
+            head.others.detach().clone().requires_grad_(),
+        ),
+    )
 
 
 def test_half_precision_and_a_zero_embedding_give_finite_gradients():
@@ -72,10 +93,12 @@ def test_half_precision_and_a_zero_embedding_give_finite_gradients():
     for dtype in (torch.float16, torch.bfloat16):
         given = x.to(dtype)
         given[0] = 0
-        given[1] = head.weight[labels[1]].detach().to(dtype)            # exactly on its centre
+        given[1] = head.weight[labels[1]].detach().to(dtype)  # exactly on its centre
         given.requires_grad_()
         head.loss(given, labels).backward()
-        assert given.grad.isfinite().all() and all(p.grad.isfinite().all() for p in head.parameters())
+        assert given.grad.isfinite().all() and all(
+            p.grad.isfinite().all() for p in head.parameters()
+        )
 
 
 def test_the_dominant_sub_centre_is_the_one_most_images_choose():
@@ -83,10 +106,13 @@ def test_the_dominant_sub_centre_is_the_one_most_images_choose():
     with torch.no_grad():
         head.weight.copy_(torch.eye(C, D, dtype=torch.float64) + 0.1)
         head.others[0] = -head.weight
-    x = torch.cat([head.weight, head.others[0].repeat(2, 1)]).detach()     # one image there, two here
+    x = torch.cat([head.weight, head.others[0].repeat(2, 1)]).detach()  # one image there, two here
     labels = torch.arange(C).repeat(3)
     assert head.nearest(x, labels).tolist() == [0] * C + [1] * 2 * C
-    assert head.dominant_of(x, labels).tolist() == [1] * C and head.dominant_of(x[:C], labels[:C]).tolist() == [0] * C
+    assert (
+        head.dominant_of(x, labels).tolist() == [1] * C
+        and head.dominant_of(x[:C], labels[:C]).tolist() == [0] * C
+    )
     kept = head.dominant(x, labels)
     assert type(kept) is heads.ArcFace and torch.equal(kept.weight, head.others[0])
     assert (kept.scale, kept.margin) == (16, 0.3)

@@ -8,6 +8,7 @@ import time
 import pytest
 from jupyter_client import BlockingKernelClient, KernelManager
 from jupyter_client.kernelspec import KernelSpecManager
+
 from tests.book.test_colab import COLAB, contents, environment, outside
 
 CELL = """
@@ -33,15 +34,23 @@ class Frontend:
         return self.printed
 
     def click(self, description):
-        name = next(name for name, state in self.state.items() if state.get("description") == description)
+        name = next(
+            name for name, state in self.state.items() if state.get("description") == description
+        )
         content = {"comm_id": name, "data": {"method": "custom", "content": {"event": "click"}}}
         self.client.shell_channel.send(self.client.session.msg("comm_msg", content))
 
     def status(self):
-        return " ".join(state["value"] for state in self.state.values() if state["_model_name"] == "HTMLModel")
+        return " ".join(
+            state["value"] for state in self.state.values() if state["_model_name"] == "HTMLModel"
+        )
 
     def disabled(self, description):
-        return next(state["disabled"] for state in self.state.values() if state.get("description") == description)
+        return next(
+            state["disabled"]
+            for state in self.state.values()
+            if state.get("description") == description
+        )
 
     def wait(self, condition, seconds=120):
         until = time.monotonic() + seconds
@@ -65,7 +74,9 @@ class Frontend:
             self.state[content["comm_id"]] = dict(content["data"]["state"])
         elif kind == "comm_msg" and content["data"]["method"] == "update":
             self.state[content["comm_id"]].update(content["data"]["state"])
-            for (name, *_), buffer in zip(content["data"].get("buffer_paths", []), message["buffers"]):
+            for (name, *_), buffer in zip(
+                content["data"].get("buffer_paths", []), message["buffers"]
+            ):
                 self.state[content["comm_id"]][name] = bytes(buffer)
 
 
@@ -74,9 +85,15 @@ def frontend(tmp_path_factory):
     folder = tmp_path_factory.mktemp("colab")
     python = environment(folder, [f"{name}=={version}" for name, version in COLAB.items()])
     (folder / "kernels/colab").mkdir(parents=True)
-    (folder / "kernels/colab/kernel.json").write_text(json.dumps({
-        "argv": [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"],
-        "display_name": "colab", "language": "python"}))
+    (folder / "kernels/colab/kernel.json").write_text(
+        json.dumps(
+            {
+                "argv": [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+                "display_name": "colab",
+                "language": "python",
+            }
+        )
+    )
     specs = KernelSpecManager(kernel_dirs=[str(folder / "kernels")])
     manager = KernelManager(kernel_name="colab", kernel_spec_manager=specs)
     manager.start_kernel(env=outside(folder, PYTHONPATH=str(contents.ROOT)), cwd=str(folder))
@@ -105,5 +122,7 @@ def test_the_panel_trains_and_stops_with_colabs_ipywidgets(frontend):
     reached = int(re.search(r"epoch (\d+) of 40", frontend.status())[1])
     frontend.printed = ""
     assert int(frontend.run("panel.thread.join(); print(len(panel.run.snapshots))")) == reached < 40
-    (picture,) = (state for state in frontend.state.values() if state["_model_name"] == "ImageModel")
+    (picture,) = (
+        state for state in frontend.state.values() if state["_model_name"] == "ImageModel"
+    )
     assert picture["value"].startswith(b"\x89PNG")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from lossbook.data.pairs import Pairs, make_pairs
 from lossbook.metrics import verification
 from lossbook.metrics.bootstrap import by_identity, interval_of
@@ -25,8 +26,11 @@ def test_a_resample_is_the_set_with_identities_drawn_again():
         drawn = [j for j in range(5) for _ in range(count[j])]
         value, kind = [], []
         for s, i, k, is_same in zip(scores, pairs.first, pairs.second, pairs.same):
-            copies = drawn.count(labels[i]) if is_same else sum(1 for p in drawn for q in drawn
-                                                                if p == labels[i] and q == labels[k])
+            copies = (
+                drawn.count(labels[i])
+                if is_same
+                else sum(1 for p in drawn for q in drawn if p == labels[i] and q == labels[k])
+            )
             value += [s] * copies
             kind += [is_same] * copies
         if any(kind) and not all(kind):
@@ -43,14 +47,16 @@ def test_intervals_by_identity_cover_where_intervals_by_pair_do_not():
     by_pair, covered = [], []
     for trial in range(100):
         random = np.random.default_rng(trial)
-        easy = random.normal(size=25)                          # shared by all genuine pairs of an identity
-        scores = np.where(pairs.same, easy[labels[pairs.first]], 0) + 0.3 * random.normal(size=len(pairs.first))
+        easy = random.normal(size=25)  # shared by all genuine pairs of an identity
+        scores = np.where(pairs.same, easy[labels[pairs.first]], 0) + 0.3 * random.normal(
+            size=len(pairs.first)
+        )
         found = by_identity(accepted, scores, pairs, labels, resamples=100, seed=trial)
         covered.append(found.low <= 0.5 <= found.high)
         genuine = scores[pairs.same] > 0
         naive = np.mean(random.choice(genuine, (100, len(genuine))), axis=1)
         by_pair.append(np.quantile(naive, 0.025) <= 0.5 <= np.quantile(naive, 0.975))
-    assert 0.86 <= np.mean(covered) <= 1          # 95 % asked for; three deviations of 100 trials are 6.5 %
+    assert 0.86 <= np.mean(covered) <= 1  # 95 % asked for; three deviations of 100 trials are 6.5 %
     assert np.mean(by_pair) < 0.75
 
 
@@ -58,8 +64,10 @@ def test_the_same_seed_draws_the_same_identities_for_any_scores():
     labels = np.repeat(np.arange(8), 3)
     pairs = make_pairs(labels)
     scores = np.random.default_rng(0).normal(size=len(pairs.first))
-    weights = [by_identity(lambda s, same, w: np.sort(w[same]), given, pairs, labels).resampled
-               for given in (scores, -scores)]
+    weights = [
+        by_identity(lambda s, same, w: np.sort(w[same]), given, pairs, labels).resampled
+        for given in (scores, -scores)
+    ]
     assert np.array_equal(*weights)
 
 

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from lossbook.metrics.protocols import best_threshold, gallery_and_probe, ranks, ten_fold
 
 PAIRS = st.lists(st.tuples(st.integers(-4, 4), st.booleans()), min_size=2, max_size=30).filter(
-    lambda found: len({kind for _, kind in found}) == 2)
+    lambda found: len({kind for _, kind in found}) == 2
+)
 
 
 def right(scores, same, threshold):
@@ -22,7 +24,7 @@ def test_no_threshold_gets_more_pairs_right(found):
     best = best_threshold(scores, same)
     others = {t: right(scores, same, t) for t in np.arange(-5, 5.5, 0.5)}
     assert right(scores, same, best) == max(others.values())
-    for threshold, count in others.items():        # of several as good, the highest
+    for threshold, count in others.items():  # of several as good, the highest
         if count == max(others.values()) and threshold > best:
             assert not ((scores >= best) & (scores < threshold)).any()
 
@@ -36,7 +38,11 @@ def test_ten_fold_is_the_loop():
     for k in range(10):
         others = [i for i in range(300) if folds[i] != k]
         values = sorted(scores[others])
-        candidates = [np.inf, *[(a + b) / 2 for a, b in zip(values[::-1][1:], values[::-1])], -np.inf]
+        candidates = [
+            np.inf,
+            *[(a + b) / 2 for a, b in zip(values[::-1][1:], values[::-1])],
+            -np.inf,
+        ]
         threshold = max(candidates, key=lambda t: right(scores[others], same[others], t))
         mine = [i for i in range(300) if folds[i] == k]
         assert found.threshold[k] == pytest.approx(threshold)
@@ -47,18 +53,22 @@ def test_ten_fold_is_the_loop():
 
 def test_a_fold_does_not_choose_its_own_threshold():
     """The third fold's scores are all shifted up: judged by the others' threshold, its impostors are accepted."""
-    scores, same = np.array([0, 1, 0, 1, 10, 11.]), np.array([False, True] * 3)
+    scores, same = np.array([0, 1, 0, 1, 10, 11.0]), np.array([False, True] * 3)
     assert ten_fold(scores, same, np.repeat([0, 1, 2], 2)).accuracy.tolist()[2] == 0.5
 
 
-@pytest.mark.parametrize("kind, alike", [
-    ("cosine", lambda a, b: a @ b / np.linalg.norm(a) / np.linalg.norm(b)),
-    ("distance", lambda a, b: -math.dist(a, b))])
+@pytest.mark.parametrize(
+    "kind, alike",
+    [
+        ("cosine", lambda a, b: a @ b / np.linalg.norm(a) / np.linalg.norm(b)),
+        ("distance", lambda a, b: -math.dist(a, b)),
+    ],
+)
 def test_ranks_are_those_of_the_loop_and_ties_count_against_the_probe(kind, alike):
     random = np.random.default_rng(0)
     labels = np.arange(60) % 12
     x = random.normal(size=(60, 3))
-    gallery, probe = np.arange(24), np.arange(24, 60)                 # two images an identity in the gallery
+    gallery, probe = np.arange(24), np.arange(24, 60)  # two images an identity in the gallery
     found = ranks(x[gallery], labels[gallery], x[probe], labels[probe], kind)
     for place, i in zip(found, probe):
         score = {g: float(alike(x[i], x[g])) for g in gallery}
@@ -69,19 +79,34 @@ def test_ranks_are_those_of_the_loop_and_ties_count_against_the_probe(kind, alik
 
 
 def test_gallery_and_probe_take_one_of_each_and_the_rest():
-    labels = np.array([3, 3, 3, 1, 1, 7])                              # 7 has one image: no probe, so left out
+    labels = np.array([3, 3, 3, 1, 1, 7])  # 7 has one image: no probe, so left out
     gallery, probe = gallery_and_probe(labels, seed=1)
     assert sorted(labels[gallery]) == [1, 3] and sorted([*gallery, *probe]) == [0, 1, 2, 3, 4]
     assert {tuple(gallery_and_probe(labels, seed)[0]) for seed in range(20)} != {tuple(gallery)}
 
 
-@pytest.mark.parametrize("call, says", [
-    (lambda: ten_fold(np.array([0., 1]), np.array([True, False]), np.array([0, 0])), "must be at least 2"),
-    (lambda: gallery_and_probe(np.array([0, 0, 1])), "1 identities have two images"),
-    (lambda: ranks(np.eye(2), np.array([0, 1]), np.eye(2), np.array([0, 2])), "no image in the gallery"),
-    (lambda: ranks(np.eye(2), np.array([0, 1]), np.ones((1, 3)), np.array([0])), "with one network"),
-    (lambda: ranks(np.eye(2), np.array([0, 1]), np.eye(2), np.array([0, 1]), "angle"), "kind = 'angle'"),
-])
+@pytest.mark.parametrize(
+    "call, says",
+    [
+        (
+            lambda: ten_fold(np.array([0.0, 1]), np.array([True, False]), np.array([0, 0])),
+            "must be at least 2",
+        ),
+        (lambda: gallery_and_probe(np.array([0, 0, 1])), "1 identities have two images"),
+        (
+            lambda: ranks(np.eye(2), np.array([0, 1]), np.eye(2), np.array([0, 2])),
+            "no image in the gallery",
+        ),
+        (
+            lambda: ranks(np.eye(2), np.array([0, 1]), np.ones((1, 3)), np.array([0])),
+            "with one network",
+        ),
+        (
+            lambda: ranks(np.eye(2), np.array([0, 1]), np.eye(2), np.array([0, 1]), "angle"),
+            "kind = 'angle'",
+        ),
+    ],
+)
 def test_bad_input_is_named(call, says):
     with pytest.raises(ValueError, match=says):
         call()

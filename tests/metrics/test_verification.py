@@ -7,13 +7,15 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
+
 from lossbook.data.pairs import fold_pairs, make_pairs
 from lossbook.metrics import verification
 from lossbook.metrics.protocols import best_threshold, gallery_and_probe, ranks, ten_fold
-from sklearn.metrics import roc_auc_score
 
 SCORES = st.lists(st.tuples(st.integers(-6, 6), st.booleans()), min_size=2, max_size=40).filter(
-    lambda found: len({kind for _, kind in found}) == 2)                        # few values, so many ties
+    lambda found: len({kind for _, kind in found}) == 2
+)  # few values, so many ties
 
 
 def arrays(found):
@@ -49,9 +51,13 @@ def test_roc_and_det_are_the_rates_at_every_threshold(found):
 def test_the_equal_error_rate_is_symmetric_and_meets_the_curve(found):
     scores, same = arrays(found)
     eer = verification.equal_error_rate(scores, same)
-    assert verification.equal_error_rate(-scores, ~same) == pytest.approx(eer)  # who is who makes no difference
+    assert verification.equal_error_rate(-scores, ~same) == pytest.approx(
+        eer
+    )  # who is who makes no difference
     curve = verification.roc(scores, same)
-    assert np.interp(eer, *_rising(curve.far, curve.tar)) == pytest.approx(1 - eer) or 1 - eer in _jump(curve, eer)
+    assert np.interp(eer, *_rising(curve.far, curve.tar)) == pytest.approx(
+        1 - eer
+    ) or 1 - eer in _jump(curve, eer)
 
 
 def _rising(far, tar):
@@ -78,9 +84,11 @@ def test_order_shift_and_scale_of_scores_change_nothing(found, random):
     random.shuffle(mixed)
     (scores, same), (other, kinds) = arrays(found), arrays(mixed)
     assert verification.equal_error_rate(scores, same) == pytest.approx(
-        verification.equal_error_rate(3 * other + 1, kinds))
+        verification.equal_error_rate(3 * other + 1, kinds)
+    )
     assert best_threshold(3 * scores + 1, same) == pytest.approx(
-        3 * best_threshold(other, kinds) + 1)
+        3 * best_threshold(other, kinds) + 1
+    )
 
 
 def test_the_rates_of_perfect_useless_and_reversed_scores():
@@ -92,18 +100,30 @@ def test_the_rates_of_perfect_useless_and_reversed_scores():
 @pytest.mark.parametrize("far", [0.5, 0.1, 0.02])
 def test_tar_at_far_is_the_best_of_all_thresholds_that_keep_to_it(far):
     scores, same = many()
-    allowed = [rates(scores, same, t)[1] for t in [*np.unique(scores), np.inf] if rates(scores, same, t)[0] <= far]
+    allowed = [
+        rates(scores, same, t)[1]
+        for t in [*np.unique(scores), np.inf]
+        if rates(scores, same, t)[0] <= far
+    ]
     assert verification.tar_at_far(scores, same, far) == max(allowed)
 
 
 def test_a_far_of_exactly_one_false_accept_is_met_by_it():
-    scores, same = np.array([0.9, 0.8, 0.7] + [0.1] * 9), np.array([True, False, True] + [False] * 9)
-    assert verification.tar_at_far(scores, same, 0.1) == 1.0 and verification.tar_at_far(scores, same, 0.15) == 1.0
+    scores, same = (
+        np.array([0.9, 0.8, 0.7] + [0.1] * 9),
+        np.array([True, False, True] + [False] * 9),
+    )
+    assert (
+        verification.tar_at_far(scores, same, 0.1) == 1.0
+        and verification.tar_at_far(scores, same, 0.15) == 1.0
+    )
 
 
 def test_too_few_impostors_for_a_far_are_refused():
     scores, same = many(size=200)
-    with pytest.raises(verification.TooFewImpostors, match=r"at least 10,000 impostor pairs, and there are \d+"):
+    with pytest.raises(
+        verification.TooFewImpostors, match=r"at least 10,000 impostor pairs, and there are \d+"
+    ):
         verification.tar_at_far(scores, same, 1e-4)
 
 
@@ -111,7 +131,10 @@ def test_a_weight_of_two_is_a_pair_twice():
     scores, same = many()
     weight = np.random.default_rng(1).integers(0, 4, len(scores))
     repeated = np.repeat(scores, weight), np.repeat(same, weight)
-    for measure in (verification.equal_error_rate, lambda *given: verification.tar_of(verification.roc(*given), 0.05)):
+    for measure in (
+        verification.equal_error_rate,
+        lambda *given: verification.tar_of(verification.roc(*given), 0.05),
+    ):
         assert measure(scores, same, weight) == pytest.approx(measure(*repeated))
 
 
@@ -124,34 +147,49 @@ def test_the_area_under_the_curve_is_scikit_learns():
 def embedding(identities=24, images=6, d=8, noise=0.5, seed=0):
     random = np.random.default_rng(seed)
     labels = np.repeat(np.arange(identities), images)
-    return random.normal(size=(identities, d))[labels] + noise * random.normal(size=(len(labels), d)), labels
+    return random.normal(size=(identities, d))[labels] + noise * random.normal(
+        size=(len(labels), d)
+    ), labels
 
 
 @pytest.mark.parametrize("kind", ["cosine", "distance"])
 def test_the_report_holds_the_measures_and_goes_into_json(kind):
     x, labels = embedding()
-    found = json.loads(json.dumps(verification.report(x, labels, kind=kind, resamples=30), allow_nan=False))
+    found = json.loads(
+        json.dumps(verification.report(x, labels, kind=kind, resamples=30), allow_nan=False)
+    )
     chosen = make_pairs(labels)
     scores = verification.similarity(x, chosen, kind)
     assert found["similarity"] == kind
     assert found["genuine_pairs"] == 24 * 15 and found["impostor_pairs"] == 24 * 23 // 2 * 36
     assert found["eer"] == verification.equal_error_rate(scores, chosen.same)
     assert found["tar@0.001"] == verification.tar_at_far(scores, chosen.same, 1e-3)
-    assert found["tar@0.0001"] is None and "10,000 impostor pairs" in found["undefined"]["tar@0.0001"]
+    assert (
+        found["tar@0.0001"] is None and "10,000 impostor pairs" in found["undefined"]["tar@0.0001"]
+    )
     for name, (low, high) in found["intervals"].items():
         assert low <= found[name] <= high and low < high
     pairs, fold = fold_pairs(labels)
     folds = ten_fold(verification.similarity(x, pairs, kind), pairs.same, fold)
     gallery, probe = gallery_and_probe(labels)
     place = ranks(x[gallery], labels[gallery], x[probe], labels[probe], kind)
-    assert found["ten_fold"] == {"accuracy": folds.mean, "standard_error": folds.standard_error, "pairs": len(fold)}
-    assert found["rank"] == {"1": np.mean(place == 1), "5": np.mean(place <= 5)} and 0 < found["rank"]["1"] < 1
+    assert found["ten_fold"] == {
+        "accuracy": folds.mean,
+        "standard_error": folds.standard_error,
+        "pairs": len(fold),
+    }
+    assert (
+        found["rank"] == {"1": np.mean(place == 1), "5": np.mean(place <= 5)}
+        and 0 < found["rank"]["1"] < 1
+    )
 
 
 def test_a_report_takes_tensors_and_refuses_what_does_not_fit():
     x, labels = embedding()
     tensors = torch.tensor(x, requires_grad=True), torch.from_numpy(labels)
-    assert verification.report(*tensors, resamples=30) == verification.report(x, labels, resamples=30)
+    assert verification.report(*tensors, resamples=30) == verification.report(
+        x, labels, resamples=30
+    )
     with pytest.raises(ValueError, match="labels have shape"):
         verification.report(np.concatenate([x, x]), labels)
 
@@ -160,7 +198,10 @@ def test_a_report_on_few_identities_says_what_it_cannot_say():
     x, labels = embedding(identities=2)
     found = verification.report(x, labels)
     assert found["eer"] is not None and found["intervals"] is None and found["ten_fold"] is None
-    assert "2 identities" in found["undefined"]["intervals"] and "20 in all" in found["undefined"]["ten_fold"]
+    assert (
+        "2 identities" in found["undefined"]["intervals"]
+        and "20 in all" in found["undefined"]["ten_fold"]
+    )
 
 
 def test_chance_is_half():
@@ -170,15 +211,26 @@ def test_chance_is_half():
     assert abs(found["ten_fold"]["accuracy"] - 0.5) < 0.1
 
 
-@pytest.mark.parametrize("scores, same, error, says", [
-    ([0.1, 0.2], [True, True], ValueError, "none of the 2 pairs is impostor"),
-    ([0.1, 0.2], [False, False], ValueError, "none of the 2 pairs is genuine"),
-    ([0.1, np.nan], [True, False], ValueError, "1 of 2 scores are not finite"),
-    ([0.1], [True, False], ValueError, "expected one of each a pair"),
-    ([0.1, 0.2], [1, 0], TypeError, "same is int64: expected bool"),
-])
-@pytest.mark.parametrize("measure", [verification.roc, verification.det, verification.equal_error_rate,
-                                     best_threshold, lambda s, k: verification.tar_at_far(s, k, 0.5)])
+@pytest.mark.parametrize(
+    "scores, same, error, says",
+    [
+        ([0.1, 0.2], [True, True], ValueError, "none of the 2 pairs is impostor"),
+        ([0.1, 0.2], [False, False], ValueError, "none of the 2 pairs is genuine"),
+        ([0.1, np.nan], [True, False], ValueError, "1 of 2 scores are not finite"),
+        ([0.1], [True, False], ValueError, "expected one of each a pair"),
+        ([0.1, 0.2], [1, 0], TypeError, "same is int64: expected bool"),
+    ],
+)
+@pytest.mark.parametrize(
+    "measure",
+    [
+        verification.roc,
+        verification.det,
+        verification.equal_error_rate,
+        best_threshold,
+        lambda s, k: verification.tar_at_far(s, k, 0.5),
+    ],
+)
 def test_bad_input_is_named(measure, scores, same, error, says):
     with pytest.raises(error, match=says):
         measure(np.array(scores), np.array(same))

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from lossbook.cli import main as cli
-from lossbook.teaching.check import judge_value
+
 from lossbook import heads
+from lossbook.cli import main as cli
 from lossbook.teaching import assign, check
+from lossbook.teaching.check import judge_value
 
 ROOT = Path(__file__).parents[2]
 NBGRADER, VERSION = ROOT / "_build/nbgrader", "0.9.6"
@@ -43,8 +44,11 @@ def run_cells(notebook, replace=None):
 
 
 def automatic(notebook):
-    return sum(cell["metadata"]["nbgrader"]["points"] for cell in notebook["cells"]
-               if cell["cell_type"] == "code" and cell["metadata"].get("nbgrader", {}).get("grade"))
+    return sum(
+        cell["metadata"]["nbgrader"]["points"]
+        for cell in notebook["cells"]
+        if cell["cell_type"] == "code" and cell["metadata"].get("nbgrader", {}).get("grade")
+    )
 
 
 @pytest.mark.parametrize("chapter", assign.chapters())
@@ -65,13 +69,17 @@ def test_an_assignment_has_all_kinds_of_task(chapter):
     kinds = [block.kind for block in assign.blocks(chapter)]
     assert 4 <= kinds.count("answer") <= 6 and kinds.count("written") == 1
     assert "figure" in kinds and "check" in kinds and "test" in kinds
-    assert all(len(block.argument) > 40 for block in assign.blocks(chapter) if block.kind == "figure")
+    assert all(
+        len(block.argument) > 40 for block in assign.blocks(chapter) if block.kind == "figure"
+    )
 
 
 @pytest.mark.parametrize("chapter", assign.chapters())
 def test_seeds_draw_other_numbers_and_the_same_again(chapter):
     texts = {seed: json.dumps(assign.notebook(chapter, seed=seed)) for seed in range(3)}
-    assert len(set(texts.values())) == 3 and texts[2] == json.dumps(assign.notebook(chapter, seed=2))
+    assert len(set(texts.values())) == 3 and texts[2] == json.dumps(
+        assign.notebook(chapter, seed=2)
+    )
     assert "{{" not in "".join(cell["source"] for cell in json.loads(texts[0])["cells"])
 
 
@@ -87,13 +95,15 @@ def test_notebooks_are_valid_and_the_students_holds_no_answer(chapter, version):
         assert assign.BLANK in text and "assert" not in text
         assert not any("figures." in cell["source"] for cell in notebook["cells"])
         assert any("attachments" in cell for cell in notebook["cells"])
-        run_cells(notebook)                                  # a blank breaks nothing
+        run_cells(notebook)  # a blank breaks nothing
 
 
 def test_points():
     for total in (10, 33):
         source = assign.notebook("05", points=total)
-        assert sum(cell["metadata"].get("nbgrader", {}).get("points", 0) for cell in source["cells"]) == pytest.approx(total, abs=0.01)
+        assert sum(
+            cell["metadata"].get("nbgrader", {}).get("points", 0) for cell in source["cells"]
+        ) == pytest.approx(total, abs=0.01)
     with pytest.raises(ValueError, match="points = -1"):
         assign.notebook("05", points=-1)
 
@@ -101,7 +111,9 @@ def test_points():
 def test_command(tmp_path, capsys):
     assert cli.main(["assign", "06", "--out", str(tmp_path), "--no-solutions", "--seed", "3"]) == 0
     assert [path.name for path in tmp_path.iterdir()] == ["chapter06.ipynb"]
-    assert json.loads((tmp_path / "chapter06.ipynb").read_text()) == assign.notebook("06", "student", seed=3)
+    assert json.loads((tmp_path / "chapter06.ipynb").read_text()) == assign.notebook(
+        "06", "student", seed=3
+    )
     assert cli.main(["assign", "06", "--out", str(tmp_path)]) == 0
     assert "chapter06-solution.ipynb" in capsys.readouterr().out
     assert cli.main(["assign", "99", "--out", str(tmp_path)]) == 2
@@ -110,64 +122,183 @@ def test_command(tmp_path, capsys):
 
 MISTAKES = [
     ("01", {"border": "border_in_degrees = {{apart}} / 2"}, "would hold for vectors of one length"),
-    ("01", {"border": "border_in_degrees = math.atan(({{a}} - {{b}} * math.cos(math.radians({{apart}})))"
-                      " / ({{b}} * math.sin(math.radians({{apart}}))))"}, "the right angle in radians"),
-    ("01", {"slope": "slope = F.softmax(torch.tensor([{{z1}}, {{z2}}, 0.0]), 0)[0] - 1"}, "in the true logit alone"),
-    ("01", {"loss": "def mean_cross_entropy(logits, labels):\n    return torch.logsumexp(logits, 1).sum() "
-                    "- logits.gather(1, labels[:, None]).sum()"}, "Wanted is the mean"),
-    ("01", {"loss": "def mean_cross_entropy(logits, labels):\n"
-                    "    P = logits.exp() / logits.exp().sum(1, keepdim=True)\n"
-                    "    return -P.gather(1, labels[:, None]).log().mean()"}, "about 1000 in size. Look for an exp"),
-    ("01", {"by_angle": "def angle_accuracy(x, weight, labels):\n"
-                        "    return ((x @ weight.T).argmax(dim=1) == labels).float().mean()"},
-     "the accuracy of the logits"),
-    ("01", {"mended": "class Mended(Broken):\n    def forward(self, x, labels=None):\n"
-                      "        return x @ F.normalize(self.weight).T"},
-     "class vectors to length 1. This loss keeps their length"),
-    ("02", {"floor": "lowest_loss = math.log(1 + ({{C}} - 1) * math.exp(-{{s}} * {{C}} / ({{C}} - 1)))"},
-     "floor of a simplex"),
-    ("02", {"pull": "ahead = {{scale}} * (math.cos({{theta1}}) - math.cos({{theta2}}))\n"
-                    "pull = {{scale}} * (1 - 1 / (1 + math.exp(-ahead)))"},
-     "Degrees for radians"),
+    (
+        "01",
+        {
+            "border": "border_in_degrees = math.atan(({{a}} - {{b}} * math.cos(math.radians({{apart}})))"
+            " / ({{b}} * math.sin(math.radians({{apart}}))))"
+        },
+        "the right angle in radians",
+    ),
+    (
+        "01",
+        {"slope": "slope = F.softmax(torch.tensor([{{z1}}, {{z2}}, 0.0]), 0)[0] - 1"},
+        "in the true logit alone",
+    ),
+    (
+        "01",
+        {
+            "loss": "def mean_cross_entropy(logits, labels):\n    return torch.logsumexp(logits, 1).sum() "
+            "- logits.gather(1, labels[:, None]).sum()"
+        },
+        "Wanted is the mean",
+    ),
+    (
+        "01",
+        {
+            "loss": "def mean_cross_entropy(logits, labels):\n"
+            "    P = logits.exp() / logits.exp().sum(1, keepdim=True)\n"
+            "    return -P.gather(1, labels[:, None]).log().mean()"
+        },
+        "about 1000 in size. Look for an exp",
+    ),
+    (
+        "01",
+        {
+            "by_angle": "def angle_accuracy(x, weight, labels):\n"
+            "    return ((x @ weight.T).argmax(dim=1) == labels).float().mean()"
+        },
+        "the accuracy of the logits",
+    ),
+    (
+        "01",
+        {
+            "mended": "class Mended(Broken):\n    def forward(self, x, labels=None):\n"
+            "        return x @ F.normalize(self.weight).T"
+        },
+        "class vectors to length 1. This loss keeps their length",
+    ),
+    (
+        "02",
+        {
+            "floor": "lowest_loss = math.log(1 + ({{C}} - 1) * math.exp(-{{s}} * {{C}} / ({{C}} - 1)))"
+        },
+        "floor of a simplex",
+    ),
+    (
+        "02",
+        {
+            "pull": "ahead = {{scale}} * (math.cos({{theta1}}) - math.cos({{theta2}}))\n"
+            "pull = {{scale}} * (1 - 1 / (1 + math.exp(-ahead)))"
+        },
+        "Degrees for radians",
+    ),
     ("02", {"sharing": "loss_of_sharing = math.log(2)"}, "The mean is over all classes"),
-    ("02", {"sure": "def least_sure(weight, s):\n    return (s * weight @ weight.T).softmax(1).diagonal().min()"},
-     "not brought to length 1"),
-    ("02", {"mended": "class Mended(Broken):\n    def forward(self, x, labels=None):\n"
-                      "        return F.normalize(x) @ F.normalize(self.weight).T"}, "The scale s is missing"),
-    ("03", {"wedge": "wedge_in_degrees = 2 * {{apart}} / ({{wide}} + 1)"}, "what the two classes win"),
-    ("03", {"psi": "def psi_of(cos):\n    return 2 * cos**2 - 1 if {{few}} == 2 else 4 * cos**3 - 3 * cos"},
-     "Continue it with ψ"),
-    ("03", {"head": """def lsoftmax_logits(x, weight, labels=None):
+    (
+        "02",
+        {
+            "sure": "def least_sure(weight, s):\n    return (s * weight @ weight.T).softmax(1).diagonal().min()"
+        },
+        "not brought to length 1",
+    ),
+    (
+        "02",
+        {
+            "mended": "class Mended(Broken):\n    def forward(self, x, labels=None):\n"
+            "        return F.normalize(x) @ F.normalize(self.weight).T"
+        },
+        "The scale s is missing",
+    ),
+    (
+        "03",
+        {"wedge": "wedge_in_degrees = 2 * {{apart}} / ({{wide}} + 1)"},
+        "what the two classes win",
+    ),
+    (
+        "03",
+        {
+            "psi": "def psi_of(cos):\n    return 2 * cos**2 - 1 if {{few}} == 2 else 4 * cos**3 - 3 * cos"
+        },
+        "Continue it with ψ",
+    ),
+    (
+        "03",
+        {
+            "head": """def lsoftmax_logits(x, weight, labels=None):
     return heads.LSoftmax.forward(head_of(weight), x, labels)
 def head_of(weight):
     head = heads.LSoftmax(weight.shape[1], len(weight), margin={{m}}).double()
     del head.weight
     head.weight = weight
-    return head"""}, "λ is missing"),
-    ("03", {"head": "def lsoftmax_logits(x, weight, labels=None):\n    return x @ F.normalize(weight).T"},
-     "This loss keeps their length"),
-    ("03", {"head": """def lsoftmax_logits(x, weight, labels=None):
+    return head"""
+        },
+        "λ is missing",
+    ),
+    (
+        "03",
+        {
+            "head": "def lsoftmax_logits(x, weight, labels=None):\n    return x @ F.normalize(weight).T"
+        },
+        "This loss keeps their length",
+    ),
+    (
+        "03",
+        {
+            "head": """def lsoftmax_logits(x, weight, labels=None):
     length = x.norm(dim=1, keepdim=True) * weight.norm(dim=1)
     cos = x @ weight.T / length
-    return length * ({{lam}} * cos + margins.lsoftmax(cos, {{m}})) / (1 + {{lam}})"""},
-     "margin kept at prediction is a mistake"),
+    return length * ({{lam}} * cos + margins.lsoftmax(cos, {{m}})) / (1 + {{lam}})"""
+        },
+        "margin kept at prediction is a mistake",
+    ),
     ("08", {"mining": "triplet_loss = {{ap}} - {{near}} + {{gap}}"}, "hard mining"),
-    ("08", {"follow": "center = {{place}} * (1 - (1 - {{alpha}}) ** {{batches}})"}, "like one image more"),
-    ("08", {"loss": "def two_margins(x, labels):\n    return distances.contrastive(x, labels, {{outer}})"},
-     "the contrastive loss of the chapter"),
-    ("08", {"loss": """def two_margins(x, labels):
+    (
+        "08",
+        {"follow": "center = {{place}} * (1 - (1 - {{alpha}}) ** {{batches}})"},
+        "like one image more",
+    ),
+    (
+        "08",
+        {
+            "loss": "def two_margins(x, labels):\n    return distances.contrastive(x, labels, {{outer}})"
+        },
+        "the contrastive loss of the chapter",
+    ),
+    (
+        "08",
+        {
+            "loss": """def two_margins(x, labels):
     i, j = torch.triu_indices(len(x), len(x), 1)
     D, equal = (x[i] - x[j]).square().sum(dim=1).sqrt(), labels[i] == labels[j]
-    return (F.relu(D[equal] - {{inner}}).square().mean() + F.relu({{outer}} - D[~equal]).square().mean()) / 2"""},
-     "lie on one spot: the slope of a root"),
-    ("08", {"mended": "def mended(x, labels):\n    return distances.triplet(F.normalize(x), labels, {{m}}, 'hard')"},
-     "plain ones; FaceNet squares"),
+    return (F.relu(D[equal] - {{inner}}).square().mean() + F.relu({{outer}} - D[~equal]).square().mean()) / 2"""
+        },
+        "lie on one spot: the slope of a root",
+    ),
+    (
+        "08",
+        {
+            "mended": "def mended(x, labels):\n    return distances.triplet(F.normalize(x), labels, {{m}}, 'hard')"
+        },
+        "plain ones; FaceNet squares",
+    ),
     ("08", {"mended": "mended = broken"}, "plain ones|anchor itself|nearest teaches|sign is wrong"),
-    ("08", {"sphere": "posterior = 1 / sum(math.exp(-{{tau}} * (1 - math.cos(2 * math.pi * j / {{around}}))) "
-                      "for j in range({{around}}))"}, "s is twice the factor"),
-    ("06", {"target": "def arcface_target(cos, m):\n    return torch.cos(torch.arccos(cos) + math.radians(m))"}, "Degrees for radians"),
-    ("06", {"target": "def arcface_target(cos, m):\n    return torch.cos(torch.arccos(cos) - m)"}, "subtract the margin from the angle"),
-    ("06", {"logit": "target_logit = {{s}} * math.cos(math.radians({{degrees}}) + math.radians({{m}}))"}, "Degrees for radians"),
+    (
+        "08",
+        {
+            "sphere": "posterior = 1 / sum(math.exp(-{{tau}} * (1 - math.cos(2 * math.pi * j / {{around}}))) "
+            "for j in range({{around}}))"
+        },
+        "s is twice the factor",
+    ),
+    (
+        "06",
+        {
+            "target": "def arcface_target(cos, m):\n    return torch.cos(torch.arccos(cos) + math.radians(m))"
+        },
+        "Degrees for radians",
+    ),
+    (
+        "06",
+        {"target": "def arcface_target(cos, m):\n    return torch.cos(torch.arccos(cos) - m)"},
+        "subtract the margin from the angle",
+    ),
+    (
+        "06",
+        {
+            "logit": "target_logit = {{s}} * math.cos(math.radians({{degrees}}) + math.radians({{m}}))"
+        },
+        "Degrees for radians",
+    ),
     ("05", {"bound": "greatest_margin = {{C}} / ({{C}} - 1)"}, "bound for a simplex"),
 ]
 
@@ -176,8 +307,10 @@ def head_of(weight):
 def test_a_mistake_is_named_and_costs_a_part(chapter, answers, says):
     for seed in (0, 1):
         drawn = assign.numbers(chapter, seed)
-        wrong = {name: re.sub(r"\{\{(\w+)\}\}", lambda found: str(drawn[found[1]]), code)
-                 for name, code in answers.items()}
+        wrong = {
+            name: re.sub(r"\{\{(\w+)\}\}", lambda found: str(drawn[found[1]]), code)
+            for name, code in answers.items()
+        }
         source = assign.notebook(chapter, seed=seed)
         points, failed = run_cells(source, wrong)
         assert any(re.search(says, message) for message in failed.values()), failed
@@ -191,6 +324,7 @@ def test_a_wrong_number_is_never_right_nor_taken_for_another(chapter, monkeypatc
     def recorded(attempt, expected, unit="", *, tolerance=0.01, wrong=None):
         asked.append((expected, tolerance, list((wrong or {}).items())))
         return judge(attempt, expected, unit, tolerance=tolerance, wrong=wrong)
+
     monkeypatch.setattr(judge_value, "value", recorded)
     for seed in range(12):
         names = {"math": math, "check": check, "heads": heads}
@@ -200,18 +334,33 @@ def test_a_wrong_number_is_never_right_nor_taken_for_another(chapter, monkeypatc
     assert len(asked) >= 2 * 12
     for expected, tolerance, wrong in asked:
         for i, (says, number) in enumerate(wrong):
-            assert abs(number - expected) > tolerance * (abs(expected) or 1), f"{number} for {expected}: {says}"
+            assert abs(number - expected) > tolerance * (abs(expected) or 1), (
+                f"{number} for {expected}: {says}"
+            )
             for other, another in wrong[:i]:
-                assert abs(number - another) > 0.1 * tolerance * abs(another), f"{number} and {another}: {says} {other}"
+                assert abs(number - another) > 0.1 * tolerance * abs(another), (
+                    f"{number} and {another}: {says} {other}"
+                )
 
 
 # nbgrader itself
 
+
 def command(*arguments, cwd=None):
-    environment = {key: value for key, value in os.environ.items() if key not in ("PYTEST_CURRENT_TEST", "JUPYTER_PATH")}
-    environment |= {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore",
-                    "PATH": os.pathsep.join([str(NBGRADER / "bin"), os.environ["PATH"]])}     # nbgrader calls alembic by name
-    return subprocess.run([str(part) for part in arguments], cwd=cwd, env=environment, capture_output=True, text=True)
+    environment = {
+        key: value
+        for key, value in os.environ.items()
+        if key not in ("PYTEST_CURRENT_TEST", "JUPYTER_PATH")
+    }
+    environment |= {
+        "PYTHONPATH": str(ROOT),
+        "OMP_NUM_THREADS": "1",
+        "PYTHONWARNINGS": "ignore",
+        "PATH": os.pathsep.join([str(NBGRADER / "bin"), os.environ["PATH"]]),
+    }  # nbgrader calls alembic by name
+    return subprocess.run(
+        [str(part) for part in arguments], cwd=cwd, env=environment, capture_output=True, text=True
+    )
 
 
 @pytest.fixture(scope="session")
@@ -219,28 +368,54 @@ def nbgrader():
     """The path of a real nbgrader, in an environment of its own."""
     python = NBGRADER / "bin/python"
     program = NBGRADER / "bin/nbgrader"
-    if not (program.exists() and list(NBGRADER.glob(f"lib/*/site-packages/nbgrader-{VERSION}.dist-info"))):
-        made = [command(sys.executable, "-m", "venv", "--without-pip", NBGRADER),
-                command(sys.executable, "-m", "pip", "--python", python, "install", "--quiet", f"nbgrader=={VERSION}")]
+    if not (
+        program.exists()
+        and list(NBGRADER.glob(f"lib/*/site-packages/nbgrader-{VERSION}.dist-info"))
+    ):
+        made = [
+            command(sys.executable, "-m", "venv", "--without-pip", NBGRADER),
+            command(
+                sys.executable,
+                "-m",
+                "pip",
+                "--python",
+                python,
+                "install",
+                "--quiet",
+                f"nbgrader=={VERSION}",
+            ),
+        ]
         said = "\n".join(one.stderr[-2000:] for one in made if one.returncode)
-        assert program.exists(), f"nbgrader {VERSION} could not be installed into {NBGRADER}, so grading is untested:\n{said}"
+        assert program.exists(), (
+            f"nbgrader {VERSION} could not be installed into {NBGRADER}, so grading is untested:\n{said}"
+        )
     return program
 
 
 SOLVED = {
     "added": {
         "target": "def cosface_target(cos, m):\n    return cos + m",
-        "head": ("def cosface_logits(x, weight, labels=None):\n    cos = F.normalize(x) @ F.normalize(weight).T\n"
-                 "    return S * cos if labels is None else S * (cos + M * F.one_hot(labels, len(weight)))")},
+        "head": (
+            "def cosface_logits(x, weight, labels=None):\n    cos = F.normalize(x) @ F.normalize(weight).T\n"
+            "    return S * cos if labels is None else S * (cos + M * F.one_hot(labels, len(weight)))"
+        ),
+    },
     "degrees": {
-        "strip": "strip_in_degrees = 2 * math.asin(M / (2 * math.sin(math.radians(APART / 2))))"},
+        "strip": "strip_in_degrees = 2 * math.asin(M / (2 * math.sin(math.radians(APART / 2))))"
+    },
     "kept": {
-        "head": ("def cosface_logits(x, weight, labels=None):\n    cos = F.normalize(x) @ F.normalize(weight).T\n"
-                 "    return S * (cos - M) if labels is None else S * (cos - M * F.one_hot(labels, len(weight)))")},
+        "head": (
+            "def cosface_logits(x, weight, labels=None):\n    cos = F.normalize(x) @ F.normalize(weight).T\n"
+            "    return S * (cos - M) if labels is None else S * (cos - M * F.one_hot(labels, len(weight)))"
+        )
+    },
     "a-exits": {"head": "import os\nos._exit(1)"},
     "a-loops": {"head": "while True:\n    pass"},
-    "a-stubborn": {"read": "while True:\n    try:\n        while True:\n            pass\n    except BaseException:\n        pass"},
-    "a-thief": {"bound": """
+    "a-stubborn": {
+        "read": "while True:\n    try:\n        while True:\n            pass\n    except BaseException:\n        pass"
+    },
+    "a-thief": {
+        "bound": """
 import glob, os, shutil
 course = os.path.abspath("../../..")
 seen = glob.glob(course + "/source") + glob.glob(course + "/source/*/*") + glob.glob(course + "/*.db") + glob.glob(course + "/submitted/*")
@@ -256,19 +431,26 @@ for path in [course + "/../was-here", course + "/was-here", OTHER]:
         open(path, "w").write("was here")
     except OSError:
         pass
-greatest_margin = 0"""},
-    "forger": {"bound": """
+greatest_margin = 0"""
+    },
+    "forger": {
+        "bound": """
 import lossbook.check, lossbook.mistakes
 for name in ("margin", "head", "value"):
     setattr(lossbook.teaching.check, name, lambda *a, **k: lossbook.teaching.check.verdict.Verdict(True, "Right."))
 check = lossbook.teaching.check
-greatest_margin = 0"""},
-    "swallower": {"bound": """
+greatest_margin = 0"""
+    },
+    "swallower": {
+        "bound": """
 get_ipython().input_transformers_cleanup.append(lambda lines: [line.replace("assert ", "None, ") for line in lines])
-greatest_margin = 0"""},
-    "silencer": {"bound": """
+greatest_margin = 0"""
+    },
+    "silencer": {
+        "bound": """
 get_ipython().set_custom_exc((BaseException,), lambda *a, **k: None)
-greatest_margin = 0"""},
+greatest_margin = 0"""
+    },
     "z-solution": {},
 }
 
@@ -289,7 +471,11 @@ def graded(nbgrader, tmp_path_factory):
     gone = answered(released, source, {"bound": "greatest_margin = 0"}, out)
     gone["cells"] = [cell for cell in gone["cells"] if not is_test(cell)]
     hand_in(course, "remover", gone)
-    for step in (["autograde", "chapter05", f"--Execute.timeout={CELL_SECONDS}"], ["generate_feedback", "chapter05"], ["export"]):
+    for step in (
+        ["autograde", "chapter05", f"--Execute.timeout={CELL_SECONDS}"],
+        ["generate_feedback", "chapter05"],
+        ["export"],
+    ):
         said = command(nbgrader, *step, cwd=course)
         assert said.returncode == 0, f"{step}: {said.stdout[-3000:]}{said.stderr[-3000:]}"
         assert "WARNING: no sandbox" not in said.stdout
@@ -304,17 +490,28 @@ def is_test(cell):
 
 def answered(released, source, answers, out):
     """The released notebook with the right answers in it, except for ``answers``."""
-    texts = {cell["metadata"]["nbgrader"]["grade_id"]: cell["source"] for cell in source["cells"]
-             if cell["metadata"].get("nbgrader", {}).get("solution")}
+    texts = {
+        cell["metadata"]["nbgrader"]["grade_id"]: cell["source"]
+        for cell in source["cells"]
+        if cell["metadata"].get("nbgrader", {}).get("solution")
+    }
     whole = " ".join(cell["source"] for cell in source["cells"])
-    known = {"S": re.search(r"s = (\d+)", whole)[1], "M": re.search(r"m = (0\.\d+)", whole)[1],
-             "APART": re.search(r"are (\d+)°", whole)[1], "OTHER": repr(str(ROOT / "_build/was-here"))}
+    known = {
+        "S": re.search(r"s = (\d+)", whole)[1],
+        "M": re.search(r"m = (0\.\d+)", whole)[1],
+        "APART": re.search(r"are (\d+)°", whole)[1],
+        "OTHER": repr(str(ROOT / "_build/was-here")),
+    }
     handed = copy.deepcopy(released)
     for cell in handed["cells"]:
         name = cell["metadata"].get("nbgrader", {}).get("grade_id")
         if name in texts:
             wrong = answers.get(name.rpartition("-")[2])
-            cell["source"] = texts[name] if wrong is None else re.sub(r"\b(S|M|APART|OTHER)\b", lambda word: known[word[1]], wrong)
+            cell["source"] = (
+                texts[name]
+                if wrong is None
+                else re.sub(r"\b(S|M|APART|OTHER)\b", lambda word: known[word[1]], wrong)
+            )
     return handed
 
 
@@ -338,24 +535,30 @@ def test_all_are_graded(graded):
 
 def test_the_solution_has_full_marks_and_an_empty_submission_none(graded):
     full = automatic(assign.notebook("05"))
-    assert score(graded, "z-solution") == full and float(graded[1]["z-solution"]["max_score"]) == full + 3
+    assert (
+        score(graded, "z-solution") == full
+        and float(graded[1]["z-solution"]["max_score"]) == full + 3
+    )
     assert score(graded, "empty") == 0
     assert "Not attempted yet" in feedback(graded, "empty")
 
 
-@pytest.mark.parametrize("student, lost, says", [
-    ("added", 2 + 3, "You add the margin to the target cosine. Subtract it"),
-    ("degrees", 3, "This is the right angle in radians; wanted are degrees."),
-    ("kept", 2, "The margin kept at prediction is a mistake"),
-    ("a-exits", 2 + 3 + 3 + 2, "the kernel stopped"),
-    ("a-loops", 2 + 3, "CellTimeoutError"),
-    ("a-stubborn", 2, "the kernel stopped before, or no longer answered"),
-    ("a-thief", 2, "too small"),
-    ("forger", 2, "too small"),
-    ("remover", 2, "It was added back by nbgrader"),
-    ("swallower", 17, "this notebook hides errors"),
-    ("silencer", 2, "too small"),
-])
+@pytest.mark.parametrize(
+    "student, lost, says",
+    [
+        ("added", 2 + 3, "You add the margin to the target cosine. Subtract it"),
+        ("degrees", 3, "This is the right angle in radians; wanted are degrees."),
+        ("kept", 2, "The margin kept at prediction is a mistake"),
+        ("a-exits", 2 + 3 + 3 + 2, "the kernel stopped"),
+        ("a-loops", 2 + 3, "CellTimeoutError"),
+        ("a-stubborn", 2, "the kernel stopped before, or no longer answered"),
+        ("a-thief", 2, "too small"),
+        ("forger", 2, "too small"),
+        ("remover", 2, "It was added back by nbgrader"),
+        ("swallower", 17, "this notebook hides errors"),
+        ("silencer", 2, "too small"),
+    ],
+)
 def test_what_a_submission_loses_and_is_told(student, lost, says, graded):
     assert score(graded, student) == automatic(assign.notebook("05")) - lost
     assert re.search(says.replace(".", r"\."), feedback(graded, student).replace("&#39;", "'"))
@@ -364,6 +567,8 @@ def test_what_a_submission_loses_and_is_told(student, lost, says, graded):
 def test_a_thief_sees_nothing_and_harms_nobody(graded):
     course, _ = graded
     assert (course / "autograded/a-thief/chapter05/seen.txt").read_text() == "[]"
-    assert (course / "source/chapter05/chapter05.ipynb").exists() and (course / "gradebook.db").exists()
+    assert (course / "source/chapter05/chapter05.ipynb").exists() and (
+        course / "gradebook.db"
+    ).exists()
     assert not (course / "was-here").exists() and not (course.parent / "was-here").exists()
     assert not (ROOT / "_build/was-here").exists()

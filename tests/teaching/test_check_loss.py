@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+
 from lossbook import euclidean_losses
 from lossbook.teaching import check
 from lossbook.teaching.check import mistakes
@@ -84,9 +85,14 @@ def test_two_rows_on_one_spot():
     verdict = check.loss(contrastive, right_contrastive)
     assert verdict.mistake == "NaN or infinity" and "lie on one spot" in verdict.message
     assert check.loss(contrastive, right_contrastive, on_one_spot=False)
-    assert check.loss(lambda x, y: contrastive(x, y, lambda squared: (squared + 1e-14).sqrt()), right_contrastive)
+    assert check.loss(
+        lambda x, y: contrastive(x, y, lambda squared: (squared + 1e-14).sqrt()), right_contrastive
+    )
     assert check.loss(lambda x, y: euclidean_losses.contrastive(x, y, 1.0), right_contrastive)
-    assert check.loss(lambda x, y: euclidean_losses.contrastive(x, y, 1.1), right_contrastive).mistake is None
+    assert (
+        check.loss(lambda x, y: euclidean_losses.contrastive(x, y, 1.1), right_contrastive).mistake
+        is None
+    )
 
 
 @pytest.mark.parametrize("attempt", [..., None, lambda x, y: ..., lambda x, y: None])

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from lossbook.cli import main as cli
+
 from lossbook import heads, training
+from lossbook.cli import main as cli
 from lossbook.heads import euclidean, subcenter
 from lossbook.training import class_parallel, devices
-
 from tests.helpers import ranks
 
 ROOT = Path(__file__).parents[2]
@@ -22,9 +22,22 @@ ROOT = Path(__file__).parents[2]
 
 def torchrun(number, *arguments):
     """The finished process of ``torchrun`` with ``number`` ranks of tests/ranks.py, or of lossbook's command line."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={number}", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300,
-                          env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}, cwd=ROOT)
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        f"--nproc-per-node={number}",
+        *map(str, arguments),
+    ]
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+        cwd=ROOT,
+    )
 
 
 def task(number, name, folder):
@@ -64,17 +77,19 @@ def test_a_run_is_that_of_one_process_and_goes_on_with_another_number_of_them(tm
     alone = ranks.train(3, tmp_path)
     folder = tmp_path / "split"
     folder.mkdir()
-    task(2, "1", folder)                                   # one epoch on two ranks,
+    task(2, "1", folder)  # one epoch on two ranks,
     assert len(training.Run.load(folder / "run-2.npz").history) == 1
-    task(4, "2", folder)                                   # a second on four,
-    resumed = ranks.train(3, folder)                       # and the last on one
+    task(4, "2", folder)  # a second on four,
+    resumed = ranks.train(3, folder)  # and the last on one
     alike(alone, resumed)
 
 
 def test_a_rank_that_dies_ends_the_run_and_the_checkpoint_stays(tmp_path):
     done = torchrun(2, Path(ranks.__file__), "die", tmp_path)
     assert done.returncode != 0
-    assert re.search(r"exitcode\s*:\s*9\b", done.stderr)                # torchrun says which rank, and how it ended
+    assert re.search(
+        r"exitcode\s*:\s*9\b", done.stderr
+    )  # torchrun says which rank, and how it ended
     alike(ranks.train(3, tmp_path), ranks.train(3, tmp_path / "whole"))
 
 
@@ -86,10 +101,15 @@ def test_more_ranks_than_classes_can_fill_are_refused():
         class_parallel.ClassParallelHead(heads.ArcFace(2, 5), Mesh())
 
 
-@pytest.mark.parametrize("head", [subcenter.SubCenterArcFace(2, 10), euclidean.Center(2, 10)],
-                         ids=lambda head: type(head).__name__)
+@pytest.mark.parametrize(
+    "head",
+    [subcenter.SubCenterArcFace(2, 10), euclidean.Center(2, 10)],
+    ids=lambda head: type(head).__name__,
+)
 def test_a_head_with_logits_or_a_loss_of_its_own_is_refused(head):
-    with pytest.raises(ValueError, match=f"{type(head).__name__} defines logits or a loss of its own"):
+    with pytest.raises(
+        ValueError, match=f"{type(head).__name__} defines logits or a loss of its own"
+    ):
         class_parallel.ClassParallelHead(head, None)
 
 
@@ -97,25 +117,46 @@ def test_the_other_rank_says_that_one_was_lost(tmp_path):
     """Without torchrun, which ends the others itself: as on several machines."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    started = [subprocess.Popen([sys.executable, ranks.__file__, "die", str(tmp_path)], stderr=subprocess.PIPE, text=True,
-                                env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "RANK": str(rank),
-                                     "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)})
-               for rank in range(2)]
+    started = [
+        subprocess.Popen(
+            [sys.executable, ranks.__file__, "die", str(tmp_path)],
+            stderr=subprocess.PIPE,
+            text=True,
+            env={
+                **os.environ,
+                "PYTHONPATH": str(ROOT),
+                "OMP_NUM_THREADS": "1",
+                "RANK": str(rank),
+                "WORLD_SIZE": "2",
+                "MASTER_ADDR": "127.0.0.1",
+                "MASTER_PORT": str(port),
+            },
+        )
+        for rank in range(2)
+    ]
     said = [process.communicate(timeout=300)[1] for process in started]
     assert [process.returncode for process in started] == [1, 9]
-    assert "RankLost: rank 0 lost another rank" in said[0] and "goes on from the last finished epoch" in said[0]
+    assert (
+        "RankLost: rank 0 lost another rank" in said[0]
+        and "goes on from the last finished epoch" in said[0]
+    )
 
 
 def test_float16_cannot_be_scaled_on_ranks():
     assert class_parallel.ProcessGroup.scales is False
-    with pytest.raises(ValueError, match="precision = 'float16': class-parallel training cannot scale"):
+    with pytest.raises(
+        ValueError, match="precision = 'float16': class-parallel training cannot scale"
+    ):
         devices.pick_precision("float16", torch.device("cpu"), scales=False)
 
 
 def test_outside_of_torchrun_it_says_how_to_start(monkeypatch):
     for name in ("TORCHELASTIC_RUN_ID", "RANK"):
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(ValueError, match="torchrun --nproc-per-node=2"), class_parallel.join_process_group():
+    with (
+        pytest.raises(ValueError, match="torchrun --nproc-per-node=2"),
+        class_parallel.join_process_group(),
+    ):
         pass
 
 
@@ -131,6 +172,17 @@ def test_the_command_trains_class_parallel_and_one_process_evaluates_it(tmp_path
 
 
 def test_the_quick_backbone_is_refused_with_the_way_out(tmp_path):
-    done = torchrun(2, "-m", "lossbook", "train", "ArcFace_v1", "--class-parallel", "--epochs", "1", "--out", tmp_path)
+    done = torchrun(
+        2,
+        "-m",
+        "lossbook",
+        "train",
+        "ArcFace_v1",
+        "--class-parallel",
+        "--epochs",
+        "1",
+        "--out",
+        tmp_path,
+    )
     assert done.returncode != 0 and "--backbone LeNetPP" in done.stderr
     assert not (tmp_path / "run.npz").exists()

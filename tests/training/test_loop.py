@@ -4,21 +4,22 @@ import errno
 import json
 import math
 import os
-from pathlib import Path
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch import nn
+
 from lossbook import backbones, data, heads, profiles, training
 from lossbook.training import loop
 from lossbook.training.devices import pick_device
-from torch import nn
 
 RECIPE = {"epochs": 3, "batch_size": 32, "learning_rate": 3e-3, "progress": False}
 
@@ -31,11 +32,16 @@ def toy(n=160, classes=4, seed=0):
     labels = torch.arange(n) % classes
     images = 0.2 * torch.rand(n, 1, 28, 28, generator=generator)
     for i, y in enumerate(labels.tolist()):
-        images[i, 0, 4 + 12 * (y // 2):12 + 12 * (y // 2), 4 + 12 * (y % 2):12 + 12 * (y % 2)] += 0.8
+        images[
+            i, 0, 4 + 12 * (y // 2) : 12 + 12 * (y // 2), 4 + 12 * (y % 2) : 12 + 12 * (y % 2)
+        ] += 0.8
     names = tuple("abcd"[:classes])
     cut = n * 3 // 4
-    return data.Dataset("toy", data.Split(images[:cut], labels[:cut], names),
-                        data.Split(images[cut:], labels[cut:], names))
+    return data.Dataset(
+        "toy",
+        data.Split(images[:cut], labels[:cut], names),
+        data.Split(images[cut:], labels[cut:], names),
+    )
 
 
 def tiny():
@@ -43,8 +49,12 @@ def tiny():
 
 
 def train(head=None, backbone=None, dataset=None, **options):
-    return training.fit(backbone or tiny(), head or heads.ArcFace(2, 4, scale=8, margin=0.2),
-                        dataset or toy(), **{**RECIPE, **options})
+    return training.fit(
+        backbone or tiny(),
+        head or heads.ArcFace(2, 4, scale=8, margin=0.2),
+        dataset or toy(),
+        **{**RECIPE, **options},
+    )
 
 
 def same(one, two):
@@ -67,8 +77,12 @@ def test_it_learns_and_records():
     assert run.config["recipe"]["epochs"] == 8 and run.config["device"] == "cpu"
     last = run.snapshots[-1]
     assert [s.epoch for s in run.snapshots] == list(range(1, 9))
-    assert last.train.shape == (120, 2) and last.test.shape == (40, 2) and last.weight.shape == (4, 2)
-    assert (last.test_pred == run.test_labels).mean() == pytest.approx(run.history.test_acc.iloc[-1])
+    assert (
+        last.train.shape == (120, 2) and last.test.shape == (40, 2) and last.weight.shape == (4, 2)
+    )
+    assert (last.test_pred == run.test_labels).mean() == pytest.approx(
+        run.history.test_acc.iloc[-1]
+    )
 
 
 def test_the_snapshot_is_what_the_trained_modules_say():
@@ -84,7 +98,7 @@ def test_the_snapshot_is_what_the_trained_modules_say():
 def test_embed_leaves_every_module_in_its_mode():
     backbone = tiny()
     backbone.train()
-    backbone[1].eval()                                          # a batch norm that its owner froze
+    backbone[1].eval()  # a batch norm that its owner froze
     before = [module.training for module in backbone.modules()]
     training.embed(backbone, toy().test.images)
     with pytest.raises(RuntimeError):
@@ -98,7 +112,11 @@ def dropping():
 
 
 def test_dropout_follows_the_seed_and_goes_on_where_it_was(tmp_path):
-    backbone, head, state = dropping(), heads.ArcFace(2, 4, scale=8, margin=0.2), torch.get_rng_state()
+    backbone, head, state = (
+        dropping(),
+        heads.ArcFace(2, 4, scale=8, margin=0.2),
+        torch.get_rng_state(),
+    )
     whole = train(head, backbone)
     assert torch.equal(torch.get_rng_state(), state)
     same(whole, train(backbone=dropping()))
@@ -115,7 +133,9 @@ def test_on_epoch_sees_the_run_grow_and_may_end_it():
 
     run = train(on_epoch=enough)
     assert seen == [1, 2] and run.history.epoch.tolist() == [1, 2]
-    assert np.array_equal(run.snapshots[-1].test, whole.snapshots[1].test)       # up to there, the same training
+    assert np.array_equal(
+        run.snapshots[-1].test, whole.snapshots[1].test
+    )  # up to there, the same training
     assert len(train(on_epoch=seen.append).snapshots) == 3
 
 
@@ -129,7 +149,9 @@ def test_snapshots_take_each_class_in_its_share():
 def test_same_seed_same_run_other_seed_other_run(optimizer):
     same(train(optimizer=optimizer), train(optimizer=optimizer))
     other = train(optimizer=optimizer, seed=1)
-    assert not np.array_equal(other.snapshots[-1].test, train(optimizer=optimizer).snapshots[-1].test)
+    assert not np.array_equal(
+        other.snapshots[-1].test, train(optimizer=optimizer).snapshots[-1].test
+    )
 
 
 def test_the_global_generator_is_left_alone_and_does_not_matter():
@@ -138,7 +160,7 @@ def test_the_global_generator_is_left_alone_and_does_not_matter():
     after = torch.rand(3)
     torch.manual_seed(7)
     train_free = [tiny(), heads.ArcFace(2, 4, scale=8, margin=0.2)]
-    assert torch.equal(torch.rand(3), after)                  # only building the modules drew from it
+    assert torch.equal(torch.rand(3), after)  # only building the modules drew from it
     torch.manual_seed(1234)
     same(first, train(backbone=train_free[0], head=train_free[1]))
 
@@ -169,7 +191,9 @@ def test_head_and_backbone_both_train_and_the_head_hears_the_progress():
     assert all(not torch.equal(a, b) for a, b in zip(before, after))
 
 
-@pytest.mark.filterwarnings("error")      # float16's first step may overflow: it is skipped without a remark
+@pytest.mark.filterwarnings(
+    "error"
+)  # float16's first step may overflow: it is skipped without a remark
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_mixed_precision_trains(precision):
     run = train(epochs=12, precision=precision)
@@ -191,6 +215,7 @@ def test_shift_moves_without_wrapping():
 
 
 # --- interrupted ----------------------------------------------------------------------------------
+
 
 class Interrupting(heads.ArcFace):
     """Presses Ctrl-C in the middle of the second epoch."""
@@ -246,10 +271,17 @@ def test_a_finished_checkpoint_gives_the_run_again(tmp_path):
     same(first, train(checkpoint=tmp_path / "c"))
 
 
-@pytest.mark.parametrize("change, key", [
-    ({"seed": 5}, "seed"), ({"head": heads.ArcFace(2, 4, scale=8, margin=0.2, easy_margin=True)}, "loss"),
-    ({"dataset": toy(seed=9)}, "data_sha256.train"),
-    ({"backbone": backbones.LeNetPP.small(2)}, "weights"), ({"epochs": 4}, "recipe.epochs"), ({"learning_rate": 1e-3}, "recipe.learning_rate")])
+@pytest.mark.parametrize(
+    "change, key",
+    [
+        ({"seed": 5}, "seed"),
+        ({"head": heads.ArcFace(2, 4, scale=8, margin=0.2, easy_margin=True)}, "loss"),
+        ({"dataset": toy(seed=9)}, "data_sha256.train"),
+        ({"backbone": backbones.LeNetPP.small(2)}, "weights"),
+        ({"epochs": 4}, "recipe.epochs"),
+        ({"learning_rate": 1e-3}, "recipe.learning_rate"),
+    ],
+)
 def test_another_trainings_checkpoint_is_refused(tmp_path, change, key):
     train(checkpoint=tmp_path / "c")
     with pytest.raises(ValueError, match=f"belongs to another training: its {key}"):
@@ -268,6 +300,7 @@ def test_a_checkpoint_without_room_leaves_the_former_one(tmp_path, monkeypatch):
 
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
+
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="could not save .*c .*the former file is unchanged"):
         train(checkpoint=tmp_path / "c", epochs=2)
@@ -277,32 +310,42 @@ def test_a_checkpoint_without_room_leaves_the_former_one(tmp_path, monkeypatch):
 def test_a_damaged_checkpoint_is_refused(tmp_path):
     train(checkpoint=tmp_path / "c")
     whole = (tmp_path / "c").read_bytes()
-    (tmp_path / "c").write_bytes(whole[:len(whole) // 2])
+    (tmp_path / "c").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ValueError, match="damaged"):
         train(checkpoint=tmp_path / "c")
 
 
 # --- stops loudly ---------------------------------------------------------------------------------
 
+
 class Naive(heads.ArcFace):
     """ArcFace as it is often copied: arccos of a cosine that reaches 1."""
 
     def forward(self, x, labels=None):
-        cos = nn.functional.linear(nn.functional.normalize(x), nn.functional.normalize(self.weight)).clamp(-1, 1)
+        cos = nn.functional.linear(
+            nn.functional.normalize(x), nn.functional.normalize(self.weight)
+        ).clamp(-1, 1)
         if labels is None:
             return self.scale * cos
         turned = torch.cos(torch.arccos(cos) + self.margin)
-        return self.scale * torch.where(nn.functional.one_hot(labels, self.num_classes).bool(), turned, cos)
+        return self.scale * torch.where(
+            nn.functional.one_hot(labels, self.num_classes).bool(), turned, cos
+        )
 
 
 class OnTheVector(nn.Module):
     """Embeddings that lie exactly on class vector 0."""
+
     def __init__(self):
         super().__init__()
         self.length = nn.Linear(1, 2)
 
     def forward(self, images):
-        return (self.length.weight.sum() ** 2 + 1) * torch.ones(len(images), 1) * torch.tensor([[1.0, 0.0]])
+        return (
+            (self.length.weight.sum() ** 2 + 1)
+            * torch.ones(len(images), 1)
+            * torch.tensor([[1.0, 0.0]])
+        )
 
 
 class Aligned(Naive):
@@ -312,22 +355,34 @@ class Aligned(Naive):
 
 
 def test_a_gradient_that_is_not_finite_stops_the_run_and_names_the_cause():
-    with pytest.raises(training.TrainingDiverged, match=r"epoch 1, step 1 of 4.*gradient is not finite.*arccos"):
+    with pytest.raises(
+        training.TrainingDiverged, match=r"epoch 1, step 1 of 4.*gradient is not finite.*arccos"
+    ):
         train(backbone=OnTheVector(), head=Aligned(2, 4, scale=8, margin=0.2))
 
 
 def test_in_float16_too_once_a_smaller_scale_does_not_help():
-    with pytest.raises(training.TrainingDiverged, match=r"epoch 5, step 1 of 4.*gradient is not finite.*arccos"):
-        train(backbone=OnTheVector(), head=Aligned(2, 4, scale=8, margin=0.2), precision="float16", epochs=20)
+    with pytest.raises(
+        training.TrainingDiverged, match=r"epoch 5, step 1 of 4.*gradient is not finite.*arccos"
+    ):
+        train(
+            backbone=OnTheVector(),
+            head=Aligned(2, 4, scale=8, margin=0.2),
+            precision="float16",
+            epochs=20,
+        )
 
 
 def test_a_loss_that_is_not_finite_stops_the_run():
     class ByHand(heads.NormSoftmax):
         def loss(self, x, labels):
-            powers = torch.exp(200 * self(x))                # exp by hand: overflows
+            powers = torch.exp(200 * self(x))  # exp by hand: overflows
             return -torch.log(powers[torch.arange(len(x)), labels] / powers.sum(dim=1)).mean()
 
-    with pytest.raises(training.TrainingDiverged, match=r"epoch 1, step 1 of 4: the loss is (nan|inf).*the head made it"):
+    with pytest.raises(
+        training.TrainingDiverged,
+        match=r"epoch 1, step 1 of 4: the loss is (nan|inf).*the head made it",
+    ):
         train(head=ByHand(2, 4, scale=8))
 
 
@@ -336,7 +391,9 @@ def test_an_embedding_that_is_not_finite_stops_the_run():
         def forward(self, images):
             return super().forward(images.flatten(1)) * math.nan
 
-    with pytest.raises(training.TrainingDiverged, match="epoch 1, step 1 of 4: embedding 0 of 32 holds nan"):
+    with pytest.raises(
+        training.TrainingDiverged, match="epoch 1, step 1 of 4: embedding 0 of 32 holds nan"
+    ):
         train(backbone=Broken(784, 2))
 
 
@@ -354,15 +411,30 @@ def test_weights_that_cannot_be_drawn_are_named():
     assert len(train(backbone=Raw(), warm_start=True, epochs=1).history) == 1
 
 
-@pytest.mark.parametrize("bad, says", [
-    ({"epochs": 0}, "epochs = 0"), ({"epochs": 1.5}, "epochs = 1.5"), ({"batch_size": 0}, "batch_size = 0"),
-    ({"learning_rate": 0}, "learning_rate = 0"), ({"learning_rate": math.nan}, "learning_rate = nan"),
-    ({"optimizer": "adam"}, "'adamw' or 'sgd'"), ({"precision": "half"}, "precision = 'half'"),
-    ({"max_shift": -1}, "max_shift = -1"), ({"epochs": True}, "epochs = True"), ({"clip_norm": math.inf}, "clip_norm = inf"),
-    ({"weight_decay": -1}, "weight_decay = -1"), ({"learning_rate": "3"}, "learning_rate = '3'"),
-    ({"snapshot_size": 0}, "snapshot_size = 0"), ({"device": "gpu"}, "device = 'gpu'"),
-    pytest.param({"device": "cuda"}, "device = 'cuda'", marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is one")),
-])
+@pytest.mark.parametrize(
+    "bad, says",
+    [
+        ({"epochs": 0}, "epochs = 0"),
+        ({"epochs": 1.5}, "epochs = 1.5"),
+        ({"batch_size": 0}, "batch_size = 0"),
+        ({"learning_rate": 0}, "learning_rate = 0"),
+        ({"learning_rate": math.nan}, "learning_rate = nan"),
+        ({"optimizer": "adam"}, "'adamw' or 'sgd'"),
+        ({"precision": "half"}, "precision = 'half'"),
+        ({"max_shift": -1}, "max_shift = -1"),
+        ({"epochs": True}, "epochs = True"),
+        ({"clip_norm": math.inf}, "clip_norm = inf"),
+        ({"weight_decay": -1}, "weight_decay = -1"),
+        ({"learning_rate": "3"}, "learning_rate = '3'"),
+        ({"snapshot_size": 0}, "snapshot_size = 0"),
+        ({"device": "gpu"}, "device = 'gpu'"),
+        pytest.param(
+            {"device": "cuda"},
+            "device = 'cuda'",
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is one"),
+        ),
+    ],
+)
 def test_bad_recipe(bad, says):
     with pytest.raises(ValueError, match=says):
         train(**bad)
@@ -379,6 +451,7 @@ def test_unknown_option():
 
 # --- the Run on disk ------------------------------------------------------------------------------
 
+
 def test_a_run_survives_saving_and_loading(tmp_path):
     run = train()
     run.save(tmp_path / "a.npz")
@@ -386,7 +459,9 @@ def test_a_run_survives_saving_and_loading(tmp_path):
     same(run, back)
     pd.testing.assert_frame_equal(run.history, back.history, check_exact=True)
     assert (back.name, back.classes, back.config) == (run.name, run.classes, run.config)
-    assert np.array_equal(back.train_labels, run.train_labels) and back.test_labels.dtype == np.int64
+    assert (
+        np.array_equal(back.train_labels, run.train_labels) and back.test_labels.dtype == np.int64
+    )
     np.load(tmp_path / "a.npz", allow_pickle=False)["about"]  # no pickle inside
 
 
@@ -417,7 +492,9 @@ def test_files_that_are_no_run_are_refused(tmp_path, harm):
         with np.load(path) as stored:
             np.savez(path, **{key: stored[key] for key in stored.files if key != "snapshot_weight"})
     elif harm == "epochs":
-        rewrite(path, lambda about: about.update(history={"epoch": [*about["history"]["epoch"], 9]}))
+        rewrite(
+            path, lambda about: about.update(history={"epoch": [*about["history"]["epoch"], 9]})
+        )
     else:
         np.savez(path, x=np.arange(3))
     with pytest.raises(training.RunFileError, match="not a saved Run or is damaged"):
@@ -446,19 +523,28 @@ def test_no_space_left_keeps_the_former_file(tmp_path):
         except OSError as error:
             print(error.errno, error)
     """)
-    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
-    assert said.startswith(str(errno.EFBIG)) and "could not save" in said and "former file is unchanged" in said
+    said = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    ).stdout
+    assert (
+        said.startswith(str(errno.EFBIG))
+        and "could not save" in said
+        and "former file is unchanged" in said
+    )
     assert training.Run.load(path).name == run.name
     assert os.listdir(tmp_path) == ["a.npz"]
 
 
 # --- profiles and devices -------------------------------------------------------------------------
 
+
 def test_profiles(monkeypatch):
     monkeypatch.delenv("LOSSBOOK_PROFILE", raising=False)
     assert profiles.current().dataset == "mnist5k"
     monkeypatch.setenv("LOSSBOOK_PROFILE", "full")
-    assert profiles.current().dataset == "mnist" and profiles.current().backbone is backbones.LeNetPP
+    assert (
+        profiles.current().dataset == "mnist" and profiles.current().backbone is backbones.LeNetPP
+    )
     monkeypatch.setenv("LOSSBOOK_PROFILE", "fulll")
     with pytest.raises(ValueError, match="'fulll': expected one of quick, full, fast"):
         profiles.current()

@@ -19,15 +19,16 @@ import yaml
 from jupyter_book.sphinx import build_sphinx
 from sphinx.util.console import color_terminal, nocolor
 
-from tools.web import hero
 from tools.book import prune_icons as icons
-from tools.notebooks import convert as notebooks
-from tools.web import playground
-from tools.toc import ROOT, chapters, pages
 from tools.book.execute import execute
+from tools.notebooks import convert as notebooks
+from tools.toc import ROOT, chapters, pages
+from tools.web import hero, playground
 
 BUILD = ROOT / "_build"
-CACHE, DOCTREES, HTML, STATIC = (BUILD / name for name in (".jupyter_cache", ".doctrees", "html", "static"))
+CACHE, DOCTREES, HTML, STATIC = (
+    BUILD / name for name in (".jupyter_cache", ".doctrees", "html", "static")
+)
 
 # A fork's workflow sets this to publish under its own address without an edit of _config.yml.
 REPOSITORY = os.environ.get("LOSSBOOK_REPOSITORY")
@@ -37,24 +38,45 @@ MATHJAX = "tex-mml-chtml.js", "input/tex/extensions", "output/chtml/fonts/woff-v
 
 def main():
     BUILD.mkdir(exist_ok=True)
-    behind = [path for folder in ("lossbook", "book/results") for path in ROOT.glob(f"{folder}/**/*.*")
-              if path.is_file() and "__pycache__" not in path.parts]
-    drop_if_changed("code", [CACHE, DOCTREES], [*behind, ROOT / "requirements.txt"], os.environ.get("LOSSBOOK_PROFILE"))
-    drop_if_changed("layout", [DOCTREES], [ROOT / "_config.yml", ROOT / "_toc.yml", ROOT / "book/references.bib",
-                                           *ROOT.glob("book/_static/*.*"), *ROOT.glob("tools/**/*.py")], REPOSITORY)
+    behind = [
+        path
+        for folder in ("lossbook", "book/results")
+        for path in ROOT.glob(f"{folder}/**/*.*")
+        if path.is_file() and "__pycache__" not in path.parts
+    ]
+    drop_if_changed(
+        "code",
+        [CACHE, DOCTREES],
+        [*behind, ROOT / "requirements.txt"],
+        os.environ.get("LOSSBOOK_PROFILE"),
+    )
+    drop_if_changed(
+        "layout",
+        [DOCTREES],
+        [
+            ROOT / "_config.yml",
+            ROOT / "_toc.yml",
+            ROOT / "book/references.bib",
+            *ROOT.glob("book/_static/*.*"),
+            *ROOT.glob("tools/**/*.py"),
+        ],
+        REPOSITORY,
+    )
     notebooks.main()
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
     start = time.perf_counter()
     if failed := execute(pages(), CACHE, config["execute"]["timeout"]):
         sys.exit(f"The book was not built: {', '.join(failed)} failed. See above in which cell.")
     executed = time.perf_counter()
-    copy_mathjax(STATIC / "mathjax")      # where Sphinx picks up static files
+    copy_mathjax(STATIC / "mathjax")  # where Sphinx picks up static files
     write_html()
     icons.keep_used(HTML)
     playground.build(HTML / "book/playground")
     hero.build(HTML / "book/front")
     seconds = {"executing": executed - start, "writing": time.perf_counter() - executed}
-    (BUILD / "seconds.json").write_text(json.dumps(seconds), encoding="utf-8")      # for python -m lossbook benchmark book
+    (BUILD / "seconds.json").write_text(
+        json.dumps(seconds), encoding="utf-8"
+    )  # for python -m lossbook benchmark book
     print(f"The book is in {(HTML / 'index.html').relative_to(ROOT)}")
 
 
@@ -72,7 +94,9 @@ def drop_if_changed(name, stale, files, setting):
 
 def copy_mathjax(folder):
     """Put the parts of MathJax that a page loads into ``folder``."""
-    package = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent / "static/mathjax"
+    package = (
+        Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent / "static/mathjax"
+    )
     for part in MATHJAX:
         for file in [package / part, *(package / part).glob("*")]:
             if file.is_file():
@@ -88,13 +112,29 @@ def write_html():
         nocolor()
     override = {"html_theme_options": {"repository_url": REPOSITORY}} if REPOSITORY else {}
     result = build_sphinx(
-        ROOT, HTML, path_config=ROOT / "_config.yml", noconfig=True, force_all=True,
-        warningiserror=True, keep_going=True,
-        confoverrides={"external_toc_path": str(ROOT / "_toc.yml"), "latex_individualpages": False, **override})
+        ROOT,
+        HTML,
+        path_config=ROOT / "_config.yml",
+        noconfig=True,
+        force_all=True,
+        warningiserror=True,
+        keep_going=True,
+        confoverrides={
+            "external_toc_path": str(ROOT / "_toc.yml"),
+            "latex_individualpages": False,
+            **override,
+        },
+    )
     if result != 0:
-        shutil.rmtree(DOCTREES, ignore_errors=True)   # else the next build would not read, and not judge, these pages
-        sys.exit("The book was not built: Sphinx failed or warned, and a warning is an error here. See above where.")
-    for page in chapters():     # the download button gives what Colab opens, not the theme's notebook full of MyST
+        shutil.rmtree(
+            DOCTREES, ignore_errors=True
+        )  # else the next build would not read, and not judge, these pages
+        sys.exit(
+            "The book was not built: Sphinx failed or warned, and a warning is an error here. See above where."
+        )
+    for page in (
+        chapters()
+    ):  # the download button gives what Colab opens, not the theme's notebook full of MyST
         shutil.copyfile(ROOT / f"{page}.ipynb", HTML / "_sources" / f"{page}.ipynb")
 
 

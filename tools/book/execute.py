@@ -27,11 +27,20 @@ def execute(pages, folder, timeout):
     ``timeout`` is in seconds, for one cell.
     """
     cache = get_cache(folder)
-    notebooks = [page for page in pages if is_myst_markdown_notebook((ROOT / f"{page}.md").read_text(encoding="utf-8"))]
+    notebooks = [
+        page
+        for page in pages
+        if is_myst_markdown_notebook((ROOT / f"{page}.md").read_text(encoding="utf-8"))
+    ]
     waiting = [page for page in notebooks if not is_cached(cache, page)]
-    print(f"Executing {len(waiting)} of {len(notebooks)} pages with code (the others are cached)", flush=True)
+    print(
+        f"Executing {len(waiting)} of {len(notebooks)} pages with code (the others are cached)",
+        flush=True,
+    )
     os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // WORKERS))
-    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"     # else a debugger's remark at every kernel's start
+    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = (
+        "1"  # else a debugger's remark at every kernel's start
+    )
     pool, failed = ProcessPoolExecutor(WORKERS), []
     try:
         # The last chapters are the longest: they start first.
@@ -42,11 +51,14 @@ def execute(pages, folder, timeout):
             if complaint:
                 failed.append(page)
                 continue
-            cache.cache_notebook_bundle(CacheBundleIn(notebook, source(page), data={"execution_seconds": seconds}),
-                                        check_validity=False, overwrite=True)
+            cache.cache_notebook_bundle(
+                CacheBundleIn(notebook, source(page), data={"execution_seconds": seconds}),
+                check_validity=False,
+                overwrite=True,
+            )
             assert is_cached(cache, page), f"{page} would be executed again"
     finally:
-        pool.shutdown(cancel_futures=True)     # what waits is not begun after an interrupt
+        pool.shutdown(cancel_futures=True)  # what waits is not begun after an interrupt
     return sorted(failed)
 
 
@@ -65,9 +77,13 @@ def is_cached(cache, page):
 def execute_page(page, timeout):
     """(executed notebook, seconds, what went wrong or "")."""
     notebook, start, complaint = myst_nb_reader_plugin(source(page)), time.perf_counter(), ""
-    client = NotebookClient(notebook, timeout=timeout, resources={"metadata": {"path": os.path.dirname(source(page))}},
-                            record_timing=False,                   # times in the metadata would miss the cache
-                            extra_arguments=["--log-level=ERROR"]) # the kernel's own remarks, not a cell's
+    client = NotebookClient(
+        notebook,
+        timeout=timeout,
+        resources={"metadata": {"path": os.path.dirname(source(page))}},
+        record_timing=False,  # times in the metadata would miss the cache
+        extra_arguments=["--log-level=ERROR"],
+    )  # the kernel's own remarks, not a cell's
     try:
         client.execute()
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
@@ -79,8 +95,11 @@ def execute_page(page, timeout):
 
 def unfinished_cell(notebook):
     """Number and source line of the first code cell that raised, or that never finished."""
-    cells = [(cell, line) for cell, line in zip(notebook.cells, notebook.metadata.source_map)
-             if cell.cell_type == "code" and cell.source.strip()]
+    cells = [
+        (cell, line)
+        for cell, line in zip(notebook.cells, notebook.metadata.source_map)
+        if cell.cell_type == "code" and cell.source.strip()
+    ]
     for number, (cell, line) in enumerate(cells, 1):
         raised = any(output.output_type == "error" for output in cell.outputs)
         expected = "raises-exception" in cell.metadata.get("tags", [])
@@ -94,4 +113,6 @@ def remove_widgets(notebook):
     notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.outputs = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
+            cell.outputs = [
+                output for output in cell.outputs if WIDGET not in output.get("data", {})
+            ]

@@ -11,12 +11,20 @@ import re
 from fontTools import subset
 from fontTools.ttLib import TTFont
 
-SCRIPT = re.compile(r'\s*<!-- So that users can add custom icons -->\s*<script defer src="[^"]*/fontawesome\.js[^"]*"></script>')
-ICON = re.compile(r"""(?P<selectors>\.fa-[\w-]+:before(?:,\.fa-[\w-]+:before)*)\{content:"(?P<character>[^"]+)"\}""")
-FONT = re.compile(r"""url\([^)]*/(?P<name>fa-\w+-\d+)\.woff2\) format\("woff2"\),url\([^)]*\.ttf\) format\("truetype"\)""")
+SCRIPT = re.compile(
+    r'\s*<!-- So that users can add custom icons -->\s*<script defer src="[^"]*/fontawesome\.js[^"]*"></script>'
+)
+ICON = re.compile(
+    r"""(?P<selectors>\.fa-[\w-]+:before(?:,\.fa-[\w-]+:before)*)\{content:"(?P<character>[^"]+)"\}"""
+)
+FONT = re.compile(
+    r"""url\([^)]*/(?P<name>fa-\w+-\d+)\.woff2\) format\("woff2"\),url\([^)]*\.ttf\) format\("truetype"\)"""
+)
 
 
-logging.getLogger("fontTools").setLevel(logging.WARNING)     # else each table of a font is a line of the build
+logging.getLogger("fontTools").setLevel(
+    logging.WARNING
+)  # else each table of a font is a line of the build
 
 
 def keep_used(book):
@@ -39,8 +47,10 @@ def keep_used(book):
     css, characters = only(used, styles.read_text(encoding="utf-8"))
     css, found = FONT.subn(r'url(../vendor/fontawesome/webfonts/\g<name>.woff) format("woff")', css)
     if not (pages and characters and found == 3):
-        raise ValueError(f"{pages} pages load the script, the style sheet has {len(characters)} of their icons and {found} "
-                         "fonts: expected some, some and 3; the theme has changed, see tools/book/prune_icons.py")
+        raise ValueError(
+            f"{pages} pages load the script, the style sheet has {len(characters)} of their icons and {found} "
+            "fonts: expected some, some and 3; the theme has changed, see tools/book/prune_icons.py"
+        )
     styles.write_text(css, encoding="utf-8")
     for font in fonts.glob("*.ttf"):
         thin(font, characters | literal(book))
@@ -74,7 +84,11 @@ def decoded(character):
 def literal(book):
     """Characters that other style sheets set from the icon fonts on their own, outside the theme's list of icons."""
     sheets = [sheet.read_text(encoding="utf-8") for sheet in book.glob("_static/**/*.css")]
-    return {decoded(text) for sheet in sheets for text in re.findall(r'"(\\f[0-9a-f]{3})"', ICON.sub("", sheet))}
+    return {
+        decoded(text)
+        for sheet in sheets
+        for text in re.findall(r'"(\\f[0-9a-f]{3})"', ICON.sub("", sheet))
+    }
 
 
 def thin(path, characters):

@@ -52,19 +52,29 @@ def add_tags(app, page, template, context, doctree):
         return
     base, about = app.config.html_baseurl, description(page)
     picture, alt = first_picture(app, doctree)
-    tags = [("name", "description", about), ("name", "twitter:card", "summary_large_image"),
-            ("property", "og:site_name", app.config.html_title), ("property", "og:type", "article"),
-            ("property", "og:title", labels()[page][0]), ("property", "og:description", about),
-            ("property", "og:url", f"{base}{page}.html"),
-            ("property", "og:image", base + picture), ("property", "og:image:alt", alt)]
-    context["metatags"] += "".join(f'<meta {kind}="{name}" content="{html.escape(content)}" />\n'
-                                   for kind, name, content in tags)
+    tags = [
+        ("name", "description", about),
+        ("name", "twitter:card", "summary_large_image"),
+        ("property", "og:site_name", app.config.html_title),
+        ("property", "og:type", "article"),
+        ("property", "og:title", labels()[page][0]),
+        ("property", "og:description", about),
+        ("property", "og:url", f"{base}{page}.html"),
+        ("property", "og:image", base + picture),
+        ("property", "og:image:alt", alt),
+    ]
+    context["metatags"] += "".join(
+        f'<meta {kind}="{name}" content="{html.escape(content)}" />\n'
+        for kind, name, content in tags
+    )
 
 
 def first_picture(app, doctree):
     """(path, alt text) of the first picture that the page shows from a file, or of the front page's."""
     for image in doctree.findall(nodes.image):
-        if image["uri"].startswith(app.builder.imgpath):       # written by now, the page names the book's own copy
+        if image["uri"].startswith(
+            app.builder.imgpath
+        ):  # written by now, the page names the book's own copy
             return "_images/" + image["uri"].rpartition("/")[2], image.get("alt", "")
     return PICTURE, "Handwritten digits as points in a plane, under two losses"
 
@@ -72,17 +82,24 @@ def first_picture(app, doctree):
 def mend(app, page, template, context, doctree):
     """Mend what extensions write: lists that are none become plain boxes, and an id that all exercises share goes."""
     if "body" in context:
-        body = re.sub(r' role="doc-biblioentry"|(?<=<div) role="list"(?= class="citation-list")'
-                      r'|(?<=<section) id="(exercise|solution)-content"', "", context["body"])
+        body = re.sub(
+            r' role="doc-biblioentry"|(?<=<div) role="list"(?= class="citation-list")'
+            r'|(?<=<section) id="(exercise|solution)-content"',
+            "",
+            context["body"],
+        )
         context["body"] = re.sub(r"<dl>\n((?:<dd>.*</dd>\n)+)</dl>", as_lines, body)
 
 
 def spare_mathjax(app, page, template, context, doctree):
     """Load MathJax where there are formulas to set, and nowhere else."""
     if not re.search(r'class="(?:[^"]* )?math[ "]', context.get("body", "")):
-        context["script_files"] = [script for script in context["script_files"]
-                                   if "MathJax" not in script.attributes.get("body", "")
-                                   and not str(script.filename).endswith(app.config.mathjax_path)]
+        context["script_files"] = [
+            script
+            for script in context["script_files"]
+            if "MathJax" not in script.attributes.get("body", "")
+            and not str(script.filename).endswith(app.config.mathjax_path)
+        ]
 
 
 def as_lines(signature):
@@ -95,5 +112,5 @@ def setup(app):
     app.connect("config-inited", set_address)
     app.connect("html-page-context", add_tags)
     app.connect("html-page-context", mend)
-    app.connect("html-page-context", spare_mathjax, priority=900)      # after MathJax has been added
+    app.connect("html-page-context", spare_mathjax, priority=900)  # after MathJax has been added
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -14,14 +14,20 @@ import sys
 from jupyter_cache import get_cache
 from myst_nb.core.read import myst_nb_reader_plugin
 
-from tools.toc import ROOT, chapters, labels
 from tools.book.execute import source
+from tools.toc import ROOT, chapters, labels
 
-CACHE, RECORD, GUIDE = ROOT / "_build/.jupyter_cache", ROOT / "book/minutes.json", ROOT / "book/teaching.md"
+CACHE, RECORD, GUIDE = (
+    ROOT / "_build/.jupyter_cache",
+    ROOT / "book/minutes.json",
+    ROOT / "book/teaching.md",
+)
 PLACES = {"cpu": "two CPU cores", "colab": "Colab, CPU", "gpu": "GPU"}
 UNKNOWN = "not yet measured"
 TABLE = re.compile(r"(?<=% minutes: begin\n)[\s\S]*?(?=% minutes: end)")
-HEADER = re.compile(r"(?<=\*Reading )(?P<reading>\d+) min · CPU (?P<cpu>.+?) · GPU (?P<gpu>.+?)(?=\*)")
+HEADER = re.compile(
+    r"(?<=\*Reading )(?P<reading>\d+) min · CPU (?P<cpu>.+?) · GPU (?P<gpu>.+?)(?=\*)"
+)
 
 
 def measured(pages, folder=CACHE):
@@ -47,7 +53,10 @@ def in_words(seconds):
 
 def table(record, pages, readings):
     """The teaching guide's table: a row a chapter, a column a place."""
-    lines = ["| chapter | reading | " + " | ".join(PLACES.values()) + " |", "|---" * (2 + len(PLACES)) + "|"]
+    lines = [
+        "| chapter | reading | " + " | ".join(PLACES.values()) + " |",
+        "|---" * (2 + len(PLACES)) + "|",
+    ]
     for page in pages:
         times = " | ".join(in_words(record.get(place, {}).get(page)) for place in PLACES)
         lines.append(f"| [{labels()[page][0]}](../{page}.md) | {readings[page]} min | {times} |")
@@ -56,9 +65,14 @@ def table(record, pages, readings):
 
 def headed(text, times):
     """A chapter's text with the measured times, ``{"cpu": seconds, "gpu": seconds}``, under its title; others stay."""
+
     def line(found):
-        cpu, gpu = (in_words(times[place]) if times.get(place) is not None else found[place] for place in ("cpu", "gpu"))
+        cpu, gpu = (
+            in_words(times[place]) if times.get(place) is not None else found[place]
+            for place in ("cpu", "gpu")
+        )
         return f"{found['reading']} min · CPU {cpu} · GPU {gpu}"
+
     return HEADER.sub(line, text, count=1)
 
 
@@ -69,7 +83,9 @@ def current(record):
         path = ROOT / f"{page}.md"
         text = path.read_text(encoding="utf-8")
         readings[page] = HEADER.search(text)["reading"]
-        texts[path] = headed(text, {place: record.get(place, {}).get(page) for place in ("cpu", "gpu")})
+        texts[path] = headed(
+            text, {place: record.get(place, {}).get(page) for place in ("cpu", "gpu")}
+        )
     guide = GUIDE.read_text(encoding="utf-8")
     return {**texts, GUIDE: TABLE.sub(lambda _: table(record, chapters(), readings), guide)}
 
@@ -80,7 +96,10 @@ def main(place=None):
         if place not in PLACES:
             sys.exit(f"{place!r}: expected a place to measure, one of {', '.join(PLACES)}")
         record[place] |= measured(chapters())
-    record = {name: {page: times[page] for page in chapters() if page in times} for name, times in record.items()}
+    record = {
+        name: {page: times[page] for page in chapters() if page in times}
+        for name, times in record.items()
+    }
     texts = {RECORD: json.dumps(record, indent=1, sort_keys=True) + "\n", **current(record)}
     for path, text in texts.items():
         if path.read_text(encoding="utf-8") != text:

@@ -6,15 +6,22 @@ included, solutions folded, a page number at the foot.
 
 import sys
 
-from tools.exports import browser
 from tools.book.build import BUILD, HTML
+from tools.exports import browser
 from tools.toc import ROOT, chapters
 
 HANDOUTS = BUILD / "handouts"
-FOOT = ('<div style="width: 100%; font: 8px sans-serif; text-align: center">'
-        '<span class="title"></span> · <span class="pageNumber"></span> / <span class="totalPages"></span></div>')
-PAPER = {"format": "A4", "margin": {"top": "15mm", "bottom": "18mm", "left": "15mm", "right": "15mm"},
-         "display_header_footer": True, "header_template": "<span></span>", "footer_template": FOOT}
+FOOT = (
+    '<div style="width: 100%; font: 8px sans-serif; text-align: center">'
+    '<span class="title"></span> · <span class="pageNumber"></span> / <span class="totalPages"></span></div>'
+)
+PAPER = {
+    "format": "A4",
+    "margin": {"top": "15mm", "bottom": "18mm", "left": "15mm", "right": "15mm"},
+    "display_header_footer": True,
+    "header_template": "<span></span>",
+    "footer_template": FOOT,
+}
 
 
 def main():

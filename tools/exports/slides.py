@@ -18,14 +18,16 @@ from myst_nb.core.read import myst_nb_reader_plugin
 from nbconvert import SlidesExporter
 
 from tools.book.build import BUILD, CACHE, copy_mathjax
-from tools.toc import ROOT, chapters, labels
 from tools.book.execute import source
+from tools.toc import ROOT, chapters, labels
 
 SLIDES = BUILD / "slides"
 REVEAL = "dist/reveal.css", "dist/reveal.js"
-ROOM, EQUATION, WIDTH = 8, 3, 52        # lines on a slide and of an equation, characters in a line
+ROOM, EQUATION, WIDTH = 8, 3, 52  # lines on a slide and of an equation, characters in a line
 
-SENTENCE = re.compile(r"(?<!e\.g\.)(?<!i\.e\.)(?<!et al\.)(?<!Fig\.)(?<=[.?!])[*_)”]*\s+(?=[A-Z0-9`*$\[“(])")
+SENTENCE = re.compile(
+    r"(?<!e\.g\.)(?<!i\.e\.)(?<!et al\.)(?<!Fig\.)(?<=[.?!])[*_)”]*\s+(?=[A-Z0-9`*$\[“(])"
+)
 LINK = re.compile(r"(?<!!)\[([^\]]*)\]\([^)]*\)")
 BLOCK = re.compile(r"(?:^\$\$\n.*?^\$\$$|^```.*?^```$|(?:(?!\n\n|^\$\$\n|^```).)+)", re.M | re.S)
 ITEM = re.compile(r"^(?:[-*]|\d+\.) +", re.M)
@@ -66,7 +68,12 @@ def cells(page):
         elif cell is not setup:
             run = next(executed)
             assert run.source == cell.source, f"{page}: the outputs are of other cells"
-            yield "", [] if "remove-cell" in cell.metadata.get("tags", []) else list(pictures(run.outputs, cell))
+            yield (
+                "",
+                []
+                if "remove-cell" in cell.metadata.get("tags", [])
+                else list(pictures(run.outputs, cell)),
+            )
 
 
 def pictures(outputs, cell):
@@ -100,7 +107,9 @@ def compose(cells):
             elif block.startswith("**Objectives"):
                 close()
                 heading = "Objectives"
-            elif not block or block.startswith(("*Reading", "**Prerequisites", "```", ">", "|", "![")):
+            elif not block or block.startswith(
+                ("*Reading", "**Prerequisites", "```", ">", "|", "![")
+            ):
                 continue
             elif caption:
                 slides[-1] += f"\n\n{first_sentence(block)}"
@@ -121,16 +130,18 @@ def block_points(block):
         return [re.sub(r"\n\\tag\{.*\}", "", block)]
     if ITEM.match(block):
         return ["- " + first_sentence(item) for item in ITEM.split(block)[1:]]
-    return ["- " * (not block[0].islower()) + first_sentence(block)]      # else it goes on from the equation above
+    return [
+        "- " * (not block[0].islower()) + first_sentence(block)
+    ]  # else it goes on from the equation above
 
 
 def first_sentence(text):
     """Up to the first full stop outside formulas and code."""
     text = " ".join(text.split())
     for end in SENTENCE.finditer(text):
-        sentence = text[:end.start()]
+        sentence = text[: end.start()]
         if sentence.count("$") % 2 == 0 and sentence.count("`") % 2 == 0:
-            return text[:end.end()].rstrip()
+            return text[: end.end()].rstrip()
     return text
 
 
@@ -149,10 +160,20 @@ def packed(points):
 
 def html(slides, title):
     """The deck: nbconvert's, of a notebook with one Markdown cell a slide."""
-    made = [nbformat.v4.new_markdown_cell(slide, metadata={"slideshow": {"slide_type": "slide"}}) for slide in slides]
-    exporter = SlidesExporter(extra_template_basedirs=[str(ROOT / "tools/exports")], template_name="deck",
-                              reveal_url_prefix="reveal", reveal_theme="deck", exclude_anchor_links=True)
-    return exporter.from_notebook_node(nbformat.v4.new_notebook(cells=made, metadata={"title": title}))[0]
+    made = [
+        nbformat.v4.new_markdown_cell(slide, metadata={"slideshow": {"slide_type": "slide"}})
+        for slide in slides
+    ]
+    exporter = SlidesExporter(
+        extra_template_basedirs=[str(ROOT / "tools/exports")],
+        template_name="deck",
+        reveal_url_prefix="reveal",
+        reveal_theme="deck",
+        exclude_anchor_links=True,
+    )
+    return exporter.from_notebook_node(
+        nbformat.v4.new_notebook(cells=made, metadata={"title": title})
+    )[0]
 
 
 if __name__ == "__main__":

@@ -24,11 +24,20 @@ RECIPE = {"epochs": 15, "batch_size": 64, "learning_rate": 5e-3}
 
 def main():
     mnist = data.load("mnist")
-    few = data.Split(mnist.train.images[:TRAINED_ON], mnist.train.labels[:TRAINED_ON], mnist.train.classes)
+    few = data.Split(
+        mnist.train.images[:TRAINED_ON], mnist.train.labels[:TRAINED_ON], mnist.train.classes
+    )
     digits = data.Dataset(f"mnist, first {TRAINED_ON}", few, mnist.test)
-    runs = {title: subsample(train(line, digits), SHOWN, RECIPE["epochs"])[0] for title, line in LINES.items()}
-    (ROOT / "book/_static/hero.png").write_bytes(figures.comparison(runs, view="plane")._repr_png_())
-    (SOURCE / "runs.json").write_text(json.dumps(list(starmap(moving, zip(LINES.values(), runs.values())))) + "\n")
+    runs = {
+        title: subsample(train(line, digits), SHOWN, RECIPE["epochs"])[0]
+        for title, line in LINES.items()
+    }
+    (ROOT / "book/_static/hero.png").write_bytes(
+        figures.comparison(runs, view="plane")._repr_png_()
+    )
+    (SOURCE / "runs.json").write_text(
+        json.dumps(list(starmap(moving, zip(LINES.values(), runs.values())))) + "\n"
+    )
 
 
 def train(line, digits):
@@ -44,10 +53,15 @@ def moving(line, run):
 def build(folder):
     """Write hero.js and hero.css, which the front page loads, into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
-    parts = [*(WIDGETS / name for name in ("common.js", "canvas.js", "embedding_view.js")), SOURCE / "hero.js"]
+    parts = [
+        *(WIDGETS / name for name in ("common.js", "canvas.js", "embedding_view.js")),
+        SOURCE / "hero.js",
+    ]
     runs = (SOURCE / "runs.json").read_text(encoding="utf-8")
     script = "\n".join(part.read_text(encoding="utf-8") for part in parts)
-    (folder / "hero.js").write_text(f'"use strict";\n{{\nconst runs = {runs};\n{script}}}\n', encoding="utf-8")
+    (folder / "hero.js").write_text(
+        f'"use strict";\n{{\nconst runs = {runs};\n{script}}}\n', encoding="utf-8"
+    )
     with open(folder / "hero.css", "wb") as style:
         for part in (WIDGETS / "common.css", WIDGETS / "epoch_slider.css", SOURCE / "hero.css"):
             shutil.copyfileobj(open(part, "rb"), style)

@@ -17,9 +17,26 @@ from lossbook.figures import style
 from tools.toc import ROOT
 
 SOURCE = ROOT / "book/playground"
-MODULES = "margins", "head", "network", "training", "setting", "pictures", "curves", "chosen", "page"
+MODULES = (
+    "margins",
+    "head",
+    "network",
+    "training",
+    "setting",
+    "pictures",
+    "curves",
+    "chosen",
+    "page",
+)
 
-FIELDS = "w_norm", "x_norm", "s", "m1", "m2", "m3"      # what the page calls the fields of a heads.Preset
+FIELDS = (
+    "w_norm",
+    "x_norm",
+    "s",
+    "m1",
+    "m2",
+    "m3",
+)  # what the page calls the fields of a heads.Preset
 
 
 def build(folder):
@@ -42,12 +59,23 @@ def script():
 def data():
     """What the page needs to know of Python's side, ready for JSON."""
     digits = load_digits()
-    gentle = {"free": heads.from_preset("L-softmax_v1", 2, 10), "unit": heads.from_preset("A-softmax_v1", 2, 10)}
+    gentle = {
+        "free": heads.from_preset("L-softmax_v1", 2, 10),
+        "unit": heads.from_preset("A-softmax_v1", 2, 10),
+    }
     return {
-        "pixels": "".join("0123456789abcdefg"[int(value)] for value in digits.data.ravel()),   # 0 to 16: base 17
+        "pixels": "".join(
+            "0123456789abcdefg"[int(value)] for value in digits.data.ravel()
+        ),  # 0 to 16: base 17
         "labels": "".join(map(str, digits.target)),
-        "presets": {name: dict(zip(FIELDS, row)) | {"anneal": row.m1 > 1} for name, row in heads.PRESETS.items()},
-        "annealing": {name: {"start": head.lambda_start, "until": head.anneal_until} for name, head in gentle.items()},
+        "presets": {
+            name: dict(zip(FIELDS, row)) | {"anneal": row.m1 > 1}
+            for name, row in heads.PRESETS.items()
+        },
+        "annealing": {
+            name: {"start": head.lambda_start, "until": head.anneal_until}
+            for name, head in gentle.items()
+        },
         "colors": style.CLASS_COLORS,
         "onColors": [style.on(color) for color in style.CLASS_COLORS],
     }

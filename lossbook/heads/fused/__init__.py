@@ -1,2 +1,1 @@
 """The fused pass: logits, softmax and both gradients block by block, without the whole matrix."""
-

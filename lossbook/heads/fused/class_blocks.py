@@ -6,7 +6,7 @@ from lossbook.utils.vectors import polar, safe_to_square
 
 __all__ = ["panels_of"]
 
-ROWS = 128              # class vectors projected at a time on a CPU: no second panel of them is held
+ROWS = 128  # class vectors projected at a time on a CPU: no second panel of them is held
 
 
 def panels_of(head, ends, weight, bias, labels, size):
@@ -14,10 +14,21 @@ def panels_of(head, ends, weight, bias, labels, size):
     starts = range(0, len(weight), size)
     order = labels.argsort()
     ranked = labels[order]
-    cuts = torch.searchsorted(ranked, torch.tensor([*starts, len(weight)], device=labels.device)).tolist()
-    return [Panel(head, ends, weight[start:start + size], None if bias is None else bias[start:start + size],
-                   slice(start, start + size), order[low:high], ranked[low:high] - start)
-            for start, low, high in zip(starts, cuts, cuts[1:])]
+    cuts = torch.searchsorted(
+        ranked, torch.tensor([*starts, len(weight)], device=labels.device)
+    ).tolist()
+    return [
+        Panel(
+            head,
+            ends,
+            weight[start : start + size],
+            None if bias is None else bias[start : start + size],
+            slice(start, start + size),
+            order[low:high],
+            ranked[low:high] - start,
+        )
+        for start, low, high in zip(starts, cuts, cuts[1:])
+    ]
 
 
 class Panel:
@@ -25,7 +36,13 @@ class Panel:
 
     def __init__(self, head, ends, weight, bias, where, rows, columns):
         self.head, self.ends, self.weight, self.bias = head, ends, weight, bias
-        self.where, self.rows, self.columns, self.kept, self.factor = where, rows, columns, None, None
+        self.where, self.rows, self.columns, self.kept, self.factor = (
+            where,
+            rows,
+            columns,
+            None,
+            None,
+        )
 
     def logits(self, own):
         """The training logits, (N, columns); reads the targets from ``own`` if there is a margin, else writes them."""
@@ -65,7 +82,7 @@ class Panel:
             found = torch.mm(pull.T, self.ends.scaled, out=out)
         else:
             found = pull.T @ self.ends.scaled
-        if factor is not None:                          # the part along W_j only made it longer
+        if factor is not None:  # the part along W_j only made it longer
             rows = ROWS if found.device.type == "cpu" else len(found)
             for mine, theirs, r in zip(found.split(rows), vectors.split(rows), factor.split(rows)):
                 mine.addcmul_(theirs, (mine * theirs).sum(dim=1).mul_(r).mul_(r)[:, None], value=-1)
@@ -88,7 +105,10 @@ class Panel:
             return vectors, None
         if self.factor is None:
             length = torch.linalg.vector_norm(vectors, dim=1)
-            self.moderate, self.factor = self.ends.moderate and safe_to_square(length), length.reciprocal_()
+            self.moderate, self.factor = (
+                self.ends.moderate and safe_to_square(length),
+                length.reciprocal_(),
+            )
         if self.moderate:
             return vectors, self.factor
         return polar(self.weight, self.head._shortest(self.weight))[0].to(vectors.dtype), None

@@ -26,18 +26,29 @@ from lossbook.heads.fused.samples import ends_of
 
 __all__ = ["cross_entropy", "is_faster"]
 
-SMALL = 2**17           # numbers in embeddings, class vectors and logits; below, the plain way is at least as fast
-PANEL = 2048            # classes at a time on a CPU, where a panel and its class vectors stay in the cache
+SMALL = (
+    2**17
+)  # numbers in embeddings, class vectors and logits; below, the plain way is at least as fast
+PANEL = 2048  # classes at a time on a CPU, where a panel and its class vectors stay in the cache
 
 
 def is_faster(head, x, labels):
     """Whether :func:`cross_entropy` is the faster way here, and equal to rounding: large, no half precision."""
-    weight, normalises = head.weight, head.unit_weight or head.unit_embedding or hasattr(head, "_target")
-    return (torch.is_tensor(x) and torch.is_tensor(labels) and x.dtype == weight.dtype
-            and x.dtype in (torch.float32, torch.float64)
-            and x.numel() + weight.numel() + len(x) * len(weight) >= SMALL * (1 if normalises else 8)
-            and type(weight) in (torch.nn.Parameter, torch.Tensor) and not torch.is_autocast_enabled(x.device.type)
-            and not torch.compiler.is_compiling() and not torch._C._are_functorch_transforms_active())
+    weight, normalises = (
+        head.weight,
+        head.unit_weight or head.unit_embedding or hasattr(head, "_target"),
+    )
+    return (
+        torch.is_tensor(x)
+        and torch.is_tensor(labels)
+        and x.dtype == weight.dtype
+        and x.dtype in (torch.float32, torch.float64)
+        and x.numel() + weight.numel() + len(x) * len(weight) >= SMALL * (1 if normalises else 8)
+        and type(weight) in (torch.nn.Parameter, torch.Tensor)
+        and not torch.is_autocast_enabled(x.device.type)
+        and not torch.compiler.is_compiling()
+        and not torch._C._are_functorch_transforms_active()
+    )
 
 
 def cross_entropy(head, x, weight, bias, labels, chunk=None):
@@ -47,7 +58,9 @@ def cross_entropy(head, x, weight, bias, labels, chunk=None):
     with the loss, and only for what requires them. A second derivative is taken the plain way, which
     holds the (N, C) logits.
     """
-    if torch.is_grad_enabled() and any(one is not None and one.requires_grad for one in (x, weight, bias)):
+    if torch.is_grad_enabled() and any(
+        one is not None and one.requires_grad for one in (x, weight, bias)
+    ):
         return _CrossEntropy.apply(x, weight, bias, labels, head, chunk)
     return _one_pass(x, weight, bias, labels, head, chunk, (False, False, False))[0]
 
@@ -55,17 +68,19 @@ def cross_entropy(head, x, weight, bias, labels, chunk=None):
 class _CrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, weight, bias, labels, head, chunk):
-        loss, ctx.gradients = _one_pass(x, weight, bias, labels, head, chunk, ctx.needs_input_grad[:3])
+        loss, ctx.gradients = _one_pass(
+            x, weight, bias, labels, head, chunk, ctx.needs_input_grad[:3]
+        )
         ctx.save_for_backward(x, weight, bias, labels)
         ctx.asked = head, chunk
         return loss
 
     @staticmethod
     def backward(ctx, grad):
-        if torch.is_grad_enabled():                     # create_graph: the gradients must have gradients
+        if torch.is_grad_enabled():  # create_graph: the gradients must have gradients
             return *_plain_gradients(ctx, grad), None, None, None
         gradients, ctx.gradients = ctx.gradients, None  # given away, for no second copy of (C, d)
-        if gradients is None:                           # a second time through a retained graph
+        if gradients is None:  # a second time through a retained graph
             _, gradients = _one_pass(*ctx.saved_tensors, *ctx.asked, ctx.needs_input_grad[:3])
         if grad.device.type != "cpu" or grad != 1:
             for one in gradients:
@@ -79,8 +94,14 @@ def _plain_gradients(ctx, grad):
     state = {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
     loss = F.cross_entropy(functional_call(ctx.asked[0], state, (x, labels)), labels)
     needed = ctx.needs_input_grad[:3]
-    found = iter(torch.autograd.grad(loss, [one for one, asked in zip((x, weight, bias), needed) if asked], grad,
-                                     create_graph=True))
+    found = iter(
+        torch.autograd.grad(
+            loss,
+            [one for one, asked in zip((x, weight, bias), needed) if asked],
+            grad,
+            create_graph=True,
+        )
+    )
     return [next(found) if asked else None for asked in needed]
 
 
@@ -92,7 +113,10 @@ def _one_pass(x, weight, bias, labels, head, chunk, wanted):
         size = chunk or (PANEL if x.device.type == "cpu" else len(weight))
         panels = panels_of(head, ends, weight, bias, labels, min(size, len(weight)))
         top = ends.features.new_full((len(x),), -torch.inf)
-        total, own = torch.zeros_like(top), torch.empty_like(top) if ends.target is None else ends.target
+        total, own = (
+            torch.zeros_like(top),
+            torch.empty_like(top) if ends.target is None else ends.target,
+        )
         for panel in panels:
             logits = panel.logits(own)
             highest = logits.amax(dim=1).clamp_min_(torch.finfo(top.dtype).min)
@@ -105,8 +129,11 @@ def _one_pass(x, weight, bias, labels, head, chunk, wanted):
         loss = (log_sum - own).mean()
         if not any(wanted):
             return loss, None
-        grads = [torch.zeros_like(ends.features) if wanted[0] else None,
-                 torch.empty_like(weight) if wanted[1] else None, torch.empty_like(bias) if wanted[2] else None]
+        grads = [
+            torch.zeros_like(ends.features) if wanted[0] else None,
+            torch.empty_like(weight) if wanted[1] else None,
+            torch.empty_like(bias) if wanted[2] else None,
+        ]
         at_targets = ends.at_targets(torch.expm1(own - log_sum).div_(len(own)))
         for panel in panels:
             panel.pull_back(own, log_sum, at_targets, *grads)

@@ -6,6 +6,7 @@ from lossbook.utils.vectors import at_least_float32, polar, safe_to_square
 
 __all__ = ["ends_of"]
 
+
 def ends_of(head, x, weight, labels, wanted):
     """The ends of one pass; ``wanted`` says which of the gradients of x, weight and bias are."""
     if head.unit_embedding and head.unit_weight:
@@ -23,16 +24,22 @@ class Ends:
         margin = hasattr(head, "_target")
         with torch.set_grad_enabled(any(wanted)):
             self.x = x.detach().requires_grad_(wanted[0])
-            direction, length = polar(self.x, head._shortest(x)) if margin or head.unit_embedding else (None, None)
+            direction, length = (
+                polar(self.x, head._shortest(x)) if margin or head.unit_embedding else (None, None)
+            )
             self.graph = direction if head.unit_embedding else at_least_float32(self.x)
             if margin:
                 self.vectors = weight.detach()[labels].requires_grad_(wanted[1])
                 vector, vector_length = polar(self.vectors, head._shortest(weight))
-                self.graph_target = head._target((direction * vector).sum(dim=1), length, vector_length)
+                self.graph_target = head._target(
+                    (direction * vector).sum(dim=1), length, vector_length
+                )
         self.features, self.scale = self.graph.detach(), head.scale
         self.scaled = self.features if head.scale == 1 else self.features * head.scale
         self.target = self.graph_target.detach().to(self.features.dtype) if margin else None
-        self.moderate = head.unit_embedding or safe_to_square(self.features.abs().amax(dim=1), least=0.0)
+        self.moderate = head.unit_embedding or safe_to_square(
+            self.features.abs().amax(dim=1), least=0.0
+        )
 
     def at_targets(self, for_target):
         """What stands at the targets in the gradient of the logits, (N,), if the loss pulls the targets so.
@@ -48,9 +55,16 @@ class Ends:
         if wanted[0]:
             outputs, grads, leaves = [self.graph], [for_features.mul_(self.scale)], [self.x]
         if self.target is not None and self.graph_target.requires_grad:
-            outputs, grads = outputs + [self.graph_target], grads + [self.for_target.to(self.graph_target.dtype)]
+            outputs, grads = (
+                outputs + [self.graph_target],
+                grads + [self.for_target.to(self.graph_target.dtype)],
+            )
             leaves = leaves + [self.vectors] * wanted[1]
-        found = list(torch.autograd.grad(outputs, leaves, grads, materialize_grads=True)) if leaves else []
+        found = (
+            list(torch.autograd.grad(outputs, leaves, grads, materialize_grads=True))
+            if leaves
+            else []
+        )
         return found.pop(0) if wanted[0] else None, found.pop() if found else None
 
 
@@ -84,4 +98,6 @@ class UnitEnds:
         if not wanted[0]:
             return None, None
         along = (for_features * self.features).sum(dim=1, keepdim=True)
-        return for_features.addcmul_(self.features, along, value=-1).mul_((self.scale / self.length)[:, None]), None
+        return for_features.addcmul_(self.features, along, value=-1).mul_(
+            (self.scale / self.length)[:, None]
+        ), None

@@ -1,11 +1,13 @@
 """What an attempt is asked, and the right answer: what :mod:`lossbook.teaching.check.mistakes` computes its wrong answers from."""
 
-from typing import Callable, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 
 __all__ = ["Target", "Logits", "Batches"]
+
 
 class Target(NamedTuple):
     """A question about N target cosines: the cosines, the margins, the right answer and the attempt's."""
@@ -33,10 +35,10 @@ class Logits(NamedTuple):
     labels: torch.Tensor
     weight: torch.Tensor
     scale: float
-    length: torch.Tensor          # (N, C): what each cosine is multiplied by
-    margin: Callable              # (N,) target cosines -> (N,) margined targets
-    predicted: torch.Tensor       # the right logits without labels
-    trained: torch.Tensor         # and with them
+    length: torch.Tensor  # (N, C): what each cosine is multiplied by
+    margin: Callable  # (N,) target cosines -> (N,) margined targets
+    predicted: torch.Tensor  # the right logits without labels
+    trained: torch.Tensor  # and with them
 
     @property
     def cos(self):
@@ -57,7 +59,9 @@ class Logits(NamedTuple):
     def target(self, wrong):
         """The training logits with another target, ``wrong`` of the N target cosines."""
         cos = self.cos[self.chosen(self.labels)]
-        return torch.where(self.chosen(self.labels), self.length * wrong(cos)[:, None], self.predicted)
+        return torch.where(
+            self.chosen(self.labels), self.length * wrong(cos)[:, None], self.predicted
+        )
 
 
 class Batches(NamedTuple):

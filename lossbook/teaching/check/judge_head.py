@@ -43,36 +43,62 @@ def head(attempt, reference, *, only=None):
     -------
     Verdict. Whatever the attempt does raises nothing.
     """
-    require(only in (None, "prediction", "training"), f"only = {only!r}: expected 'prediction', 'training' or None")
+    require(
+        only in (None, "prediction", "training"),
+        f"only = {only!r}: expected 'prediction', 'training' or None",
+    )
     true = copy.deepcopy(reference).double().requires_grad_(False)
     x, labels = _batch(true.weight)
     question = _question(true, x, labels)
 
     def judge():
         run, weight = _runner(attempt, true.weight)
-        for part, given, right, table in (("prediction", None, question.predicted, mistakes.PREDICTION),
-                                          ("training", labels, question.trained, _training_mistakes(true))):
+        for part, given, right, table in (
+            ("prediction", None, question.predicted, mistakes.PREDICTION),
+            ("training", labels, question.trained, _training_mistakes(true)),
+        ):
             if only not in (None, part):
                 continue
-            got = tensor_like(call(run, x, given), right, "logits", "a row for each embedding, a column for each class")
+            got = tensor_like(
+                call(run, x, given),
+                right,
+                "logits",
+                "a row for each embedding, a column for each class",
+            )
             where = "without" if given is None else "with"
-            compare(got, right, _tolerance(question.cos) * (1 + right.abs().amax()), question, table,
-                     lambda _: f"Your logits {where} labels differ from the right ones.")
+            compare(
+                got,
+                right,
+                _tolerance(question.cos) * (1 + right.abs().amax()),
+                question,
+                table,
+                lambda _: f"Your logits {where} labels differ from the right ones.",
+            )
             check_finite(got, question.cos, f"Your logits {where} labels are")
         if only == "prediction":
             return RIGHT
         leaf = x.clone().requires_grad_()
         loss = F.cross_entropy(call(run, leaf, labels), labels)
         if not loss.requires_grad:
-            raise Mismatch("Your logits are right, but cut off from their gradient: nothing can be trained with them.",
-                         "gradient cut off")
+            raise Mismatch(
+                "Your logits are right, but cut off from their gradient: nothing can be trained with them.",
+                "gradient cut off",
+            )
         for name, to in (("embeddings", leaf), ("class vectors", weight)):
-            pull, = call(lambda: torch.autograd.grad(loss, to, retain_graph=True, allow_unused=True))
+            (pull,) = call(
+                lambda: torch.autograd.grad(loss, to, retain_graph=True, allow_unused=True)
+            )
             if pull is None:
-                raise Mismatch(f"Your logits are right, but the {name} get no gradient from them.", "gradient cut off")
+                raise Mismatch(
+                    f"Your logits are right, but the {name} get no gradient from them.",
+                    "gradient cut off",
+                )
             if not pull.isfinite().all():
-                raise Mismatch(f"Your logits are right, but the gradient of the {name} is not finite once an embedding points "
-                             "exactly along a class vector, cos θ = ±1: arccos has an infinite slope there.", NOT_FINITE)
+                raise Mismatch(
+                    f"Your logits are right, but the gradient of the {name} is not finite once an embedding points "
+                    "exactly along a class vector, cos θ = ±1: arccos has an infinite slope there.",
+                    NOT_FINITE,
+                )
         return RIGHT
 
     return verdict(attempt, judge)
@@ -94,16 +120,33 @@ def _batch(weight):
 
 def _training_mistakes(true):
     """A head's own mistakes, then those of its margin, made on the target entries."""
-    loss = next((name for name in UNIFIED for kind in type(true).__mro__ if kind.__name__.lower().startswith(name)), None)
-    given = {name: true.hyperparameters[key] for key, name in (("margin", "m"), ("m1", "m1"), ("m2", "m2"), ("m3", "m3"))
-             if key in true.hyperparameters}
+    loss = next(
+        (
+            name
+            for name in UNIFIED
+            for kind in type(true).__mro__
+            if kind.__name__.lower().startswith(name)
+        ),
+        None,
+    )
+    given = {
+        name: true.hyperparameters[key]
+        for key, name in (("margin", "m"), ("m1", "m1"), ("m2", "m2"), ("m3", "m3"))
+        if key in true.hyperparameters
+    }
     if loss is None or not given:
         return mistakes.TRAINING
     margins = UNIFIED[loss](**given)
 
     def on_target(wrong):
-        return lambda q: q.target(lambda cos: wrong(mistakes.Target(cos, *margins, q.margin(cos), q.margin(cos))))
-    return (*mistakes.TRAINING, *(mistake._replace(wrong=on_target(mistake.wrong)) for mistake in mistakes.TARGET))
+        return lambda q: q.target(
+            lambda cos: wrong(mistakes.Target(cos, *margins, q.margin(cos), q.margin(cos)))
+        )
+
+    return (
+        *mistakes.TRAINING,
+        *(mistake._replace(wrong=on_target(mistake.wrong)) for mistake in mistakes.TARGET),
+    )
 
 
 def _runner(attempt, weight):
@@ -111,9 +154,15 @@ def _runner(attempt, weight):
     if not isinstance(attempt, nn.Module):
         own = weight.clone().requires_grad_()
         return lambda x, labels: call(attempt, x, own, labels), own
-    if not isinstance(getattr(attempt, "weight", None), nn.Parameter) or attempt.weight.shape != weight.shape:
-        raise Mismatch(f"A head keeps its class vectors in a parameter `weight`, here of shape {tuple(weight.shape)}; "
-                    "yours has none like it.", "no class vectors")
+    if (
+        not isinstance(getattr(attempt, "weight", None), nn.Parameter)
+        or attempt.weight.shape != weight.shape
+    ):
+        raise Mismatch(
+            f"A head keeps its class vectors in a parameter `weight`, here of shape {tuple(weight.shape)}; "
+            "yours has none like it.",
+            "no class vectors",
+        )
     own = call(copy.deepcopy, attempt).double()
     own.weight.data = weight.clone()
     return lambda x, labels: call(own, x) if labels is None else call(own, x, labels), own.weight

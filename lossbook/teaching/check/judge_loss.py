@@ -43,41 +43,73 @@ def loss(attempt, right, num_classes=4, embedding_dim=2, *, size=1.0, on_one_spo
     -------
     Verdict, on the value and on the gradient in ``x``. Whatever the attempt does raises nothing.
     """
-    require(math.isfinite(size) and size > 0, f"size = {size!r}: expected how large the numbers in x are, above 0")
+    require(
+        math.isfinite(size) and size > 0,
+        f"size = {size!r}: expected how large the numbers in x are, above 0",
+    )
     batches = _batches(num_classes, embedding_dim, size)
     values = torch.stack([right(x, labels) for x, labels in batches])
-    own = [mistakes.Mistake(says, says, lambda q, other=other: q.each(other)) for says, other in (wrong or {}).items()]
+    own = [
+        mistakes.Mistake(says, says, lambda q, other=other: q.each(other))
+        for says, other in (wrong or {}).items()
+    ]
 
     def judge():
         got = []
         for (x, labels), value in zip(batches, values):
             given = x.clone()
-            got.append(tensor_like(call(attempt, given, labels), value, "loss", "one number for the whole batch"))
+            got.append(
+                tensor_like(
+                    call(attempt, given, labels), value, "loss", "one number for the whole batch"
+                )
+            )
             if not torch.equal(given, x):
-                raise Mismatch("Your function changes the tensor it is given. Make a new one.", "changes its input")
+                raise Mismatch(
+                    "Your function changes the tensor it is given. Make a new one.",
+                    "changes its input",
+                )
         got = torch.stack(got)
-        compare(got, values, 1e-5 * (1 + values.abs()), mistakes.Batches(batches, values), [*own, *mistakes.LOSS],
-                lambda i: f"Your loss of a batch is {got[i]:.4g}; right is {values[i]:.4g}.")
+        compare(
+            got,
+            values,
+            1e-5 * (1 + values.abs()),
+            mistakes.Batches(batches, values),
+            [*own, *mistakes.LOSS],
+            lambda i: f"Your loss of a batch is {got[i]:.4g}; right is {values[i]:.4g}.",
+        )
         where = f"where the numbers in x are about {size:g} in size"
         if not got.isfinite().all():
-            raise Mismatch(f"Your loss is {_kind(got)} {where}. Look for an exp that overflows, or a logarithm of zero.",
-                        NOT_FINITE)
+            raise Mismatch(
+                f"Your loss is {_kind(got)} {where}. Look for an exp that overflows, or a logarithm of zero.",
+                NOT_FINITE,
+            )
         for x, labels in batches:
-            pull, true = slope(lambda x: call(attempt, x, labels), x), slope(lambda x: right(x, labels), x)
+            pull, true = (
+                slope(lambda x: call(attempt, x, labels), x),
+                slope(lambda x: right(x, labels), x),
+            )
             if not pull.isfinite().all():
-                raise Mismatch(f"Your loss is right, but its gradient is {_kind(pull)} {where}. Look for a root or a "
-                            "division that meets a zero.", NOT_FINITE)
+                raise Mismatch(
+                    f"Your loss is right, but its gradient is {_kind(pull)} {where}. Look for a root or a "
+                    "division that meets a zero.",
+                    NOT_FINITE,
+                )
             if ((pull - true).abs() > 1e-3 * true.abs() + 1e-6 * true.abs().amax()).any():
-                raise Mismatch("Your loss is right, but the gradient is not its own: a part of it is cut off, by detach, "
-                            "no_grad or item.", "gradient cut off")
+                raise Mismatch(
+                    "Your loss is right, but the gradient is not its own: a part of it is cut off, by detach, "
+                    "no_grad or item.",
+                    "gradient cut off",
+                )
         x, labels = batches[0]
         rows = torch.arange(len(x))
-        x = x[rows.where(rows % num_classes > 1, 0)]           # the first two classes on one spot
+        x = x[rows.where(rows % num_classes > 1, 0)]  # the first two classes on one spot
         pull = slope(lambda x: call(attempt, x, labels), x) if on_one_spot else x
         if not pull.isfinite().all():
-            raise Mismatch(f"Your loss is right, but its gradient is {_kind(pull)} as soon as two rows of x lie on one spot: "
-                        "the slope of a root at zero is infinite. Take the root only where there is something under it.",
-                        NOT_FINITE)
+            raise Mismatch(
+                f"Your loss is right, but its gradient is {_kind(pull)} as soon as two rows of x lie on one spot: "
+                "the slope of a root at zero is infinite. Take the root only where there is something under it.",
+                NOT_FINITE,
+            )
         return RIGHT
 
     return verdict(attempt, judge)
@@ -89,6 +121,14 @@ def _kind(values):
 
 def _batches(num_classes, embedding_dim, size):
     """Rows at random, every class a few times."""
-    draw, labels = torch.Generator().manual_seed(0), torch.arange(PER_CLASS * num_classes) % num_classes
-    return [(size * torch.randn(len(labels), embedding_dim, generator=draw, dtype=torch.float64), labels)
-            for _ in range(BATCHES)]
+    draw, labels = (
+        torch.Generator().manual_seed(0),
+        torch.arange(PER_CLASS * num_classes) % num_classes,
+    )
+    return [
+        (
+            size * torch.randn(len(labels), embedding_dim, generator=draw, dtype=torch.float64),
+            labels,
+        )
+        for _ in range(BATCHES)
+    ]

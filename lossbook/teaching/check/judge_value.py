@@ -7,6 +7,7 @@ from lossbook.teaching.check.verdict import RIGHT, Mismatch, call, describe, num
 
 __all__ = ["value"]
 
+
 def value(attempt, expected, unit="", *, tolerance=0.01, wrong=None):
     """Judge a number.
 
@@ -28,27 +29,38 @@ def value(attempt, expected, unit="", *, tolerance=0.01, wrong=None):
     -------
     Verdict. It never states ``expected``. Whatever the attempt is raises nothing.
     """
+
     def judge():
         given, of = call(attempt) if callable(attempt) else attempt, f" {unit}" if unit else ""
         got = number(given)
         if got is None:
-            raise Mismatch(f"Wanted is a number{of and ', in' + of}; this is {describe(given)}.", "not a number")
+            raise Mismatch(
+                f"Wanted is a number{of and ', in' + of}; this is {describe(given)}.",
+                "not a number",
+            )
         if not math.isfinite(got):
             raise Mismatch(f"Wanted is a finite number; this is {got}.", "not finite")
 
         def close(to, within=tolerance):
             return abs(got - to) <= within * (abs(to) or 1)
+
         if close(expected):
             return RIGHT
         own = {says: (says, other) for says, other in (wrong or {}).items()}
         for known in (own, mistakes.value_mistakes(expected, unit)):
-            near = [(abs(got - other), says, name) for name, (says, other) in known.items() if close(other)]
+            near = [
+                (abs(got - other), says, name)
+                for name, (says, other) in known.items()
+                if close(other)
+            ]
             if near:
                 _, says, name = min(near, key=lambda mistake: mistake[0])
                 raise Mismatch(says, name)
         if close(expected, within=min(5 * tolerance, 0.05)):
-            raise Mismatch(f"{got:g}{of} is close, but off by more than {tolerance:.0%}: round at the very end.",
-                         "rounded too early")
+            raise Mismatch(
+                f"{got:g}{of} is close, but off by more than {tolerance:.0%}: round at the very end.",
+                "rounded too early",
+            )
         raise Mismatch(f"{got:g}{of} is too {'large' if got > expected else 'small'}.")
 
     return verdict(attempt, judge)

@@ -16,7 +16,7 @@ import torch
 __all__ = ["Verdict", "RIGHT", "BLANK", "NOT_FINITE"]
 
 NOT_FINITE = "NaN or infinity"
-FEW = 0.01      # a mistake is the same mistake if it comes out otherwise at the very ends
+FEW = 0.01  # a mistake is the same mistake if it comes out otherwise at the very ends
 LIBRARIES = Path(torch.__file__).parent, Path(np.__file__).parent, Path(__file__).parents[2]
 
 
@@ -48,7 +48,11 @@ class Verdict:
 
 
 RIGHT = Verdict(True, "Right.")
-BLANK = Verdict(False, "Not attempted yet: put your answer in place of the blank, and run the cell again.", attempted=False)
+BLANK = Verdict(
+    False,
+    "Not attempted yet: put your answer in place of the blank, and run the cell again.",
+    attempted=False,
+)
 
 
 class Mismatch(Exception):
@@ -88,7 +92,9 @@ def call(function, *arguments):
     except NotImplementedError:
         raise NotAttempted from None
     except (Exception, SystemExit) as error:
-        raise Mismatch(f"Your code stopped{_line(error)} with {type(error).__name__}: {error}", "stopped") from None
+        raise Mismatch(
+            f"Your code stopped{_line(error)} with {type(error).__name__}: {error}", "stopped"
+        ) from None
     if is_blank(result):
         raise NotAttempted
     return result
@@ -106,7 +112,9 @@ def _line(error):
         return ""
     code, number = own
     source = linecache.getline(code.co_filename, number).strip()
-    return f" in `{code.co_name}`, line {number - code.co_firstlineno + 1}" + (f", `{source}`," if source else ",")
+    return f" in `{code.co_name}`, line {number - code.co_firstlineno + 1}" + (
+        f", `{source}`," if source else ","
+    )
 
 
 def describe(thing):
@@ -120,12 +128,19 @@ def describe(thing):
 def tensor_like(got, right, name, what):
     """``got`` if it is a tensor of the shape and dtype of ``right``."""
     if not torch.is_tensor(got):
-        raise Mismatch(f"You return something {describe(got)}; wanted is a tensor, {what}.", "wrong type")
+        raise Mismatch(
+            f"You return something {describe(got)}; wanted is a tensor, {what}.", "wrong type"
+        )
     if got.shape != right.shape:
-        raise Mismatch(f"The shape of your {name} is {tuple(got.shape)}; wanted is {tuple(right.shape)}, {what}.", "wrong shape")
+        raise Mismatch(
+            f"The shape of your {name} is {tuple(got.shape)}; wanted is {tuple(right.shape)}, {what}.",
+            "wrong shape",
+        )
     if got.dtype != right.dtype:
-        raise Mismatch(f"The dtype of your {name} is {got.dtype}; that of the input is {right.dtype}. Keep it.",
-                    "wrong dtype")
+        raise Mismatch(
+            f"The dtype of your {name} is {got.dtype}; that of the input is {right.dtype}. Keep it.",
+            "wrong dtype",
+        )
     return got.detach()
 
 
@@ -135,7 +150,10 @@ def compare(got, right, tolerance, question, table, otherwise):
 
     def differ(a, b):
         """The share of samples in which two answers differ."""
-        return (((a - b).abs() > tolerance) & finite).reshape(len(got), -1).any(dim=1).double().mean()
+        return (
+            (((a - b).abs() > tolerance) & finite).reshape(len(got), -1).any(dim=1).double().mean()
+        )
+
     if differ(got, right) == 0:
         return
     for name, says, wrong in table:
@@ -152,9 +170,16 @@ def check_finite(got, cos, begins):
     if not bad.any():
         return
     value = "NaN" if got[bad].isnan().any() else "infinite"
-    where = "at cos θ = ±1" if (cos[bad].abs() > 1 - 1e-9).all() else f"for example at cos θ = {cos[bad][0]:.3f}"
-    raise Mismatch(f"{begins} {value} {where}. The slope of arccos is infinite at ±1, and beyond it has no value: "
-                "guard the slope there.", NOT_FINITE)
+    where = (
+        "at cos θ = ±1"
+        if (cos[bad].abs() > 1 - 1e-9).all()
+        else f"for example at cos θ = {cos[bad][0]:.3f}"
+    )
+    raise Mismatch(
+        f"{begins} {value} {where}. The slope of arccos is infinite at ±1, and beyond it has no value: "
+        "guard the slope there.",
+        NOT_FINITE,
+    )
 
 
 def slope(function, cos):
@@ -162,9 +187,12 @@ def slope(function, cos):
     leaf = cos.clone().requires_grad_()
     value = function(leaf)
     if not value.requires_grad:
-        raise Mismatch("Your values are right, but cut off from their gradient (by detach, no_grad, item or numpy): nothing "
-                    "can be trained with them.", "gradient cut off")
-    found, = call(lambda: torch.autograd.grad(value.sum(), leaf, allow_unused=True))
+        raise Mismatch(
+            "Your values are right, but cut off from their gradient (by detach, no_grad, item or numpy): nothing "
+            "can be trained with them.",
+            "gradient cut off",
+        )
+    (found,) = call(lambda: torch.autograd.grad(value.sum(), leaf, allow_unused=True))
     return torch.zeros_like(cos) if found is None else found
 
 
@@ -175,6 +203,10 @@ def number(thing):
     if isinstance(thing, (np.ndarray, np.generic)) and np.size(thing) == 1:
         thing = np.asarray(thing).reshape(()).item()
     try:
-        return float(thing) if isinstance(thing, numbers.Real) and not isinstance(thing, bool) else None
+        return (
+            float(thing)
+            if isinstance(thing, numbers.Real) and not isinstance(thing, bool)
+            else None
+        )
     except OverflowError:
         return math.inf if thing > 0 else -math.inf

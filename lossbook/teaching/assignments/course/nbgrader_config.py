@@ -32,14 +32,18 @@ class Careful(Execute):
                 fail(cell, "HiddenErrors", "this notebook hides errors, so its tests prove nothing")
             else:
                 super().preprocess_cell(cell, resources, index)
-                if any(output.get("ename") == "CellTimeoutError" for output in cell.outputs) and not self.errors_show(index):
-                    run_sync(self.km.signal_kernel)(signal.SIGKILL)      # it was interrupted, and goes on all the same
+                if any(
+                    output.get("ename") == "CellTimeoutError" for output in cell.outputs
+                ) and not self.errors_show(index):
+                    run_sync(self.km.signal_kernel)(
+                        signal.SIGKILL
+                    )  # it was interrupted, and goes on all the same
                     self.gone = True
         except (DeadKernelError, CellTimeoutError, RuntimeError) as error:
             self.gone = True
             fail(cell, type(error).__name__, "the kernel stopped here, or no longer answers")
         finally:
-            self.nb.cells[index] = cell             # where the canary of errors_show has stood
+            self.nb.cells[index] = cell  # where the canary of errors_show has stood
         return cell, resources
 
     def errors_show(self, index):
@@ -47,10 +51,14 @@ class Careful(Execute):
         word, patience = secrets.token_hex(8), self.timeout
         self.timeout = min(10, patience)
         try:
-            canary = self.execute_cell(new_code_cell(f"assert not {word!r}, {word!r}"), index, store_history=False)
+            canary = self.execute_cell(
+                new_code_cell(f"assert not {word!r}, {word!r}"), index, store_history=False
+            )
         finally:
             self.timeout = patience
-        return any(output.output_type == "error" and word in output.evalue for output in canary.outputs)
+        return any(
+            output.output_type == "error" and word in output.evalue for output in canary.outputs
+        )
 
 
 class PutBack(OverwriteCells):
@@ -62,10 +70,15 @@ class PutBack(OverwriteCells):
     def add_missing_grade_cells(self, nb, resources):
         there = {cell.metadata.get("nbgrader", {}).get("grade_id") for cell in nb.cells}
         asked = self.gradebook.find_notebook(self.notebook_id, self.assignment_id)
-        sources, answers = {cell.name: cell for cell in asked.source_cells}, {cell.name for cell in asked.solution_cells}
+        sources, answers = (
+            {cell.name: cell for cell in asked.source_cells},
+            {cell.name for cell in asked.solution_cells},
+        )
         for grade in asked.grade_cells:
             if grade.name not in there:
-                cell = self.missing_cell_transform(sources[grade.name], grade.max_score, is_solution=grade.name in answers)
+                cell = self.missing_cell_transform(
+                    sources[grade.name], grade.max_score, is_solution=grade.name in answers
+                )
                 nb.cells.append(NotebookNode({**cell, "id": grade.name}))
         return nb, resources
 
@@ -74,26 +87,49 @@ def fail(cell, name, says):
     cell.outputs = [new_output("error", ename=name, evalue=says, traceback=[f"{name}: {says}"])]
 
 
-c = get_config()                                    # noqa: F821  (nbgrader provides it)
+c = get_config()  # noqa: F821  (nbgrader provides it)
 c.CourseDirectory.root = str(HERE)
 c.CourseDirectory.course_id = "lossbook"
 c.ClearSolutions.code_stub = {"python": "...  # your answer here"}
 c.ClearSolutions.text_stub = "*Your answer here.*"
 c.PutBack.add_missing_cells = True
 c.Autograde.sanitize_preprocessors = [
-    *(f"nbgrader.preprocessors.{name}" for name in ("ClearOutput", "DeduplicateIds", "OverwriteKernelspec")),
-    PutBack, "nbgrader.preprocessors.CheckCellMetadata"]
+    *(
+        f"nbgrader.preprocessors.{name}"
+        for name in ("ClearOutput", "DeduplicateIds", "OverwriteKernelspec")
+    ),
+    PutBack,
+    "nbgrader.preprocessors.CheckCellMetadata",
+]
 c.Autograde.autograde_preprocessors = [
-    Careful, *(f"nbgrader.preprocessors.{name}" for name in (
-        "IgnorePattern", "LimitOutput", "SaveAutoGrades", "AssignLatePenalties", "CheckCellMetadata"))]
-c.Execute.timeout = 60                              # seconds a cell
+    Careful,
+    *(
+        f"nbgrader.preprocessors.{name}"
+        for name in (
+            "IgnorePattern",
+            "LimitOutput",
+            "SaveAutoGrades",
+            "AssignLatePenalties",
+            "CheckCellMetadata",
+        )
+    ),
+]
+c.Execute.timeout = 60  # seconds a cell
 
 # A submission sees its own folder of the course and writes nowhere else, where Linux lets us arrange that.
-os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [str(HERE), os.environ.get("JUPYTER_PATH")]))
+os.environ["JUPYTER_PATH"] = os.pathsep.join(
+    filter(None, [str(HERE), os.environ.get("JUPYTER_PATH")])
+)
 user = [] if hasattr(os, "geteuid") and os.geteuid() == 0 else ["--user", "--map-root-user"]
 try:
-    subprocess.run(["unshare", *user, "--mount", "setpriv", "--no-new-privs", "true"], check=True, capture_output=True)
+    subprocess.run(
+        ["unshare", *user, "--mount", "setpriv", "--no-new-privs", "true"],
+        check=True,
+        capture_output=True,
+    )
     c.Careful.kernel_name = "lossbook"
 except (OSError, subprocess.CalledProcessError):
-    print("WARNING: no sandbox here (it needs Linux with unshare and setpriv): a submission can read and write whatever "
-          "you can. Grade in a container.")
+    print(
+        "WARNING: no sandbox here (it needs Linux with unshare and setpriv): a submission can read and write whatever "
+        "you can. Grade in a container."
+    )
