@@ -11,7 +11,7 @@ from lossbook import bounds, data, heads, interactive, margins
 from lossbook.data.dataset import stratified_positions
 from lossbook.metrics import winning_regions
 from tests.browser.conftest import Visit, served
-from tests.figures.test_embedding_plots import make_run
+from tests.helpers.runs import make_run
 
 DESKTOP = {"viewport": {"width": 1280, "height": 900}}
 PHONE = {

@@ -10,7 +10,7 @@ import pytest
 
 from lossbook import interactive
 from tests.browser.conftest import Visit, served
-from tests.figures.test_embedding_plots import make_run
+from tests.helpers.runs import make_run
 from tests.interactive.test_widgets import spatial
 
 WIDGETS = {

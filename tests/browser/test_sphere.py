@@ -11,7 +11,7 @@ from lossbook.figures import sphere_plots
 from lossbook.metrics import winning_regions
 from tests.browser.conftest import Visit, served
 from tests.browser.test_interactive_pages import DESKTOP, PAGE, PHONE, open_page, settle  # noqa: F401 (a fixture)
-from tests.figures.test_embedding_plots import make_run
+from tests.helpers.runs import make_run
 from tests.interactive.test_widgets import spatial
 
 N = 200

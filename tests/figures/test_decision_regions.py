@@ -8,7 +8,7 @@ from matplotlib.colors import to_rgb
 from lossbook import figures
 from lossbook.figures.style import CLASS_COLORS
 from lossbook.heads import euclidean
-from tests.figures.test_embedding_plots import make_run, mistakes, nearest_spoke
+from tests.helpers.runs import make_run, mistakes, nearest_spoke
 
 
 def test_the_ground_is_the_heads_word_and_the_points_are_the_runs():

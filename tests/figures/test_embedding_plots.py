@@ -9,7 +9,6 @@ import matplotlib
 import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from matplotlib.colors import to_rgba
@@ -22,71 +21,12 @@ from lossbook.figures import embedding_plots
 from lossbook.figures.style import CLASS_COLORS, Card
 from lossbook.figures.views import Circle
 from lossbook.metrics import verification
-from lossbook.training.run import Run, Snapshot
 from tests.benchmarks.test_heads import record
 from tests.benchmarks.test_training import record as rates
 from tests.book.test_build_minutes import record as builds
 from tests.figures.test_experiments import FLIPPED
 from tests.figures.test_verification import BINS, FAR, LABELS, RATIOS, counted, scene
-
-FASHION = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
-)
-
-
-def make_run(
-    epochs=4,
-    n=120,
-    m=80,
-    dim=2,
-    classes=tuple("0123456789"),
-    seed=0,
-    name="ArcFace(scale=16, margin=0.3)",
-):
-    """Noisy spokes that grow over the epochs, and predictions by the nearest angle."""
-    random = np.random.default_rng(seed)
-    C = len(classes)
-    vectors = random.normal(size=(C, dim))
-    if dim == 2:
-        vectors = np.stack(
-            [np.cos(2 * np.pi * np.arange(C) / C), np.sin(2 * np.pi * np.arange(C) / C)], axis=1
-        )
-    labels = {"train": np.arange(n) % C, "test": np.arange(m) % C}
-    noise = {split: random.normal(size=(len(y), dim)) for split, y in labels.items()}
-    snapshots = []
-    for epoch in range(1, epochs + 1):
-        x = {s: (epoch * vectors[y] + 0.5 * noise[s]).astype(np.float32) for s, y in labels.items()}
-        weight = (vectors + random.normal(size=vectors.shape) / (5 * epoch)).astype(np.float32)
-        unit = weight / np.linalg.norm(weight, axis=1, keepdims=True)
-        snapshots.append(
-            Snapshot(
-                epoch,
-                x["train"],
-                x["test"],
-                weight,
-                (x["train"] @ unit.T).argmax(1),
-                (x["test"] @ unit.T).argmax(1),
-            )
-        )
-    history = pd.DataFrame(
-        {
-            "epoch": range(1, epochs + 1),
-            "train_loss": 2.0 / np.arange(1, epochs + 1),
-            "train_acc": np.linspace(0.5, 0.9, epochs),
-            "test_acc": np.linspace(0.4, 0.8, epochs),
-            "seconds": 1.0,
-        }
-    )
-    return Run(name, classes, labels["train"], labels["test"], {}, history, snapshots)
+from tests.helpers.runs import FASHION, make_run, mistakes, nearest_spoke
 
 
 @pytest.fixture(scope="module")
@@ -94,16 +34,6 @@ def run():
     made = make_run()
     assert 0 < mistakes(made, "test", 1).sum() < 80, "the pictures below need some mistakes"
     return made
-
-
-def nearest_spoke(x):
-    """Logits for the ten classes of :func:`make_run`: the cosine to each spoke, times the length."""
-    angles = 2 * math.pi * torch.arange(10) / 10
-    return x @ torch.stack([angles.cos(), angles.sin()])
-
-
-def mistakes(run, split, epoch):
-    return getattr(run.snapshots[epoch - 1], f"{split}_pred") != getattr(run, f"{split}_labels")
 
 
 FUNCTIONS = {

@@ -13,7 +13,8 @@ from lossbook import figures, heads, metrics
 from lossbook.figures import sphere_plots
 from lossbook.figures.style import CLASS_COLORS
 from lossbook.metrics import winning_regions
-from tests.figures.test_embedding_plots import FASHION, in_some_order, make_run
+from tests.figures.test_embedding_plots import in_some_order
+from tests.helpers.runs import FASHION, make_run
 from tests.metrics.test_winning_regions import recorded, unit
 
 ARC = heads.ArcFace(3, 10, scale=11, margin=0.1)

@@ -16,7 +16,7 @@ from lossbook import data, heads, interactive
 from lossbook.data.dataset import stratified_positions
 from lossbook.interactive import epoch_slider, training_panel
 from lossbook.metrics import winning_regions
-from tests.figures.test_embedding_plots import make_run
+from tests.helpers.runs import make_run
 from tests.training.test_loop import toy
 from tools.book.execute import WIDGET, remove_widgets
 

@@ -12,7 +12,7 @@ from lossbook import heads
 from lossbook.heads.presets import head_from_run
 from lossbook.heads.subcenter import SubCenterArcFace
 from lossbook.metrics import winning_regions
-from tests.figures.test_embedding_plots import make_run
+from tests.helpers.runs import make_run
 
 
 def scattered(classes=6, seed=0):
