@@ -155,14 +155,14 @@ def test_loss_equals_the_loops(name, seed):
 @pytest.mark.parametrize("name, loop", [("hard", hard), ("semi-hard", semi_hard)])
 def test_mined_triplets_are_the_loops(name, loop):
     x, y = batch()
-    chosen = euclidean_losses.triplets(x, y, name)
+    chosen = euclidean_losses.select_triplets(x, y, name)
     assert set(zip(*(rows.tolist() for rows in chosen))) == loop(x.tolist(), y.tolist())
 
 
 def test_random_triplets_are_valid_cover_all_pairs_and_follow_their_generator():
     x, y = batch()
     drawn = [
-        euclidean_losses.triplets(x, y, "random", torch.Generator().manual_seed(seed))
+        euclidean_losses.select_triplets(x, y, "random", torch.Generator().manual_seed(seed))
         for seed in (7, 7, 8)
     ]
     assert all(torch.equal(one, same) for one, same in zip(drawn[0], drawn[1]))
@@ -178,7 +178,7 @@ def test_random_triplets_are_valid_cover_all_pairs_and_follow_their_generator():
     }
     many = torch.cat(
         [
-            euclidean_losses.triplets(x, y, "random", torch.Generator().manual_seed(s))[2]
+            euclidean_losses.select_triplets(x, y, "random", torch.Generator().manual_seed(s))[2]
             for s in range(40)
         ]
     )
@@ -279,8 +279,8 @@ def test_semi_hard_triplets_inside_the_margin_are_among_pytorch_metric_learnings
             )
         )
     )
-    chosen = euclidean_losses.triplets(x, y, "semi-hard")
-    inside = euclidean_losses.violations(x, chosen, M) > 0
+    chosen = euclidean_losses.select_triplets(x, y, "semi-hard")
+    inside = euclidean_losses.triplet_losses(x, chosen, M) > 0
     ours = set(zip(*(rows[inside].tolist() for rows in chosen)))
     assert ours and ours <= theirs
     assert {(a, p) for a, p, _ in ours} == {(a, p) for a, p, _ in theirs}
@@ -304,7 +304,7 @@ def test_a_root_without_the_guard_would_not_do():
     (x[0] - x[1]).square().sum().sqrt().backward()
     assert x.grad.isnan().any()
     x.grad = None
-    euclidean_losses.between(x).sum().backward()
+    euclidean_losses.pairwise_distances(x).sum().backward()
     assert torch.equal(x.grad, torch.zeros_like(x))
 
 
@@ -312,10 +312,10 @@ def test_distances_are_the_distances_far_from_the_origin_too():
     x, _ = batch()
     expected = [[apart(a, b) for b in x.tolist()] for a in x.tolist()]
     torch.testing.assert_close(
-        euclidean_losses.between(x), torch.tensor(expected, dtype=torch.float64)
+        euclidean_losses.pairwise_distances(x), torch.tensor(expected, dtype=torch.float64)
     )
     near = torch.tensor([[4096.0, 0.0], [4096.0, 0.25]])
-    assert euclidean_losses.between(near)[0, 1] == 0.25
+    assert euclidean_losses.pairwise_distances(near)[0, 1] == 0.25
 
 
 @pytest.mark.parametrize("name", [name for name in OF_PAIRS if name != "range intra"])
@@ -375,7 +375,7 @@ def test_unknown_mining_is_named():
     with pytest.raises(
         ValueError, match="mining = 'semihard': expected one of 'random', 'semi-hard', 'hard'"
     ):
-        euclidean_losses.triplets(*batch(), "semihard")
+        euclidean_losses.select_triplets(*batch(), "semihard")
 
 
 # --- centers -------------------------------------------------------------------------------------
@@ -392,7 +392,7 @@ def test_moved_centers_are_the_papers_step(alpha):
         for k in range(D):
             step = sum(expected[j][k] - row[k] for row in members) / (1 + len(members))
             expected[j][k] -= alpha * step
-    moved = euclidean_losses.moved_centers(centers, x, y, alpha)
+    moved = euclidean_losses.updated_centers(centers, x, y, alpha)
     torch.testing.assert_close(moved, torch.tensor(expected, dtype=torch.float64))
     assert torch.equal(moved[2], centers[2])
 
@@ -404,7 +404,7 @@ def test_the_papers_step_is_the_gradient_with_a_rate_of_each_class():
     (len(x) * euclidean_losses.center(x, y, centers)).backward()
     rate = 0.5 / (1 + torch.bincount(y, minlength=C))[:, None]
     torch.testing.assert_close(
-        euclidean_losses.moved_centers(centers, x, y, 0.5), (centers - rate * centers.grad).detach()
+        euclidean_losses.updated_centers(centers, x, y, 0.5), (centers - rate * centers.grad).detach()
     )
 
 
@@ -413,6 +413,6 @@ def test_the_papers_step_is_the_gradient_with_a_rate_of_each_class():
 def test_no_batch_makes_a_center_overshoot(seed, count, alpha):
     x = torch.randn(count, D, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
     centers = torch.full((1, D), 3.0, dtype=torch.float64)
-    moved = euclidean_losses.moved_centers(centers, x, torch.zeros(count, dtype=torch.int64), alpha)
+    moved = euclidean_losses.updated_centers(centers, x, torch.zeros(count, dtype=torch.int64), alpha)
     before, after = (centers - x.mean(dim=0)).norm(), (moved - x.mean(dim=0)).norm()
     assert after < before and ((moved - x.mean(dim=0)) * (centers - x.mean(dim=0)) >= 0).all()

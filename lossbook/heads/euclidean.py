@@ -30,7 +30,7 @@ class NearestMean(Head):
     """A head without trained class vectors: logits −‖x − mean_j‖².
 
     Its ``weight`` (C, d) is a buffer, not a parameter: the running mean embedding of every class,
-    moved by :func:`lossbook.euclidean_losses.moved_centers` with rate ``follow`` on every training batch.
+    moved by :func:`lossbook.euclidean_losses.updated_centers` with rate ``follow`` on every training batch.
     (Before the first batch it is where ``reset_parameters`` drew it.) A subclass says in
     ``compare`` what it trains with. In evaluation mode a loss moves nothing.
     """
@@ -53,7 +53,7 @@ class NearestMean(Head):
         """``compare`` on this batch; in training mode the class means then move towards it."""
         loss = self.compare(self._checked(x, labels), labels)
         if self.training:
-            self.weight.copy_(euclidean_losses.moved_centers(self.weight, x, labels, self.follow))
+            self.weight.copy_(euclidean_losses.updated_centers(self.weight, x, labels, self.follow))
         return loss
 
     def _logits(self, x):
@@ -85,7 +85,7 @@ class Triplet(NearestMean):
     """Every anchor nearer to its positive than to its negative, by ``margin``.
 
     Parameters: ``margin``, a distance above 0; ``mining``, one of ``"random"``, ``"semi-hard"`` and
-    ``"hard"`` (:func:`lossbook.euclidean_losses.triplets`).
+    ``"hard"`` (:func:`lossbook.euclidean_losses.select_triplets`).
 
     Random negatives come from the buffer ``draw``, a number drawn with the weights and raised by one every
     training batch: the same seed chooses the same triplets, in a resumed training too.
@@ -160,7 +160,7 @@ class Center(_Joint):
 
     Parameters: ``balance`` is λ; ``alpha`` is α, the rate of the centers, in (0, 1]; ``update`` says how they move:
 
-    * ``"paper"``: ``centers`` (C, d) is a buffer, moved by :func:`lossbook.euclidean_losses.moved_centers` on every training
+    * ``"paper"``: ``centers`` (C, d) is a buffer, moved by :func:`lossbook.euclidean_losses.updated_centers` on every training
       batch, after the loss is taken, at a rate that neither λ nor the optimizer knows of;
     * ``"gradient"``: ``centers`` is a parameter like any other, and the optimizer follows λ·∂L_C/∂c_j
       (``alpha`` plays no part). Many published implementations do this.
@@ -190,7 +190,7 @@ class Center(_Joint):
     def second(self, x, labels):
         loss = euclidean_losses.center(x, labels, self.centers)
         if self.training and self.update == "paper":
-            self.centers.copy_(euclidean_losses.moved_centers(self.centers, x, labels, self.alpha))
+            self.centers.copy_(euclidean_losses.updated_centers(self.centers, x, labels, self.alpha))
         return loss
 
 

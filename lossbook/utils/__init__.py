@@ -1,1 +1,3 @@
-"""Input checks, atomic files, saved records and vectors: what every room uses."""
+"""Helpers of every package: input checks, files, saved records, vectors and torchvision."""
+
+__all__ = []

@@ -1,4 +1,4 @@
-"""Where files go: downloads to one cache, everything else to its place whole or not at all."""
+"""Files: the folder for downloads, and writing a file whole or not at all."""
 
 import os
 from pathlib import Path
@@ -7,15 +7,17 @@ __all__ = ["cache", "write_atomically"]
 
 
 def cache():
-    """The folder for downloads: ``lossbook`` below ``XDG_CACHE_HOME``, or ``~/.cache`` if that is not set."""
+    """The folder for downloads: ``lossbook`` below ``XDG_CACHE_HOME`` (default ``~/.cache``)."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "lossbook")
 
 
 def write_atomically(path, write):
     """Call ``write(file)`` on a temporary file beside ``path``, then move it into place.
 
-    If anything fails (no space left, Ctrl-C, a full quota), ``path`` keeps what it held before.
-    Raises ``OSError`` naming the path and the cause.
+    ``write`` gets a file opened for bytes. Folders that are missing are made. If anything fails (no
+    space left, Ctrl-C, a full quota), ``path`` keeps what it held before.
+
+    Raises ``OSError`` with the path and the cause.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,9 @@
-"""Saved results: where they lie, and how a JSON record is written and read."""
+"""Saved results: where they lie, and how a JSON record is written and read.
+
+A record is a dict with a key ``"format"``. Records lie by kind in one folder: trainings in a folder
+for each setting (``mnist-2d/softmax-seed0.json``), ``benchmarks/``, ``maps/``, and an experiment of
+many trainings in a folder with its command's name (``strangers/record.json``).
+"""
 
 import json
 from pathlib import Path
@@ -6,53 +11,94 @@ from pathlib import Path
 from lossbook.utils.files import write_atomically
 from lossbook.utils.validation import require
 
-__all__ = ["FOLDER", "ResultError", "save", "read", "load_benchmark"]
+__all__ = [
+    "FOLDER",
+    "FORMAT",
+    "REPOSITORY_FOLDER",
+    "ResultError",
+    "command_for",
+    "load_benchmark",
+    "read",
+    "save",
+]
 
-# The saved runs: installed beside the package, or in the repository's book/.
-_INSTALLED = Path(__file__).parents[1] / "saved"
-FOLDER = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[2] / "book" / "results"
-FORMAT = 1
+FORMAT = 1  # written into every record; a record of another format is refused
+
+# Where commands write by default: in the repository, seen from its root, never into an installed
+# package.
+REPOSITORY_FOLDER = Path("book/results")
+
+# Where the book's own results are read from: beside the installed package, or in the repository.
+_PACKAGE = Path(__file__).parents[1]
+_INSTALLED = _PACKAGE / "saved"
+FOLDER = _INSTALLED if _INSTALLED.is_dir() else _PACKAGE.parent / REPOSITORY_FOLDER
+
+# Benchmarks that are not made by "python -m lossbook benchmark" and the first part of their name.
+_BENCHMARK_COMMANDS = {
+    "book": "make time",
+    "million": "python -m lossbook benchmark heads --classes 1000000 --without-times --only "
+    "'linear + cross-entropy' ArcFace 'ArcFace in chunks' "
+    f"--out {REPOSITORY_FOLDER.as_posix()}/benchmarks/million-cpu.json",
+}
 
 
 class ResultError(ValueError):
-    """A result file that cannot be read, or is of another format."""
+    """A saved result that is damaged, incomplete or of another format."""
 
 
 def save(record, path):
-    """Write a record of :func:`measure` to ``path``, whole or not at all. Raises ``OSError``."""
+    """Write a record to ``path``, whole or not at all; folders that are missing are made.
+
+    Raises ``ValueError`` for a number that is not finite, which JSON cannot hold, and ``OSError``
+    if the file cannot be written.
+    """
     text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     write_atomically(path, lambda file: file.write(text.encode()))
 
 
 def read(path):
-    """One record. Raises :class:`ResultError` if the file is damaged or of another format."""
+    """The record in ``path``.
+
+    Raises ``FileNotFoundError`` if there is no such file, and :class:`ResultError` if it is damaged
+    or of another format; both name the command that makes it.
+    """
+    path = Path(path)
+    require(
+        path.exists(),
+        f"there is no result {path}: make it with {command_for(path)}",
+        FileNotFoundError,
+    )
     try:
-        record = json.loads(Path(path).read_text(encoding="utf-8"))
-        found = record["format"]
+        record = json.loads(path.read_text(encoding="utf-8"))
+        record_format = record["format"]
     except (ValueError, KeyError, TypeError) as error:
         raise ResultError(
-            f"{path} is not a result or is damaged ({error!r}): delete it and make it again "
-            "with python -m lossbook reproduce"
+            f"{path} is not a result or is damaged ({error!r}): delete it and make it again with "
+            f"{command_for(path)}"
         ) from error
-    if found != FORMAT:
-        raise ResultError(
-            f"{path} is a result of format {found!r}, this lossbook reads format {FORMAT}: "
-            "make it again with python -m lossbook reproduce"
-        )
+    require(
+        record_format == FORMAT,
+        f"{path} is a result of format {record_format!r}, but this version of lossbook reads "
+        f"format {FORMAT}: make it again with {command_for(path)}",
+        ResultError,
+    )
     return record
 
 
 def load_benchmark(name):
-    """A saved record, by its name: ``"heads-cpu"``. Raises ``FileNotFoundError`` saying how to make it."""
-    path = FOLDER / "benchmarks" / f"{name}.json"
-    require(
-        path.exists(),
-        f"no benchmark in {path}: make it with python -m lossbook benchmark {name.partition('-')[0]}",
-        FileNotFoundError,
-    )
-    return json.loads(path.read_text(encoding="utf-8"))
+    """The book's saved benchmark ``name``, such as ``"heads-cpu"``; errors as in :func:`read`."""
+    return read(FOLDER / "benchmarks" / f"{name}.json")
 
 
-REPOSITORY_FOLDER = Path(
-    "book/results"
-)  # in the repository; never where an installed package keeps the book's own
+def command_for(path):
+    """The command that makes the record at ``path``, by the names of its file and folder."""
+    path = Path(path)
+    folder = path.parent.name
+    if folder == "benchmarks":
+        kind = path.stem.partition("-")[0]
+        return _BENCHMARK_COMMANDS.get(kind, f"python -m lossbook benchmark {kind}")
+    if folder == "maps":
+        return f"python -m lossbook map {path.stem.partition('-')[0]}"
+    if path.name == "record.json":
+        return f"python -m lossbook {folder}"
+    return f"python -m lossbook reproduce {path.stem.partition('-seed')[0]}"

@@ -1,22 +1,23 @@
-"""Import torchvision beside a CPU-only torch, where PyPI's build of it fails."""
+"""Import torchvision beside a CPU-only torch, where the import of PyPI's build of it fails."""
 
 import torch
 
 __all__ = ["import_torchvision"]
 
-SCHEMAS = (
+MISSING_SCHEMAS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
 )
-_declared = []  # the declarations live as long as this list
+_declarations = []  # the declared schemas live as long as this list
 
 
 def import_torchvision():
-    """Return the module ``torchvision``, with ``torchvision.datasets`` and ``torchvision.transforms`` loaded.
+    """The module ``torchvision``, with ``torchvision.datasets`` and ``.transforms`` imported.
 
     PyPI's torchvision is linked to CUDA. Beside a CPU build of torch its compiled operators do not
-    load, and its import fails for want of two schemas. Nothing here uses these operators, so the
-    schemas alone are enough. The import takes over a second: call this where torchvision is used.
+    load, and its import fails because the schemas of two of them are missing. This library uses
+    neither, so it is enough to declare the schemas. The import takes over a second: call this
+    function where torchvision is used, not at the top of a module.
     """
     try:
         import torchvision
@@ -24,9 +25,9 @@ def import_torchvision():
         if "torchvision::" not in str(error):
             raise
         library = torch.library.Library("torchvision", "FRAGMENT")
-        for schema in SCHEMAS:
+        for schema in MISSING_SCHEMAS:
             library.define(schema)
-        _declared.append(library)
+        _declarations.append(library)
         import torchvision
     import torchvision.datasets
     import torchvision.transforms

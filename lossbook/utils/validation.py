@@ -1,76 +1,89 @@
-"""Checks of what a caller hands in, and arrays read once: each error says what was given and what was expected."""
+"""Input checks, shared by the whole library: a refused value is named, with what was expected.
+
+``check_*`` functions take the name of an argument for their message, return the value in the form
+that the library computes with, and raise ``ValueError`` or ``TypeError``.
+"""
 
 import numbers
 
 import numpy as np
-import torch
 
 __all__ = [
     "require",
     "check_int",
     "check_matrix",
     "check_2d_embeddings",
-    "unit_rows",
     "check_labels",
+    "unit_rows",
 ]
 
 
 def require(condition, message, error=ValueError):
-    """Raise ``error(message)`` unless ``condition`` holds."""
+    """Raise ``error(message)`` unless ``condition`` is true."""
     if not condition:
         raise error(message)
 
 
 def check_int(name, value, least=1):
-    """``value`` as an int, if it is a whole number (numpy's too) of at least ``least``; else ``ValueError``."""
+    """``value`` as an int.
+
+    Raises ``ValueError`` unless it is a whole number, of Python or NumPy, of at least ``least``.
+    """
+    is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     require(
-        isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= least,
+        is_integer and value >= least,
         f"{name} = {value!r}: expected a whole number of at least {least}",
     )
     return int(value)
 
 
-def check_matrix(name, a):
-    """``a``, a tensor or an array, in float64: two dimensions, not empty, all finite; else ``ValueError``."""
-    a = a.detach().cpu().double().numpy() if torch.is_tensor(a) else np.asarray(a, dtype=np.float64)
-    if a.ndim != 2 or a.size == 0:
-        raise ValueError(
-            f"{name} has shape {a.shape}: expected two dimensions, neither of them empty"
-        )
-    if not np.isfinite(a).all():
-        row = int(np.argmax(~np.isfinite(a).all(axis=1)))
-        raise ValueError(f"row {row} of {name} is not finite: {a[row]}")
-    return a
+def check_matrix(name, values):
+    """A tensor or array of shape (N, d) as a float64 array.
+
+    Raises ``ValueError`` unless it has two dimensions, is not empty and is finite.
+    """
+    if hasattr(values, "detach"):  # a tensor, without importing torch to tell
+        values = values.detach().cpu().double().numpy()
+    values = np.asarray(values, dtype=np.float64)
+    require(
+        values.ndim == 2 and values.size > 0,
+        f"{name} has shape {values.shape}: expected two dimensions, neither of them empty",
+    )
+    finite = np.isfinite(values).all(axis=1)
+    if not finite.all():
+        row = int(np.argmin(finite))
+        raise ValueError(f"row {row} of {name} is not finite: {values[row]}")
+    return values
 
 
-def check_2d_embeddings(name, a):
-    """A :func:`matrix` of 2-D embeddings, (N, 2)."""
-    a = check_matrix(name, a)
-    if a.shape[1] != 2:
-        raise ValueError(f"{name} has shape {a.shape}: the circle needs 2-D embeddings, (N, 2)")
-    return a
-
-
-def unit_rows(name, a):
-    """The rows of ``a`` (N, d) at length 1; ``ValueError`` for a zero row."""
-    largest = np.abs(a).max(
-        axis=1, keepdims=True
-    )  # first, so that squares cannot over- or underflow
-    if not largest.all():
-        raise ValueError(
-            f"row {int(np.argmin(largest))} of {name} is the zero vector: it has no direction"
-        )
-    a = a / largest
-    return a / np.linalg.norm(a, axis=1, keepdims=True)
+def check_2d_embeddings(name, values):
+    """As :func:`check_matrix`, and ``ValueError`` unless the embeddings are 2-D, (N, 2)."""
+    values = check_matrix(name, values)
+    require(
+        values.shape[1] == 2,
+        f"{name} has shape {values.shape}: expected 2-D embeddings, (N, 2), for the circle",
+    )
+    return values
 
 
 def check_labels(labels, count, classes=None):
-    """``labels`` as (``count``,) integers in [0, ``classes``); else ``TypeError`` or ``ValueError``."""
-    labels = np.asarray(labels.detach().cpu() if torch.is_tensor(labels) else labels)
-    if not np.issubdtype(labels.dtype, np.integer):
-        raise TypeError(f"labels are {labels.dtype}: expected integers, one class number a row")
-    if labels.shape != (count,):
-        raise ValueError(f"labels have shape {labels.shape}: expected ({count},), one for each row")
+    """A tensor or array of class numbers as an array of integers, shape (``count``,).
+
+    Raises ``TypeError`` if they are not integers, and ``ValueError`` for another shape or a label
+    outside [0, ``classes``); without ``classes`` any number from 0 is accepted.
+    """
+    if hasattr(labels, "detach"):
+        labels = labels.detach().cpu().numpy()
+    labels = np.asarray(labels)
+    require(
+        np.issubdtype(labels.dtype, np.integer),
+        f"labels are {labels.dtype}: expected integers, one class number per row",
+        TypeError,
+    )
+    require(
+        labels.shape == (count,),
+        f"labels have shape {labels.shape}: expected ({count},), one for each row",
+    )
     end = np.inf if classes is None else classes
     outside = labels[(labels < 0) | (labels >= end)]
     if len(outside):
@@ -78,3 +91,18 @@ def check_labels(labels, count, classes=None):
             f"label {outside[0]} is outside [0, {end}): labels number the classes from 0"
         )
     return labels
+
+
+def unit_rows(name, values):
+    """The directions of vectors of shape (…, d): float64, each of length 1.
+
+    Raises ``ValueError`` for a zero vector, which has no direction.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    # Divided by the largest entry first, so that no square overflows or underflows.
+    largest = np.abs(values).max(axis=-1, keepdims=True)
+    if not largest.all():
+        row = int(np.argmin(largest))
+        raise ValueError(f"row {row} of {name} is the zero vector: it has no direction")
+    scaled = values / largest
+    return scaled / np.linalg.norm(scaled, axis=-1, keepdims=True)

@@ -138,7 +138,7 @@ def test_class_means_are_followed_in_training_and_left_alone_in_evaluation(name)
     assert torch.equal(head.weight, before)
     head.train().loss(x, y)
     torch.testing.assert_close(
-        head.weight, euclidean_losses.moved_centers(before, x, y, head.follow)
+        head.weight, euclidean_losses.updated_centers(before, x, y, head.follow)
     )
     for _ in range(300):
         head.loss(x, y)
@@ -155,7 +155,7 @@ def test_the_papers_centers_move_after_the_loss_is_taken_and_take_no_gradient():
     loss = head.loss(x, y)
     loss.backward()  # the centers have moved: the gradient is that of before
     torch.testing.assert_close(
-        head.centers, euclidean_losses.moved_centers(torch.zeros(C, D).double(), x, y, 0.5)
+        head.centers, euclidean_losses.updated_centers(torch.zeros(C, D).double(), x, y, 0.5)
     )
     expected = copy.deepcopy(head)
     expected.centers.zero_()
