@@ -4,17 +4,8 @@ Data flows one way: ``data`` → ``backbones`` (embedding x) → ``heads`` (angl
 logits) → cross-entropy. ``training.fit`` records a ``Run``; ``metrics`` and ``figures`` read it.
 """
 
-from lossbook import (
-    backbones,
-    bounds,
-    data,
-    figures,
-    heads,
-    margins,
-    metrics,
-    profiles,
-    training,
-)
+import importlib
+
 from lossbook._version import __version__
 
 __all__ = [
@@ -29,3 +20,14 @@ __all__ = [
     "profiles",
     "training",
 ]
+
+
+# Submodules are imported on first use, so that a program pays only for what it needs (PEP 562).
+def __getattr__(name):
+    if name in __all__:
+        return importlib.import_module(f"lossbook.{name}")
+    raise AttributeError(f"module 'lossbook' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

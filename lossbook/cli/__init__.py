@@ -1,1 +1,1 @@
-"""The command line: ``lossbook COMMAND``, a module a command group."""
+"""The command line: ``lossbook COMMAND``, one module per command group."""

@@ -1,39 +1,70 @@
-"""The commands strangers and noise: the saved experiments of a chapter each."""
+"""The commands strangers and noise: the saved experiments of a chapter."""
 
-from lossbook import backbones
-from lossbook.data import omniglot as omniglot_data
-from lossbook.experiments import label_noise, omniglot
-from lossbook.utils.records import REPOSITORY_FOLDER
+from lossbook.cli.options import add_device_option, add_out_option
 
-__all__ = ["train_strangers", "train_noise"]
+__all__ = ["add_parser", "train_strangers", "train_noise"]
+
+
+def add_parser(subparsers):
+    strangers = subparsers.add_parser(
+        "strangers",
+        help="train every loss on some alphabets of Omniglot, verify on others",
+        description="Train every loss on five alphabets of Omniglot and verify on three that no "
+        "training saw. Stopped, the same command resumes with the next training.",
+    )
+    strangers.add_argument(
+        "--folder", metavar="DIR", help="Omniglot's alphabets, extracted (default: download them)"
+    )
+    add_device_option(strangers)
+    add_out_option(strangers, "book/results/strangers")
+    strangers.set_defaults(command=train_strangers)
+
+    noise = subparsers.add_parser(
+        "noise",
+        help="train every loss on digits with wrong labels",
+        description="Train every loss on digits of which up to 40 % have a wrong label. "
+        "Stopped, the same command resumes with the next training.",
+    )
+    add_device_option(noise)
+    add_out_option(noise, "book/results/noise")
+    noise.set_defaults(command=train_noise)
 
 
 def train_strangers(options):
-    """Run the saved experiment of the chapter on strangers, or go on with it, and print a line a training."""
-    known, unseen = omniglot.known_and_strangers(omniglot_data.omniglot(options.folder))
+    """Run the experiment on unseen classes, or resume it, and print one line per training."""
+    from lossbook import backbones
+    from lossbook.data import omniglot as omniglot_data
+    from lossbook.experiments import omniglot
+    from lossbook.utils.records import REPOSITORY_FOLDER
+
+    known, strangers = omniglot.known_and_strangers(omniglot_data.omniglot(options.folder))
     record, _ = omniglot.run(
         omniglot.PLAN,
         known,
-        unseen,
+        strangers,
         options.out or REPOSITORY_FOLDER / "strangers",
         backbones.LeNetPP.small,
-        made_by={"command": "python -m lossbook strangers"},
+        made_by={"command": "lossbook strangers"},
         device=options.device,
     )
     for name, cell in record["cells"].items():
         eer, low, high = cell["strangers"]["eer"]
         print(
-            f"{name:40} closed {cell['accuracy']:.2%}  EER of strangers {eer:.2%} ({low:.2%} to {high:.2%})"
+            f"{name:40} closed {cell['accuracy']:.2%}  "
+            f"EER of strangers {eer:.2%} ({low:.2%} to {high:.2%})"
         )
 
 
 def train_noise(options):
-    """Run the saved experiment on wrong labels, or go on with it, and print a line a training."""
+    """Run the experiment on wrong labels, or resume it, and print one line per training."""
+    from lossbook.experiments import label_noise
+    from lossbook.utils.records import REPOSITORY_FOLDER
+
     record, _ = label_noise.run(
         label_noise.PLAN,
         options.out or REPOSITORY_FOLDER / "noise",
         device=options.device,
-        made_by={"command": "python -m lossbook noise"},
+        made_by={"command": "lossbook noise"},
     )
     for name, cell in record["cells"].items():
         print(f"{name:55} test accuracy {cell['test']:.2%}")

@@ -1,48 +1,130 @@
 """The commands reproduce, map and bounds."""
 
+import argparse
 from pathlib import Path
 
-import pandas as pd
+from lossbook.cli.options import add_out_option, add_training_options, resolve_training
 
-from lossbook import bounds, figures
-from lossbook.cli.options import resolve_training
-from lossbook.experiments import reproduce, results, rows
-from lossbook.experiments.scale_margin_grid import sweep
-from lossbook.utils.records import REPOSITORY_FOLDER
+__all__ = ["Disagreement", "add_parser", "reproduce_rows", "draw_map", "state_bounds"]
 
 
 class Disagreement(Exception):
-    """A row trained again came to another accuracy than its saved result states."""
+    """A row trained again reached another accuracy than its saved result states."""
+
+
+def add_parser(subparsers):
+    reproduce = subparsers.add_parser(
+        "reproduce",
+        help="train rows of the results page on full data, save and print them",
+        description="Train rows of the results page on full data, with the full-width network, "
+        "and save one JSON and one NPZ per run. Stopped, the same command resumes where it was.",
+        add_options=_add_reproduce_options,
+    )
+    reproduce.set_defaults(command=reproduce_rows)
+
+    scale_margin_map = subparsers.add_parser(
+        "map",
+        help="train a loss over a grid of scales and margins in the plane and draw the map",
+        description="Train a loss once for every pair of a scale and a margin, save test accuracy "
+        "and angles, and draw the map. Stopped, the same command resumes where it was.",
+        add_options=_add_map_options,
+    )
+    scale_margin_map.set_defaults(command=draw_map)
+
+    bounds = subparsers.add_parser(
+        "bounds",
+        help="the least scale and the greatest margins for C classes in d dimensions",
+        description="State the least scale and the greatest margins for C classes in d "
+        "dimensions, exactly on the circle and by the papers' formula, and explain the gap.",
+    )
+    bounds.add_argument("--classes", type=int, default=10, help="C (default 10)")
+    bounds.add_argument("--embedding-dim", type=int, default=2, help="d (default 2)")
+    bounds.add_argument(
+        "--posterior",
+        type=float,
+        default=0.9,
+        help="the least P of the true class at its centre (default 0.9)",
+    )
+    bounds.set_defaults(command=state_bounds)
+
+
+def _add_reproduce_options(parser):
+    parser.add_argument(
+        "rows",
+        nargs="*",
+        metavar="ROW",
+        type=_row_name,
+        help="a loss's name, optionally with another scale or margin: ArcFace_v1, ArcFace_v1_s16, "
+        "CosFace_s30_m0.4, A-softmax_m4",
+    )
+    parser.add_argument(
+        "--all", action="store_true", help="every named loss, and its twin with a feasible scale"
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="train saved rows again and report whether they agree (exit status 1 if not)",
+    )
+    parser.add_argument(
+        "--seeds", type=int, default=1, help="how many: seeds 0 to N - 1 (default 1)"
+    )
+    parser.add_argument(
+        "--embedding-dim", type=int, default=2, help="length of an embedding (default 2)"
+    )
+    parser.add_argument(
+        "--precision",
+        choices=["auto", "float32", "bfloat16", "float16"],
+        default="auto",
+        help="default: mixed on a GPU, float32 elsewhere",
+    )
+    _add_setting_options(parser, "full")
+
+
+def _add_map_options(parser):
+    from lossbook.experiments.scale_margin_grid import MARGINS
+
+    parser.add_argument("loss", choices=MARGINS, help="which loss")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of all trainings; other seeds are kept (default 0)"
+    )
+    _add_setting_options(parser, "quick")
+
+
+def _add_setting_options(parser, profile):
+    """Add what the commands that train many rows share."""
+    add_training_options(parser, profile)
+    parser.add_argument(
+        "--classes", type=int, metavar="N", help="only the first N classes of the data set"
+    )
+    add_out_option(parser, "book/results")
+
+
+def _row_name(name):
+    from lossbook import heads
+
+    try:
+        heads.head_from_name(name, 2, 10)
+    except (KeyError, ValueError) as error:
+        raise argparse.ArgumentTypeError(error.args[0]) from None
+    return name
 
 
 def reproduce_rows(options):
+    """Train rows and print their table, or with ``--check`` train saved rows again and compare."""
+    from lossbook.experiments import reproduce, results, rows
+    from lossbook.utils.records import REPOSITORY_FOLDER
+
     profile, dataset, recipe = resolve_training(options)
-    names = options.rows or (
-        rows.all_rows(len(dataset.classes), options.embedding_dim) if options.all else []
-    )
+    names = options.rows
+    if not names and options.all:
+        names = rows.all_rows(len(dataset.classes), options.embedding_dim)
     if not names:
         raise ValueError(
             "no rows named: give some, e.g. ArcFace_v1 ArcFace_v1_s16, or --all for every preset "
             "and its twin with a feasible scale"
         )
     if options.check:
-        found = [
-            reproduce.check(
-                name,
-                dataset,
-                profile.backbone,
-                embedding_dim=options.embedding_dim,
-                folder=options.out,
-                device=options.device,
-            )
-            for name in names
-        ]
-        print(pd.DataFrame(found).to_string(index=False))
-        if differing := [one.row for one in found if not one.agrees]:
-            raise Disagreement(
-                f"{', '.join(differing)}: trained again, the test accuracy differs by more than the spread"
-            )
-        return
+        return _check_rows(names, dataset, profile, options)
     records = reproduce.reproduce(
         names,
         dataset,
@@ -55,38 +137,71 @@ def reproduce_rows(options):
         made_by={"command": options.line},
         **recipe,
     )
-    print(
-        results.table(records)[
-            ["loss", "seeds", "train", "test", "test_interval", "source_test"]
-        ].to_string()
-    )
+    columns = ["loss", "seeds", "train", "test", "test_interval", "source_test"]
+    print(results.table(records)[columns].to_string())
+
+
+def _check_rows(names, dataset, profile, options):
+    import pandas as pd
+
+    from lossbook.experiments import reproduce
+
+    comparisons = [
+        reproduce.check(
+            name,
+            dataset,
+            profile.backbone,
+            embedding_dim=options.embedding_dim,
+            folder=options.out,
+            device=options.device,
+        )
+        for name in names
+    ]
+    print(pd.DataFrame(comparisons).to_string(index=False))
+    differing = [comparison.row for comparison in comparisons if not comparison.agrees]
+    if differing:
+        raise Disagreement(
+            f"{', '.join(differing)}: trained again, the test accuracy differs by more than seeds "
+            "and images explain"
+        )
 
 
 def draw_map(options):
+    """Train a loss over the grid of scales and margins, and draw its map."""
+    from lossbook import figures
+    from lossbook.experiments import reproduce, scale_margin_grid
+    from lossbook.utils.records import REPOSITORY_FOLDER
+
     profile, dataset, recipe = resolve_training(options)
     folder = Path(options.out or REPOSITORY_FOLDER) / "maps"
-    stem = folder / f"{options.loss}-{reproduce.setting_of(dataset, 2)}"
-    record = sweep(
+    name = f"{options.loss}-{reproduce.setting_of(dataset, 2)}"
+    record = scale_margin_grid.run(
         options.loss,
         dataset,
         profile.backbone,
-        stem.with_name(stem.name + ".json"),
+        folder / name,
+        seed=options.seed,
         made_by={"command": options.line},
         device=options.device,
         **recipe,
     )
-    figures.scale_margin_map(record).savefig(stem.with_name(stem.name + ".png"))
-    print(f"wrote {stem}.json and {stem}.png")
+    picture = folder / f"{name}.png"
+    figures.scale_margin_map(record).savefig(picture)
+    print(f"wrote {folder / name / 'record.json'} and {picture}")
 
 
 def state_bounds(options):
-    found = bounds.limits(options.classes, options.embedding_dim, options.posterior)
+    """Print the bounds on scale and margins, with their explanation."""
+    from lossbook import bounds
+
+    limits = bounds.limits(options.classes, options.embedding_dim, options.posterior)
     print(
-        f"{options.classes} classes in {options.embedding_dim} dimensions, posterior {options.posterior:g} at a class centre"
+        f"{options.classes} classes in {options.embedding_dim} dimensions, "
+        f"posterior {options.posterior:g} at a class centre"
     )
-    for name, value in list(found._asdict().items())[:-1]:
-        print(
-            f"  {name.replace('_', ' '):26}{'no formula known' if value is None else f'{value:.3f}'}"
-            + (" radians" if value is not None and "angular" in name else "")
-        )
-    print(found.explanation)
+    for name in limits._fields[:-1]:
+        value = getattr(limits, name)
+        text = "no formula known" if value is None else f"{value:.3f}"
+        unit = " radians" if value is not None and "angular" in name else ""
+        print(f"  {name.replace('_', ' '):26}{text}{unit}")
+    print(limits.explanation)
