@@ -1,4 +1,9 @@
-"""Every picture in the book: each function takes runs or arrays and returns one figure."""
+"""Every picture in the book: each function takes runs or arrays and returns one figure.
+
+Nothing here trains or changes matplotlib's settings. A returned figure shows itself once when it
+is the last expression of a cell; ``figure.savefig("name.png")`` keeps it. What points, lines and ✖
+mean in the pictures of embeddings: :mod:`lossbook.figures.embedding_plots`.
+"""
 
 from lossbook.figures.animation import Animation, animate
 from lossbook.figures.benchmarks import build_times, head_costs, training_rates
@@ -11,30 +16,36 @@ from lossbook.figures.training import angle_histograms, over_epochs, training_cu
 from lossbook.figures.verification import neighbours, roc_curves, score_histograms, worst_pairs
 
 __all__ = [
-    "Animation",
+    # embeddings in 2-D
+    "embeddings",
+    "circle",
+    "train_test",
+    "filmstrip",
+    "comparison",
     "animate",
-    "build_times",
-    "head_costs",
-    "training_rates",
+    "Animation",
+    # embeddings in 3-D
+    "sphere",
+    "spherical_regions",
+    # margins
+    "target_curves",
     "decision_boundaries",
     "regions",
     "sectors",
-    "circle",
-    "comparison",
-    "embeddings",
-    "filmstrip",
-    "train_test",
-    "against_noise",
-    "error_ratios",
-    "scale_margin_map",
-    "target_curves",
-    "sphere",
-    "spherical_regions",
+    # training
     "angle_histograms",
-    "over_epochs",
     "training_curves",
-    "neighbours",
-    "roc_curves",
+    "over_epochs",
+    # verification
     "score_histograms",
+    "roc_curves",
+    "neighbours",
     "worst_pairs",
+    # saved experiments and benchmarks
+    "scale_margin_map",
+    "error_ratios",
+    "against_noise",
+    "head_costs",
+    "training_rates",
+    "build_times",
 ]

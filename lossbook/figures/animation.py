@@ -1,4 +1,4 @@
-"""Training as a moving picture: the embeddings and class vectors of every epoch, one after another."""
+"""Training as a moving picture: embeddings and class vectors, epoch after epoch."""
 
 import base64
 import io
@@ -14,13 +14,14 @@ from lossbook.figures.style import CLASS_COLORS, INK, STYLE
 from lossbook.figures.views import side_by_side, snapshot_at
 from lossbook.utils.files import write_atomically
 
-__all__ = ["animate", "Animation"]
+__all__ = ["Animation", "animate"]
 
 
 class Animation:
-    """A GIF that repeats for ever: shows itself in a notebook, and ``save(path)`` writes it.
+    """A GIF that repeats for ever: a notebook shows it, and ``save(path)`` writes it.
 
-    Attributes: ``data``, the GIF's bytes; ``alt``, what it shows, in words; ``size`` in pixels.
+    Attributes: ``data``, the GIF as bytes; ``alt``, a description; ``size``, (width, height) in
+    pixels.
     """
 
     def __init__(self, frames, durations, alt):
@@ -75,13 +76,15 @@ def animate(run, split="both", view="plane", between=2, seconds=0.6):
     Raises
     ------
     ValueError
-        If the embeddings are not 2-D, the run has no snapshot, or an argument is outside its domain.
+        If the embeddings are not 2-D, the run has no snapshot, or an argument is outside its
+        domain.
     """
     if between < 0 or not seconds > 0:
         raise ValueError(
             f"between = {between!r}, seconds = {seconds!r}: expected at least 0, and above 0"
         )
-    splits, last = ("train", "test") if split == "both" else (split,), snapshot_at(run, -1)
+    splits = ("train", "test") if split == "both" else (split,)
+    last = snapshot_at(run, -1)
     frames, durations = [], []
     with matplotlib.style.context(["default", STYLE, {"figure.dpi": 90}]):
         figure, panels = side_by_side(run, splits, view, run.snapshots)
@@ -93,17 +96,13 @@ def animate(run, split="both", view="plane", between=2, seconds=0.6):
             figure.set_layout_engine("none")  # laid out once: nothing jumps between frames
             frames.append(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"))
             durations.append(1000 * seconds * share)
-    durations[-1] += 2000  # the end is what one wants to look at
-    shown = " and ".join(splits)
-    return Animation(
-        _with_palette(frames),
-        durations,
-        f"{run.name}: {shown} embeddings ({view}), epoch 1 to {last.epoch}",
-    )
+    durations[-1] += 2000  # milliseconds: time to look at the end
+    alt = f"{run.name}: {' and '.join(splits)} embeddings ({view}), epoch 1 to {last.epoch}"
+    return Animation(_quantize(frames), durations, alt)
 
 
 def _moments(snapshots, between):
-    """(snapshot, title, share of an epoch's time): each epoch, then the frames on the way to the next.
+    """Yield (snapshot, title, share of an epoch's time): each epoch, and the frames after it.
 
     An epoch's own frame stays for two shares, so that the eye can rest on what was measured.
     """
@@ -111,21 +110,22 @@ def _moments(snapshots, between):
     for start, end in zip(snapshots, snapshots[1:]):
         yield start, f"epoch {start.epoch}", 2 * share
         for t in np.arange(1, between + 1) / (between + 1):
-            moved = {
-                name: (1 - t) * getattr(start, name) + t * getattr(end, name)
-                for name in ("train", "test", "weight")
-            }
-            yield (
-                SimpleNamespace(**moved, train_pred=start.train_pred, test_pred=start.test_pred),
-                f"epoch {start.epoch} → {end.epoch}",
-                share,
+            moved = SimpleNamespace(
+                train=(1 - t) * start.train + t * end.train,
+                test=(1 - t) * start.test + t * end.test,
+                weight=(1 - t) * start.weight + t * end.weight,
+                train_pred=start.train_pred,
+                test_pred=start.test_pred,
             )
+            yield moved, f"epoch {start.epoch} → {end.epoch}", share
     yield snapshots[-1], f"epoch {snapshots[-1].epoch}", 1
 
 
-def _with_palette(frames):
-    """The frames in one palette of 60 colours, for small files without flicker: class colours, their
-    blends with white and black (edges are smooth), and greys from ink to white.
+def _quantize(frames):
+    """The frames in one palette of 60 colours, for small files without flicker.
+
+    The palette has the class colours, their blends with white and black (edges are smooth), and
+    greys from ink to white.
     """
     pure = np.array([to_rgb(color) for color in CLASS_COLORS])
     greys = np.linspace(to_rgb(INK), (1, 1, 1), 18)

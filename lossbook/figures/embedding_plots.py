@@ -1,22 +1,18 @@
-"""Every picture in the book: each function takes runs or arrays and returns one figure.
+"""Pictures of 2-D embeddings: the plane, the circle of directions, several epochs, several runs.
 
-Nothing here trains, and nothing here changes matplotlib's settings. A returned figure shows itself
-once when it is the last expression of a cell; ``figure.savefig("name.png")`` keeps it. Pass
-``ax`` to draw into a figure of your own. ``epoch`` counts from 1, or from the end if negative.
+In these pictures a point is one sample, coloured by its true class. A class vector W_j is drawn as
+a line from the origin that ends at the name of its class, all of one length (only their direction
+is comparable between losses). ✖ marks the samples that the head, without margin, assigns to another
+class, in the colour of their true class. The scores are those of the samples drawn;
+``run.history`` has the accuracy on the whole test set.
 
-In the pictures of embeddings a point is one sample, coloured by its true class; a class vector
-W_j is drawn as a line from the origin that ends at the name of its class, all of one length
-(only their direction is comparable between losses); ✖ marks the samples that the head, without
-margin, assigns to another class, in the colour of their true class. The scores are those of the
-samples drawn; ``run.history`` has the accuracy on the whole test set.
+``epoch`` counts from 1, or from the end if negative. Pass ``ax`` to draw into a figure of your own.
 """
-
-import math
 
 import numpy as np
 
-from lossbook.figures.style import axes, headline, key, styled
-from lossbook.figures.views import Circle, Plane, side_by_side, snapshot_at, view_named
+from lossbook.figures.style import add_class_legend, new_axes, new_panels, set_title, styled
+from lossbook.figures.views import Circle, Plane, side_by_side, snapshot_at, view_class
 
 __all__ = ["embeddings", "circle", "train_test", "filmstrip", "comparison"]
 
@@ -25,12 +21,12 @@ __all__ = ["embeddings", "circle", "train_test", "filmstrip", "comparison"]
 def embeddings(run, split="test", epoch=-1, ax=None):
     """The 2-D embeddings of one split (``"train"`` or ``"test"``) at one epoch, in the plane.
 
-    Raises ``ValueError`` if the embeddings are not 2-D, or the split or the epoch is not in the run.
+    Raises ``ValueError`` if the embeddings are not 2-D, or the run lacks the split or the epoch.
     """
     snapshot = snapshot_at(run, epoch)
-    figure, grid = axes(ax, (4.4, 5.0))
-    Plane(grid[0, 0], run, split, [snapshot]).show(snapshot)
-    return key(headline(figure, run.name), run.classes)
+    figure, axes = new_axes((4.4, 5.0), ax=ax)
+    Plane(axes[0, 0], run, split, [snapshot]).show(snapshot)
+    return add_class_legend(set_title(figure, run.name), run.classes)
 
 
 @styled
@@ -41,9 +37,9 @@ def circle(run, split="test", epoch=-1, ax=None):
     Raises as :func:`embeddings`.
     """
     snapshot = snapshot_at(run, epoch)
-    figure, grid = axes(ax, (4.4, 5.1))
-    Circle(grid[0, 0], run, split, [snapshot]).show(snapshot)
-    return key(headline(figure, run.name), run.classes)
+    figure, axes = new_axes((4.4, 5.1), ax=ax)
+    Circle(axes[0, 0], run, split, [snapshot]).show(snapshot)
+    return add_class_legend(set_title(figure, run.name), run.classes)
 
 
 @styled
@@ -74,12 +70,16 @@ def filmstrip(run, split="test", epochs=None, view="plane"):
         sharex=True,
         sharey=True,
     )
-    return headline(figure, f"{run.name}, {split}")
+    return set_title(figure, f"{run.name}, {split}")
 
 
 @styled
 def comparison(runs, split="test", epoch=-1, view="circle"):
-    """Several runs (a dict: title → Run) of one data set; in the plane, each on its own scale."""
+    """Several runs (a dict: title → Run) with the same classes, one panel per run.
+
+    In the plane each panel has its own scale. Raises ``ValueError`` without runs, or if their
+    classes differ.
+    """
     if len({tuple(run.classes) for run in runs.values()}) != 1:
         raise ValueError(
             f"{len(runs)} runs were given, expected at least one, all with the same classes: "
@@ -89,18 +89,20 @@ def comparison(runs, split="test", epoch=-1, view="circle"):
     figure = _small_multiples(
         [(title, run, s, [s]) for (title, run), s in zip(runs.items(), snapshots)], split, view
     )
-    return headline(figure, f"{split} embeddings")
+    return set_title(figure, f"{split} embeddings")
 
 
 def _small_multiples(panels, split, view, **shared):
+    """A figure with one small view per panel.
+
+    A panel is ``(title, run, snapshot, snapshots that set the scale)``.
+    """
     columns = min(len(panels), 3 if len(panels) <= 6 else 4)
-    rows = math.ceil(len(panels) / columns)
-    figure, grid = axes(None, (7.2, 0.4 + rows * (7.2 / columns + 0.45)), rows, columns, **shared)
-    for ax, (title, run, snapshot, fitting) in zip(grid.flat, panels):
-        view_named(view)(ax, run, split, fitting, small=True).show(snapshot, title)
-    for ax in grid.flat[len(panels) :]:
-        ax.remove()
+    panel_size = 7.2 / columns, 7.2 / columns + 0.45
+    figure, axes = new_panels(len(panels), columns, panel_size, border=(0, 0.4), **shared)
+    for ax, (title, run, snapshot, scale) in zip(axes, panels):
+        view_class(view)(ax, run, split, scale, small=True).show(snapshot, title)
     if view == "plane":
         figure.supxlabel("x₁ (dimensionless)", fontsize=12)
         figure.supylabel("x₂ (dimensionless)", fontsize=12)
-    return key(figure, panels[0][1].classes)
+    return add_class_legend(figure, panels[0][1].classes)

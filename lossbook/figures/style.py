@@ -1,4 +1,4 @@
-"""The look of every picture: ten class colours, one style, and a Figure that shows itself."""
+"""The look of every picture: class colours, one matplotlib style, and what pictures share."""
 
 import base64
 import functools
@@ -11,6 +11,31 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
+
+__all__ = [
+    "CLASS_COLORS",
+    "BLUE",
+    "AMBER",
+    "RED",
+    "INK",
+    "GREY",
+    "LIGHT",
+    "LINE_STYLES",
+    "STYLE",
+    "NotebookFigure",
+    "styled",
+    "new_axes",
+    "new_panels",
+    "set_title",
+    "add_class_legend",
+    "class_colors",
+    "line_colors",
+    "badge_texts",
+    "draw_badge",
+    "contrasting_ink",
+    "label_ends",
+    "check_not_empty",
+]
 
 # "petroff10", ten colours told apart with the common kinds of colour blindness (Petroff 2021,
 # arXiv 2107.02270). Written out because matplotlib ships it by name only from 3.10 on.
@@ -28,6 +53,7 @@ CLASS_COLORS = (
 )
 BLUE, AMBER, RED = CLASS_COLORS[:3]
 INK, GREY, LIGHT = "#22262b", "#6a7077", "#d5d8dc"
+LINE_ORDER = (0, 6, 4, 5, 2, 8, 1, 7, 3, 9)  # the class colours, best seen as a thin line first
 LINE_STYLES = ("-", (0, (5, 1.5)), (0, (6, 1.5, 1.2, 1.5)), (0, (1.6, 1)))
 STYLE = {
     "figure.dpi": 150,
@@ -60,24 +86,24 @@ STYLE = {
 }
 
 
-class Card(Figure):
+class NotebookFigure(Figure):
     """A matplotlib Figure, on white, that a notebook shows once, as PNG, whatever the backend.
 
     It is not registered with pyplot, so nothing shows it again at the end of a cell, and there is
-    nothing to close. It is shown at 100 CSS pixels an inch (12 pt text is 17 pixels high) with
+    nothing to close. It is shown at 100 CSS pixels per inch (12 pt text is 17 pixels high) with
     half as many pixels again, for sharp screens, in 256 colours, which keeps pages light.
     """
 
     def _repr_png_(self):
         buffer, png = io.BytesIO(), io.BytesIO()
         self.savefig(buffer, format="png")
-        Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(
-            png, "PNG", optimize=True
-        )
+        image = Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        image.save(png, "PNG", optimize=True)
         return png.getvalue()
 
     def _ipython_display_(self):
-        # Not left to _repr_png_ alone: the inline backend's own printer for figures would win, and crop.
+        # Not left to _repr_png_ alone: the inline backend's own printer for figures would win,
+        # and crop the picture.
         from IPython.display import display
 
         display(
@@ -88,35 +114,60 @@ class Card(Figure):
 
 
 def styled(draw):
-    """Run a drawing function under :data:`STYLE`, leaving matplotlib's own settings as they were."""
+    """Run a drawing function under :data:`STYLE`, leaving matplotlib's own settings unchanged.
+
+    Decorates a function that returns a figure.
+    """
 
     @functools.wraps(draw)
-    def drawn(*args, **kwargs):
+    def draw_in_style(*args, **kwargs):
         with matplotlib.style.context(["default", STYLE]):
             figure = draw(*args, **kwargs)
-            figure.draw_without_rendering()  # ticks are made on drawing: let it happen in this style
+            figure.draw_without_rendering()  # ticks are created on drawing: do it in this style
         return figure
 
-    return drawn
+    return draw_in_style
 
 
-def axes(ax, figsize, rows=1, columns=1, **kwargs):
-    """``(figure, axes of shape (rows, columns))``: the one ``ax`` given, or a new Card's."""
+def new_axes(figsize, rows=1, columns=1, ax=None, **kwargs):
+    """A new :class:`NotebookFigure` of ``figsize`` inches and its axes, or those given as ``ax``.
+
+    Returns ``(figure, axes)``; ``axes`` is an array of shape ``(rows, columns)``. Further
+    arguments go to ``Figure.subplots``.
+    """
     if ax is not None:
         return ax.figure, np.array([[ax]])
-    figure = Card(figsize=figsize, layout="constrained")
+    figure = NotebookFigure(figsize=figsize, layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
 
 
-def headline(figure, text):
-    """Write ``text`` above everything in a Card (a figure of your own has your own); returns the figure."""
-    if isinstance(figure, Card):
+def new_panels(count, columns, panel_size, border=(0, 0), **kwargs):
+    """A new :class:`NotebookFigure` with ``count`` panels, in rows of at most ``columns``.
+
+    ``panel_size`` is the width and height of a panel and ``border`` what the figure has beyond
+    them, both in inches. Returns ``(figure, panels)``; ``panels`` is a list of ``count`` axes.
+    """
+    columns = min(columns, count)
+    rows = math.ceil(count / columns)
+    figsize = columns * panel_size[0] + border[0], rows * panel_size[1] + border[1]
+    figure, axes = new_axes(figsize, rows, columns, **kwargs)
+    for ax in axes.flat[count:]:
+        ax.remove()
+    return figure, list(axes.flat[:count])
+
+
+def set_title(figure, text):
+    """Write ``text`` above all panels of a :class:`NotebookFigure`; returns the figure.
+
+    A figure that the caller made keeps its own title.
+    """
+    if isinstance(figure, NotebookFigure):
         figure.suptitle(text, x=0.01, ha="left", fontsize=13, weight="bold")
     return figure
 
 
-def colors_of(classes):
-    """One colour a class; more than ten cannot be told apart."""
+def class_colors(classes):
+    """One colour per class, as a tuple. Raises ``ValueError`` for more than ten classes."""
     if len(classes) > len(CLASS_COLORS):
         raise ValueError(
             f"{len(classes)} things to colour, but a picture tells at most {len(CLASS_COLORS)} "
@@ -125,54 +176,86 @@ def colors_of(classes):
     return CLASS_COLORS[: len(classes)]
 
 
+def line_colors(lines):
+    """One colour per line, as a list. Raises ``ValueError`` for more than ten lines."""
+    return [CLASS_COLORS[j] for j in LINE_ORDER[: len(class_colors(lines))]]
+
+
 def badge_texts(classes):
-    """What fits on a badge: the class names if all are short, else their numbers."""
+    """What fits on a badge: the class names if all have at most two letters, else their numbers."""
     return list(classes) if max(map(len, classes)) <= 2 else [str(j) for j in range(len(classes))]
 
 
-def key(figure, classes):
-    """Under a Card, say which class each numbered badge is, where the names do not fit; returns the figure."""
+def draw_badge(ax, position, text, color, fontsize=11, alpha=1, zorder=4):
+    """Write ``text`` at ``position`` on a disc of ``color``; returns the matplotlib ``Text``."""
+    return ax.text(
+        *position,
+        text,
+        color=contrasting_ink(color),
+        fontsize=fontsize,
+        weight="bold",
+        ha="center",
+        va="center_baseline",
+        alpha=alpha,
+        zorder=zorder,
+        bbox={
+            "boxstyle": "circle,pad=0.2",
+            "facecolor": color,
+            "edgecolor": "white",
+            "linewidth": 0.8,
+            "alpha": alpha,
+        },
+    )
+
+
+def add_class_legend(figure, classes):
+    """Under a :class:`NotebookFigure`, name the class of each numbered badge; returns the figure.
+
+    Without effect where the badges carry the class names themselves (:func:`badge_texts`).
+    """
     numbers = badge_texts(classes)
-    if numbers != list(classes) and isinstance(figure, Card):
-        handles = [
-            Line2D(
-                [],
-                [],
-                linestyle="none",
-                marker="o",
-                markersize=9,
-                color=color,
-                label=f"{number} {name}",
-            )
-            for color, number, name in zip(colors_of(classes), numbers, classes)
-        ]
-        width, height = figure.get_size_inches()
-        columns = int(width // 1.45)
-        figure.set_size_inches(width, height + 0.24 * math.ceil(len(classes) / columns))
-        figure.legend(
-            handles=handles,
-            loc="outside lower center",
-            ncols=columns,
-            fontsize=11,
-            handletextpad=0.1,
-            columnspacing=0.8,
-            labelspacing=0.3,
+    if numbers == list(classes) or not isinstance(figure, NotebookFigure):
+        return figure
+    handles = [
+        Line2D(
+            [],
+            [],
+            linestyle="none",
+            marker="o",
+            markersize=9,
+            color=color,
+            label=f"{number} {name}",
         )
+        for color, number, name in zip(class_colors(classes), numbers, classes)
+    ]
+    width, height = figure.get_size_inches()
+    columns = int(width // 1.45)
+    figure.set_size_inches(width, height + 0.24 * math.ceil(len(classes) / columns))
+    figure.legend(
+        handles=handles,
+        loc="outside lower center",
+        ncols=columns,
+        fontsize=11,
+        handletextpad=0.1,
+        columnspacing=0.8,
+        labelspacing=0.3,
+    )
     return figure
 
 
-def on(color):
+def contrasting_ink(color):
     """White or ink, whichever is easier to read on ``color`` (WCAG relative luminance)."""
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(color)]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
     return "white" if luminance < 0.2 else INK
 
 
-LINE_ORDER = (0, 6, 4, 5, 2, 8, 1, 7, 3, 9)  # of the class colours: the strongest first
-
-
 def label_ends(ax):
-    """Write each line's label at its right end, moved apart where two would touch."""
+    """Write the label of each line right of the axes, level with its end, in place of a legend.
+
+    Labels that would touch are moved apart. A thin lead joins each label to the end of its line.
+    Lines whose label starts with an underscore have none.
+    """
     lines = sorted(
         (line for line in ax.get_lines() if not line.get_label().startswith("_")),
         key=lambda line: line.get_ydata()[-1],
@@ -189,12 +272,10 @@ def label_ends(ax):
     for line, height in zip(lines, heights):
         end = line.get_xdata()[-1], line.get_ydata()[-1]
         # A lead across the axes, from a line that ends early, must not look like more of the line.
-        early = right - end[0] > 0.02 * (right - left)
-        lead = (
-            dict(color=GREY, linewidth=1, linestyle=(0, (1, 3)))
-            if early
-            else dict(color=line.get_color(), linewidth=1.2)
-        )
+        if right - end[0] > 0.02 * (right - left):
+            lead = {"color": GREY, "linewidth": 1, "linestyle": (0, (1, 3))}
+        else:
+            lead = {"color": line.get_color(), "linewidth": 1.2}
         ax.annotate(
             line.get_label(),
             xy=end,
@@ -203,15 +284,12 @@ def label_ends(ax):
             va="center",
             color=INK,
             annotation_clip=False,
-            arrowprops=dict(arrowstyle="-", relpos=(0, 0.5), shrinkA=1, shrinkB=0, **lead),
+            arrowprops={"arrowstyle": "-", "relpos": (0, 0.5), "shrinkA": 1, "shrinkB": 0, **lead},
         )
 
 
-def line_colors(things):
-    return [CLASS_COLORS[j] for j in LINE_ORDER[: len(colors_of(things))]]
-
-
-def check_filled(name, mapping):
+def check_not_empty(name, mapping):
+    """``mapping``, a dict of label -> value, unless it is empty: then raise ``ValueError``."""
     if not mapping:
         kind = {"runs": "Run", "functions": "function"}.get(name, "values")
         raise ValueError(f"{name} is empty: give a dict of label -> {kind}")

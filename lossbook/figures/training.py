@@ -14,11 +14,11 @@ from lossbook.figures.style import (
     GREY,
     LINE_STYLES,
     RED,
-    axes,
-    check_filled,
-    headline,
+    check_not_empty,
     label_ends,
     line_colors,
+    new_axes,
+    set_title,
     styled,
 )
 from lossbook.figures.views import labels_of, snapshot_at
@@ -31,23 +31,21 @@ def angle_histograms(run, split="test", epoch=-1, ax=None):
     """How far the embeddings are from their own class vector, and from the nearest other one.
 
     Works for embeddings of any dimension. Where the two histograms overlap, angle alone does not
-    tell the classes apart. The axis ends at the largest angle to the nearest other class; samples
-    even farther from their own are counted under it. Angles are margin-free.
+    tell the classes apart. The axis ends at the largest angle to the nearest other class; the
+    samples farther than that from their own are counted in its label. Angles are margin-free.
 
     Raises ``ValueError`` if the split or the epoch is not in the run.
     """
     snapshot, labels = snapshot_at(run, epoch), labels_of(run, split)
-    own, other = (
-        np.degrees(theta)
-        for theta in metrics.angles(getattr(snapshot, split), snapshot.weight, labels)
-    )
-    figure, grid = axes(ax, (7.2, 4.1))
-    ax = grid[0, 0]
-    width = max(1, math.ceil(other.max() / 60))
-    edges = np.arange(0, other.max() + width, width)
-    counts = [np.histogram(theta, edges)[0] for theta in (own, other)]
+    angles = metrics.angles(getattr(snapshot, split), snapshot.weight, labels)
+    to_own, to_nearest = map(np.degrees, angles)
+    figure, axes = new_axes((7.2, 4.1), ax=ax)
+    ax = axes[0, 0]
+    width = max(1, math.ceil(to_nearest.max() / 60))
+    edges = np.arange(0, to_nearest.max() + width, width)
+    counts = [np.histogram(theta, edges)[0] for theta in (to_own, to_nearest)]
     for count, theta, color, label in zip(
-        counts, (own, other), (BLUE, AMBER), ("own class", "nearest other")
+        counts, (to_own, to_nearest), (BLUE, AMBER), ("own class", "nearest other")
     ):
         ax.stairs(
             count,
@@ -60,16 +58,12 @@ def angle_histograms(run, split="test", epoch=-1, ax=None):
         ax.stairs(count, edges, color=color, linewidth=1.6)
         ax.axvline(np.median(theta), color=color, linestyle="--", linewidth=1.6)
     ax.stairs(np.minimum(*counts), edges, fill=True, color=RED, label="overlap")
-    beyond = own[own > edges[-1]]
-    note = (
-        f"; {len(beyond)} samples lie beyond this axis, up to {beyond.max():.0f}°"
-        if len(beyond)
-        else ""
-    )
-    ax.set_title(
-        f"{split}, epoch {snapshot.epoch}: {100 * np.mean(own < other):.1f} % nearest to their own",
-        pad=26,
-    )
+    beyond = to_own[to_own > edges[-1]]
+    note = ""
+    if len(beyond):
+        note = f"; {len(beyond)} samples lie beyond this axis, up to {beyond.max():.0f}°"
+    share = 100 * np.mean(to_own < to_nearest)
+    ax.set_title(f"{split}, epoch {snapshot.epoch}: {share:.1f} % nearest to their own", pad=26)
     ax.set(xlabel=f"angle (degrees{note})", ylabel=f"samples per {width}°", xlim=(0, edges[-1]))
     ax.legend(
         loc="lower left",
@@ -82,7 +76,7 @@ def angle_histograms(run, split="test", epoch=-1, ax=None):
         handletextpad=0.5,
         columnspacing=1,
     )
-    return headline(figure, run.name)
+    return set_title(figure, run.name)
 
 
 @styled
@@ -95,9 +89,9 @@ def training_curves(runs):
     Raises ``ValueError`` for an empty dict or more than ten runs.
     """
     single = not isinstance(runs, dict)
-    runs = {"train": runs} if single else check_filled("runs", runs)
-    figure, grid = axes(None, (7.2, 5.6), 2, 1, sharex=True)
-    loss, accuracy = grid[:, 0]
+    runs = {"train": runs} if single else check_not_empty("runs", runs)
+    figure, axes = new_axes((7.2, 5.6), 2, 1, sharex=True)
+    loss, accuracy = axes[:, 0]
     for (label, run), color in zip(runs.items(), line_colors(runs)):
         history = run.history
         loss.plot(history["epoch"], history["train_loss"], color=color, marker=".", label=label)
@@ -131,16 +125,20 @@ def training_curves(runs):
             ],
             loc="lower right",
         )
-    return headline(figure, next(iter(runs.values())).name) if single else figure
+    return set_title(figure, next(iter(runs.values())).name) if single else figure
 
 
 @styled
 def over_epochs(curves, ylabel):
-    """One line for each of up to ten measures: ``curves`` is a dict: label → values, one an epoch, from epoch 1."""
-    figure, grid = axes(None, (7.2, 3.6))
-    ax = grid[0, 0]
+    """One line for each of up to ten measures, against the epoch.
+
+    ``curves`` is a dict: label → values, one per epoch from the first; ``ylabel`` names them, with
+    their unit. Raises ``ValueError`` for an empty dict or more than ten curves.
+    """
+    figure, axes = new_axes((7.2, 3.6))
+    ax = axes[0, 0]
     for (label, values), color, style in zip(
-        check_filled("curves", curves).items(), line_colors(curves), itertools.cycle(LINE_STYLES)
+        check_not_empty("curves", curves).items(), line_colors(curves), itertools.cycle(LINE_STYLES)
     ):
         ax.plot(
             np.arange(1, len(values) + 1),

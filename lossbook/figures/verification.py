@@ -1,8 +1,17 @@
-"""Pictures of pairs: how alike scores are, what a threshold makes of them, and the images themselves."""
+"""Pictures of verification: scores of pairs, ROC curves, and the images behind them."""
 
 import numpy as np
 
-from lossbook.figures.style import CLASS_COLORS, INK, LINE_STYLES, axes, headline, styled
+from lossbook.figures.style import (
+    CLASS_COLORS,
+    INK,
+    LINE_STYLES,
+    new_axes,
+    new_panels,
+    set_title,
+    styled,
+)
+from lossbook.utils.validation import unit_rows
 
 __all__ = ["score_histograms", "roc_curves", "neighbours", "worst_pairs"]
 
@@ -11,34 +20,32 @@ GENUINE, IMPOSTOR = CLASS_COLORS[0], CLASS_COLORS[6]
 
 @styled
 def score_histograms(panels):
-    """Histograms of genuine and impostor scores, a panel a title, with the threshold of the equal error rate.
+    """Histograms of genuine and impostor scores, one panel per title.
 
-    ``panels`` is a dict: title → ``(edges (B+1,), counts (2, B))``, genuine counts first, as
-    ``numpy.histogram`` gives them. Each histogram is scaled to an area of 1.
+    A dashed line is the threshold of the equal error rate. Each histogram is scaled to an area
+    of 1. ``panels`` is a dict: title → ``(edges (B+1,), counts (2, B))``, genuine counts first, as
+    ``numpy.histogram`` gives them.
     """
     columns = min(len(panels), 2)
-    rows = -(-len(panels) // columns)
-    figure, grid = axes(None, (7.2, 0.5 + 2.2 * rows), rows, columns, sharex=True, sharey=True)
-    for ax, (title, (edges, counts)) in zip(grid.flat, panels.items()):
+    figure, axes = new_panels(
+        len(panels), columns, (7.2 / columns, 2.2), (0, 0.5), sharex=True, sharey=True
+    )
+    for ax, (title, (edges, counts)) in zip(axes, panels.items()):
+        genuine, impostor = counts / counts.sum(axis=1, keepdims=True)
         width = np.diff(edges)
-        density = counts / counts.sum(axis=1, keepdims=True) / width
-        for values, color, label, hatch in zip(
-            density[::-1], (IMPOSTOR, GENUINE), ("impostor pairs", "genuine pairs"), ("", "//")
+        for share, color, label, hatch in (
+            (impostor, IMPOSTOR, "impostor pairs", ""),
+            (genuine, GENUINE, "genuine pairs", "//"),
         ):
-            ax.stairs(values, edges, color=color, fill=True, alpha=0.35, hatch=hatch)
-            ax.stairs(values, edges, color=color, linewidth=1.8, label=label)
-        rejected, accepted = (
-            np.cumsum(counts[0]) / counts[0].sum(),
-            1 - np.cumsum(counts[1]) / counts[1].sum(),
-        )
-        at = int(np.argmin(np.abs(rejected - accepted)))
-        ax.axvline(edges[at + 1], color=INK, linestyle=LINE_STYLES[1], linewidth=1.3)
+            ax.stairs(share / width, edges, color=color, fill=True, alpha=0.35, hatch=hatch)
+            ax.stairs(share / width, edges, color=color, linewidth=1.8, label=label)
+        rejected, accepted = np.cumsum(genuine), 1 - np.cumsum(impostor)
+        equal = int(np.argmin(np.abs(rejected - accepted)))
+        ax.axvline(edges[equal + 1], color=INK, linestyle=LINE_STYLES[1], linewidth=1.3)
         ax.set_title(title)
-    for ax in grid.flat[len(panels) :]:
-        ax.remove()
     figure.supxlabel("cosine of the two embeddings", fontsize=12)
     figure.supylabel("density", fontsize=12)
-    handles, labels = grid.flat[0].get_legend_handles_labels()
+    handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=2)
     return figure
 
@@ -47,19 +54,19 @@ def score_histograms(panels):
 def roc_curves(curves, ax=None):
     """TAR against FAR, the latter on a logarithmic scale, with intervals where given.
 
-    ``curves`` is a dict: label → ``(far (T,), tar (T,))`` or ``(far, tar, low, high)``. At most four.
+    ``curves`` is a dict: label → ``(far (T,), tar (T,))`` or ``(far, tar, low, high)``.
+    Raises ``ValueError`` for more than four.
     """
-    figure, grid = axes(ax, (6.4, 4.4))
-    ax = grid[0, 0]
-    looks = zip([CLASS_COLORS[i] for i in (8, 6, 0, 4)], LINE_STYLES)
     if len(curves) > 4:
         raise ValueError(
             f"{len(curves)} curves: a picture of ROCs with their intervals tells at most 4 apart"
         )
-    for (label, (far, tar, *band)), (color, style) in zip(curves.items(), looks):
-        ax.plot(far, tar, color=color, linestyle=style, label=label)
+    figure, axes = new_axes((6.4, 4.4), ax=ax)
+    ax = axes[0, 0]
+    for (label, (far, tar, *band)), color, style in zip(curves.items(), (8, 6, 0, 4), LINE_STYLES):
+        ax.plot(far, tar, color=CLASS_COLORS[color], linestyle=style, label=label)
         if band:
-            ax.fill_between(far, *band, color=color, alpha=0.2, linewidth=0)
+            ax.fill_between(far, *band, color=CLASS_COLORS[color], alpha=0.2, linewidth=0)
     ax.set(
         xscale="log",
         xlabel="FAR: share of impostor pairs accepted",
@@ -73,68 +80,70 @@ def roc_curves(curves, ax=None):
 
 @styled
 def neighbours(images, labels, x, queries, count=6, names=None):
-    """Each query image, left, with the ``count`` most similar other images; a frame says whose they are.
+    """Each query image, left, with the ``count`` most similar other images.
 
-    ``images`` ``(N, 1, H, W)``, ``labels`` ``(N,)``, ``x`` ``(N, d)``, ``queries`` a list of rows. Under an image
-    stands its cosine to the query; a solid frame is the query's identity, a dashed one with ✖ another's.
+    ``images`` ``(N, 1, H, W)``, ``labels`` ``(N,)``, ``x`` ``(N, d)``, ``queries`` a list of rows,
+    ``names`` the name of each identity. Below an image stands its cosine to the query; a solid
+    frame marks the query's identity, a dashed one with ✖ another.
     """
-    labels, unit = np.asarray(labels), np.asarray(x, dtype=float)
-    unit = unit / np.linalg.norm(unit, axis=1, keepdims=True)
-    figure, grid = axes(None, (7.2, 0.4 + 1.2 * len(queries)), len(queries), count + 1)
-    for row, query in zip(grid, queries):
-        cosines = unit @ unit[query]
-        nearest = np.argsort(
-            -np.where(np.arange(len(unit)) == query, -np.inf, cosines), kind="stable"
-        )[:count]
-        _picture(
-            row[0], images[query], "query" if names is None else names[labels[query]], INK, "-"
-        )
+    labels, directions = np.asarray(labels), unit_rows("x", x)
+    figure, axes = new_axes((7.2, 0.4 + 1.2 * len(queries)), len(queries), count + 1)
+    for row, query in zip(axes, queries):
+        cosines = directions @ directions[query]
+        order = np.argsort(-cosines, kind="stable")
+        nearest = order[order != query][:count]
+        name = "query" if names is None else names[labels[query]]
+        _draw_image(row[0], images[query], name, INK)
         for ax, i in zip(row[1:], nearest):
-            same = labels[i] == labels[query]
-            _picture(
-                ax,
-                images[i],
-                f"{cosines[i]:.2f}" + ("" if same else " ✖"),
-                GENUINE if same else IMPOSTOR,
-                "-" if same else LINE_STYLES[1],
-            )
-    return headline(figure, "query, then its nearest neighbours")
+            if labels[i] == labels[query]:
+                _draw_image(ax, images[i], f"{cosines[i]:.2f}", GENUINE)
+            else:
+                _draw_image(ax, images[i], f"{cosines[i]:.2f} ✖", IMPOSTOR, LINE_STYLES[1])
+    return set_title(figure, "query, then its nearest neighbours")
 
 
 @styled
 def worst_pairs(images, scores, pairs, count=6):
-    """The impostor pairs with the highest scores (upper row) and the genuine pairs with the lowest, no image twice.
+    """The pairs whose scores are most misleading, no image twice in a row.
 
-    ``images`` ``(N, 1, H, W)``; ``scores`` ``(P,)`` of ``pairs``. Under a pair stands its cosine.
+    Upper row: the impostor pairs with the highest scores; lower row: the genuine pairs with the
+    lowest. ``images`` ``(N, 1, H, W)``; ``scores`` ``(P,)`` of ``pairs``. Below a pair stands its
+    cosine.
     """
-    figure, grid = axes(None, (7.2, 2.7), 2, count)
-    for row, wanted, title, color in (
-        (grid[0], ~pairs.same, "strangers taken for one", IMPOSTOR),
-        (grid[1], pairs.same, "one taken for two", GENUINE),
+    figure, axes = new_axes((7.2, 2.7), 2, count)
+    highest_first = np.argsort(-np.asarray(scores), kind="stable")
+    lowest_first = np.argsort(scores, kind="stable")
+    impostors = highest_first[~pairs.same[highest_first]]
+    genuine = lowest_first[pairs.same[lowest_first]]
+    for row, order, title, color in (
+        (axes[0], impostors, "two identities taken for one", IMPOSTOR),
+        (axes[1], genuine, "one identity taken for two", GENUINE),
     ):
-        order = np.flatnonzero(wanted)[
-            np.argsort((scores if wanted is pairs.same else -scores)[wanted], kind="stable")
-        ]
-        shown, used = [], set()
-        for p in order:
-            couple = {int(pairs.first[p]), int(pairs.second[p])}
-            if not couple & used and len(shown) < count:
-                shown.append(p)
-                used |= couple
+        shown = _without_repeats(order, pairs, count)
         for ax, p in zip(row, shown):
-            both = np.concatenate(
-                [np.asarray(images[i])[0] for i in (pairs.first[p], pairs.second[p])], axis=1
-            )
-            _picture(ax, both[None], f"{scores[p]:.2f}", color, "-")
+            both = [np.asarray(images[i])[0] for i in (pairs.first[p], pairs.second[p])]
+            _draw_image(ax, np.concatenate(both, axis=1)[None], f"{scores[p]:.2f}", color)
         for ax in row[len(shown) :]:
             ax.remove()
         row[0].set_title(title, fontsize=12, color=INK)
     return figure
 
 
-def _picture(ax, image, text, color, style):
+def _without_repeats(order, pairs, count):
+    """The first ``count`` pairs of ``order`` that share no image with one before."""
+    chosen, used = [], set()
+    for p in order:
+        images = {int(pairs.first[p]), int(pairs.second[p])}
+        if not images & used and len(chosen) < count:
+            chosen.append(p)
+            used |= images
+    return chosen
+
+
+def _draw_image(ax, image, text, color, line_style="-"):
+    """An image ``(1, H, W)`` with values in [0, 1], in a frame, and ``text`` below it."""
     ax.imshow(np.asarray(image)[0], cmap="gray_r", vmin=0, vmax=1)
     ax.set(xticks=[], yticks=[])
     ax.set_xlabel(text, fontsize=11, labelpad=2)
     for spine in ax.spines.values():
-        spine.set(visible=True, color=color, linewidth=2.2, linestyle=style)
+        spine.set(visible=True, color=color, linewidth=2.2, linestyle=line_style)

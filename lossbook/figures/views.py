@@ -2,20 +2,40 @@
 
 A view is one panel for one split of one run. ``show`` puts a snapshot's embeddings, class vectors
 and mistakes into it, and can be called again for the next snapshot: a picture calls it once, an
-animation once a frame.
+animation once per frame.
 """
 
 import numpy as np
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import to_rgba_array
 
-from lossbook.figures.style import GREY, INK, LIGHT, axes, badge_texts, colors_of, headline, key, on
+from lossbook.figures.style import (
+    GREY,
+    INK,
+    LIGHT,
+    add_class_legend,
+    badge_texts,
+    class_colors,
+    draw_badge,
+    new_axes,
+    set_title,
+)
+from lossbook.utils.validation import unit_rows
 
-__all__ = ["Plane", "Circle", "view_named", "side_by_side", "snapshot_at", "labels_of"]
+__all__ = [
+    "Plane",
+    "Circle",
+    "view_class",
+    "side_by_side",
+    "snapshot_at",
+    "labels_of",
+    "check_2d_run",
+    "drawing_order",
+]
 
 
-def view_named(view):
-    """:class:`Plane` for ``"plane"``, :class:`Circle` for ``"circle"``."""
+def view_class(view):
+    """:class:`Plane` for ``"plane"``, :class:`Circle` for ``"circle"``; else ``ValueError``."""
     views = {"plane": Plane, "circle": Circle}
     if view not in views:
         raise ValueError(f"view = {view!r}: expected 'plane' or 'circle'")
@@ -42,24 +62,36 @@ def labels_of(run, split):
     return getattr(run, f"{split}_labels")
 
 
+def check_2d_run(run, sphere="figures.sphere"):
+    """Raise ``ValueError`` unless the embeddings of ``run`` are 2-D.
+
+    The message names ``sphere``, what draws the same of 3-D embeddings.
+    """
+    dim = run.snapshots[0].weight.shape[1]
+    if dim != 2:
+        instead = sphere if dim == 3 else "figures.angle_histograms, which works in any dimension"
+        raise ValueError(
+            f"{run.name} has {dim}-D embeddings: this picture needs 2-D ones; "
+            f"train with embedding_dim=2, or look at {instead}"
+        )
+
+
+def drawing_order(count):
+    """The order in which to draw ``count`` points: shuffled, the same every time.
+
+    Otherwise the points of the last class would hide those of the others.
+    """
+    return np.random.default_rng(0).permutation(count)
+
+
 class _View:
     """A panel on ``ax`` whose scale holds every one of ``snapshots``, train and test."""
 
     def __init__(self, ax, run, split, snapshots, small=False):
-        dim = snapshots[0].weight.shape[1]
-        if dim != 2:
-            raise ValueError(
-                f"{run.name} has {dim}-D embeddings: this picture needs 2-D ones; train with embedding_dim=2, "
-                + (
-                    "or look at figures.sphere"
-                    if dim == 3
-                    else "or look at figures.angle_histograms, which works in any dimension"
-                )
-            )
+        check_2d_run(run)
         self.ax, self.small, self.split, self.labels = ax, small, split, labels_of(run, split)
-        self.palette = to_rgba_array(colors_of(run.classes))
-        # Drawn in a shuffled order, the same every time: else the last class would hide the others.
-        self.order = np.random.default_rng(0).permutation(len(self.labels))
+        self.palette = to_rgba_array(class_colors(run.classes))
+        self.order = drawing_order(len(self.labels))
         self.colors = self.palette[self.labels]
         ax.set_aspect("equal")
         self.points = ax.scatter([], [], s=3 if small else 7, linewidths=0, zorder=2)
@@ -68,20 +100,7 @@ class _View:
             LineCollection([], colors=INK, linewidths=0.8 if small else 1.2, zorder=3)
         )
         self.badges = [
-            ax.text(
-                0,
-                0,
-                text,
-                color=on(color),
-                fontsize=8 if small else 11,
-                weight="bold",
-                zorder=4,
-                ha="center",
-                va="center_baseline",
-                bbox=dict(
-                    boxstyle="circle,pad=0.2", facecolor=color, edgecolor="white", linewidth=0.8
-                ),
-            )
+            draw_badge(ax, (0, 0), text, color, fontsize=8 if small else 11)
             for text, color in zip(badge_texts(run.classes), self.palette)
         ]
         self.mistakes = ax.scatter([], [], marker="X", edgecolors="black", zorder=5)
@@ -89,21 +108,18 @@ class _View:
             0, 1.015, "", transform=ax.transAxes, va="bottom", color=GREY, fontsize=11
         )
         self.score_format = "{:.1f} %, ✖ {:,}" if small else "{:.1f} % right, ✖ {:,} of {:,} wrong"
-        self.frame(snapshots)
+        self.set_up_axes(snapshots)
 
     def show(self, snapshot, title=None):
-        """Draw a snapshot, in place of the one before; ``title`` is the split and epoch by default."""
-        x, wrong = (
-            getattr(snapshot, self.split),
-            getattr(snapshot, f"{self.split}_pred") != self.labels,
-        )
-        places, tips = self.places(x), self.reach * _unit(snapshot.weight)
-        self.points.set_offsets(places[self.order])
-        size = np.clip(3000 / max(1, wrong.sum()), 6, 30) / (
-            2 if self.small else 1
-        )  # many crosses: smaller ones
+        """Draw a snapshot in place of the last; ``title`` is the split and epoch by default."""
+        wrong = getattr(snapshot, f"{self.split}_pred") != self.labels
+        positions = self.positions(getattr(snapshot, self.split))
+        tips = self.reach * unit_rows("the class vectors", snapshot.weight)
+        self.points.set_offsets(positions[self.order])
+        size = np.clip(3000 / max(1, wrong.sum()), 6, 30)  # many crosses: smaller ones
+        size = size / 2 if self.small else size
         self.mistakes.set(
-            offsets=places[wrong],
+            offsets=positions[wrong],
             facecolors=self.colors[wrong],
             sizes=[size],
             linewidths=0.13 * np.sqrt(size),
@@ -123,7 +139,7 @@ class _View:
 class Plane(_View):
     """The embeddings as they are."""
 
-    def frame(self, snapshots):
+    def set_up_axes(self, snapshots):
         radius = max(np.linalg.norm(x, axis=1).max() for s in snapshots for x in (s.train, s.test))
         self.reach = 1.12 * radius
         self.ax.set(xlim=(-1.27 * radius, 1.27 * radius), ylim=(-1.27 * radius, 1.27 * radius))
@@ -133,7 +149,7 @@ class Plane(_View):
         if not self.small:
             self.ax.set(xlabel="x₁ (dimensionless)", ylabel="x₂ (dimensionless)")
 
-    def places(self, x):
+    def positions(self, x):
         return x
 
 
@@ -148,13 +164,13 @@ class Circle(_View):
 
     reach, bins, tallest, rim, edge = 0.72, 180, 0.5, 1.015, 1.55
 
-    def frame(self, snapshots):
+    def set_up_axes(self, snapshots):
         self.radius = np.random.default_rng(1).uniform(0.86, 0.98, len(self.labels))
         self.bars = self.ax.add_collection(
             PolyCollection([], facecolors=self.palette, linewidths=0, zorder=1)
         )
-        around = np.linspace(0, 2 * np.pi, 361)
-        self.ax.plot(np.cos(around), np.sin(around), color=GREY, linewidth=0.8, zorder=1)
+        theta = np.linspace(0, 2 * np.pi, 361)
+        self.ax.plot(np.cos(theta), np.sin(theta), color=GREY, linewidth=0.8, zorder=1)
         self.ax.set(xlim=(-self.edge, self.edge), ylim=(-self.edge, self.edge))
         self.ax.axis("off")
         if not self.small:
@@ -169,8 +185,8 @@ class Circle(_View):
                 fontsize=11,
             )
 
-    def places(self, x):
-        return self.radius[:, None] * _unit(x)
+    def positions(self, x):
+        return self.radius[:, None] * unit_rows("the embeddings", x)
 
     def show(self, snapshot, title=None):
         super().show(snapshot, title)
@@ -187,12 +203,10 @@ class Circle(_View):
 
     def heights(self, x):
         """(C, bins): how high the stack of bars is at the top of each class."""
-        bin_of = (
-            np.floor((np.arctan2(x[:, 1], x[:, 0]) / np.pi + 1) / 2 * self.bins).astype(int)
-            % self.bins
-        )
+        turns = (np.arctan2(x[:, 1], x[:, 0]) / np.pi + 1) / 2  # 0 to 1, from -π to π
+        columns = np.floor(turns * self.bins).astype(int) % self.bins
         counts = np.zeros((len(self.badges), self.bins))
-        np.add.at(counts, (self.labels, bin_of), 1)
+        np.add.at(counts, (self.labels, columns), 1)
         total = counts.sum(axis=0)
         share = np.cumsum(counts, axis=0) / np.maximum(total, 1)
         return self.tallest * np.sqrt(total * len(counts) / len(x)) * share
@@ -200,22 +214,12 @@ class Circle(_View):
 
 def side_by_side(run, splits, view, snapshots):
     """A new figure with one empty panel for each split, on a scale that holds all ``snapshots``."""
-    figure, grid = axes(None, (0.2 + 3.5 * len(splits), 4.7), 1, len(splits), sharey=True)
-    panels = [view_named(view)(ax, run, split, snapshots) for ax, split in zip(grid[0], splits)]
-    for ax in grid[0]:
+    figure, axes = new_axes((0.2 + 3.5 * len(splits), 4.7), 1, len(splits), sharey=True)
+    panels = [view_class(view)(ax, run, split, snapshots) for ax, split in zip(axes[0], splits)]
+    for ax in axes[0]:
         ax.label_outer()
-    return key(headline(figure, run.name), run.classes), panels
+    return add_class_legend(set_title(figure, run.name), run.classes), panels
 
 
 def _polar(radius, theta):
     return np.stack([radius * np.cos(theta), radius * np.sin(theta)], axis=-1)
-
-
-def _unit(vectors):
-    vectors = np.asarray(vectors, dtype=float)
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    if not length.all():
-        raise ValueError(
-            f"vector {int(np.argmin(length))} of {len(vectors)} is zero: it has no direction to draw"
-        )
-    return vectors / length

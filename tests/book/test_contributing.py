@@ -82,7 +82,7 @@ def test_its_caps_are_drawn(fork):
         "digits = data.load('mnist5k')\nrun = training.fit(backbones.Dense(3), heads.from_preset('SphereFace-R', 3, 10), digits,"
         " epochs=1, progress=False)\nprint(type(figures.sphere(run)).__name__)",
     )
-    assert said.returncode == 0 and said.stdout == "Card\n", said.stderr
+    assert said.returncode == 0 and said.stdout == "NotebookFigure\n", said.stderr
 
 
 def test_how_to_cite():

@@ -1,14 +1,87 @@
-"""The tinted plane: every point of the ground in the colour of the class that the head says there."""
+"""Boundaries, tinted planes and won arcs: what is drawn is where each class wins."""
+
+import math
 
 import numpy as np
 import pytest
 import torch
 from matplotlib.colors import to_rgb
+from matplotlib.contour import QuadContourSet
 
-from lossbook import figures
+from lossbook import figures, margins
 from lossbook.figures.style import CLASS_COLORS
 from lossbook.heads import euclidean
+from lossbook.metrics.winning_regions import on_circle
+from tests.helpers.drawings import TARGETS, cosine
 from tests.helpers.runs import make_run, mistakes, nearest_spoke
+
+
+def boundaries(figure):
+    """For each panel: the drawn zero lines, as (θ₁, θ₂) points in degrees."""
+    return [
+        [
+            np.concatenate([path.vertices for path in shape.get_paths()])
+            for shape in ax.collections
+            if isinstance(shape, QuadContourSet) and not shape.filled
+        ]
+        for ax in figure.axes
+    ]
+
+
+@pytest.mark.parametrize(
+    "label, line",
+    [
+        ("norm-softmax", lambda own, other: own - other),
+        ("CosFace", lambda own, other: np.degrees(np.arccos(cosine(own) - 0.35)) - other),
+        ("ArcFace", lambda own, other: own + np.degrees(0.5) - other),
+        ("SphereFace", lambda own, other: 3 * own - other),
+    ],
+)
+def test_decision_boundaries_are_the_papers_lines(label, line):
+    ((first, second),) = boundaries(figures.decision_boundaries({label: TARGETS[label]}))
+    for own, other in (first.T, second.T[::-1]):
+        inside = (
+            (own > 4) & (own < 176) & (other > 4) & (other < 176)
+        )  # cos is flat at the very ends
+        assert inside.sum() > 100
+        np.testing.assert_allclose(line(own[inside], other[inside]), 0, atol=0.1)
+
+
+def regions(functions):
+    figure = figures.decision_boundaries(functions)
+    return [text.get_text() for text in figure.legends[0].get_texts()], figure
+
+
+def test_decision_regions_are_named():
+    assert regions({"plain": TARGETS["norm-softmax"]})[0] == ["class 1", "class 2"]
+    assert regions({"ArcFace": TARGETS["ArcFace"]})[0] == ["class 1", "class 2", "margin"]
+    raw = {"raw": lambda cos: torch.cos(4 * torch.arccos(cos))}
+    assert regions(raw)[0] == ["class 1", "class 2", "margin", "claimed by both"]
+    assert regions({"all": lambda cos: cos + 3})[0] == ["class 1", "class 2", "claimed by both"]
+    assert regions({"none": lambda cos: cos - 3})[0] == ["margin"]
+
+
+@pytest.mark.parametrize("label", TARGETS)
+def test_region_numbers_stand_in_their_region(label):
+    ax = regions({label: TARGETS[label]})[1].axes[0]
+    places = {text.get_text(): text.get_position() for text in ax.texts}
+    for own, other in (places["1"], places["2"][::-1]):
+        assert TARGETS[label](torch.tensor([cosine(own)])).item() > cosine(other)
+
+
+@pytest.mark.parametrize(
+    "call, error, message",
+    [
+        (
+            lambda: figures.decision_boundaries({"numpy": lambda cos: cos.numpy()}),
+            TypeError,
+            "'numpy'.*ndarray",
+        ),
+    ],
+)
+def test_bad_input_is_named(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
 
 
 def test_the_ground_is_the_heads_word_and_the_points_are_the_runs():
@@ -51,7 +124,43 @@ def test_every_run_has_its_head(runs, heads):
         figures.regions(runs, heads)
 
 
-def test_only_the_plane_has_a_plane():
+def test_regions_need_2d_embeddings():
     run = make_run(dim=3)
     with pytest.raises(ValueError, match="3-D embeddings"):
         figures.regions({"a": run}, {"a": lambda x: x})
+
+
+@pytest.mark.parametrize("classes", [2, 3, 8, 10])
+@pytest.mark.parametrize("m", [0.0, 0.1, 0.25])
+def test_arcface_leaves_an_arc_of_m_between_neighbours(classes, m):
+    """Class j wins while θ_j + m < 2π/C − θ_j, an arc of 2π/C − m around its vector."""
+    directions, winner = on_circle(lambda cos: margins.arcface(cos, m), classes)
+    step = 2 * math.pi / len(directions)
+    for j in range(classes):
+        assert np.sum(winner == j) * step == pytest.approx(2 * math.pi / classes - m, abs=2 * step)
+        offset = np.angle(np.exp(1j * (directions[winner == j] - 2 * math.pi * j / classes)))
+        assert np.abs(offset).max() <= (2 * math.pi / classes - m) / 2 + step
+
+
+def test_beyond_the_bound_nothing_is_won():
+    _, winner = on_circle(lambda cos: margins.arcface(cos, 2 * math.pi / 10 + 0.01), 10)
+    assert (winner == -1).all()
+    _, winner = on_circle(
+        lambda cos: margins.cosface(cos, 1 - math.cos(2 * math.pi / 10) + 0.01), 10
+    )
+    assert (winner == -1).all()
+
+
+def test_no_margin_wins_everything_and_the_picture_says_so():
+    figure = figures.sectors(
+        {"none": lambda cos: cos, "ArcFace": lambda cos: margins.arcface(cos, 0.3)}, num_classes=10
+    )
+    said = [text.get_text() for ax in figure.axes for text in ax.texts]
+    assert "100% of the circle is won" in said
+    assert f"{1 - 10 * 0.3 / (2 * math.pi):.0%} of the circle is won" in said
+
+
+@pytest.mark.parametrize("classes", [1, 11])
+def test_too_many_classes_to_colour(classes):
+    with pytest.raises(ValueError, match=f"num_classes = {classes}"):
+        figures.sectors({"none": lambda cos: cos}, num_classes=classes)

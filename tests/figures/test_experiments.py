@@ -1,22 +1,13 @@
-"""The picture of wrong labels: a panel a loss, its own trainings and its own means."""
+"""Pictures of saved experiments: ratios with their intervals, and one panel per loss."""
 
 import numpy as np
-import pandas as pd
 
 from lossbook import figures
-
-FLIPPED = pd.DataFrame(
-    [
-        {"loss": loss, "share": share, "value": 97 - 20 * share * k + seed}
-        for k, loss in enumerate(("softmax", "ArcFace", "sub-centres"))
-        for share in (0.4, 0, 0.2)
-        for seed in range(3)
-    ]
-)
+from tests.helpers.drawings import ERROR_RATIOS, NOISY_TRAININGS
 
 
 def test_each_panel_shows_its_trainings_and_their_means():
-    figure = figures.against_noise(FLIPPED, "test accuracy (%)", columns=2)
+    figure = figures.against_noise(NOISY_TRAININGS, "test accuracy (%)", columns=2)
     assert [ax.get_title(loc="left") for ax in figure.axes] == ["softmax", "ArcFace", "sub-centres"]
     assert figure.get_supylabel() == "test accuracy (%)" and "%" in figure.get_supxlabel()
     for k, ax in enumerate(figure.axes):
@@ -25,6 +16,17 @@ def test_each_panel_shows_its_trainings_and_their_means():
         np.testing.assert_allclose(
             mean.get_ydata(), [98 - 20 * share * k for share in (0, 0.2, 0.4)]
         )
-        own = FLIPPED[FLIPPED.loss == ax.get_title(loc="left")]
-        np.testing.assert_allclose(points.get_ydata(), own.value)
-        np.testing.assert_allclose(points.get_xdata(), 100 * own.share)
+        trainings = NOISY_TRAININGS[NOISY_TRAININGS.loss == ax.get_title(loc="left")]
+        np.testing.assert_allclose(points.get_ydata(), trainings.value)
+        np.testing.assert_allclose(points.get_xdata(), 100 * trainings.share)
+
+
+def test_error_ratios_show_every_mark_with_its_interval():
+    ax = figures.error_ratios(ERROR_RATIOS).axes[0]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
+    marks = ax.containers
+    assert marks[0][0].get_xdata().tolist() == [0.8, 1] and marks[1][0].get_xdata().tolist() == [
+        0.9,
+        1.1,
+    ]
+    assert ax.get_xlabel() == "error rate with the margin / without it"

@@ -1,6 +1,7 @@
-"""The drawn sphere: points, pins and caps are where the data say, seen from where the camera stands."""
+"""The drawn sphere: points, pins and regions are where the camera sees those of the data."""
 
 import math
+from dataclasses import replace
 
 import matplotlib.patches
 import numpy as np
@@ -13,21 +14,21 @@ from lossbook import figures, heads, metrics
 from lossbook.figures import sphere_plots
 from lossbook.figures.style import CLASS_COLORS
 from lossbook.metrics import winning_regions
-from tests.figures.test_embedding_plots import in_some_order
-from tests.helpers.runs import FASHION, make_run
-from tests.metrics.test_winning_regions import recorded, unit
+from tests.helpers.drawings import sort_points
+from tests.helpers.runs import FASHION, make_3d_run, make_run
 
 ARC = heads.ArcFace(3, 10, scale=11, margin=0.1)
 
 
 @pytest.fixture
 def run():
-    return recorded(ARC, epochs=4)
+    return make_3d_run(ARC)
 
 
 def turned(vectors, east, down):
     """An independent camera: first about the upright axis, then about the level one."""
-    return Rotation.from_euler("yx", [east, down], degrees=True).apply(unit(vectors))
+    unit = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return Rotation.from_euler("yx", [east, down], degrees=True).apply(unit)
 
 
 def scatters(ax):
@@ -52,7 +53,7 @@ def test_points_and_mistakes_are_drawn_where_they_are_seen(run, split, epoch, vi
     expected = [seen[~front], seen[wrong & ~front], seen[front], seen[wrong & front]]
     assert min(map(len, expected)) > 0
     for drawn, points in zip(scatters(ax), expected, strict=True):
-        np.testing.assert_allclose(in_some_order(drawn), in_some_order(points[:, :2]), atol=1e-6)
+        np.testing.assert_allclose(sort_points(drawn), sort_points(points[:, :2]), atol=1e-6)
     assert f"✖ {wrong.sum()} of {len(labels)}" in [t.get_text() for t in ax.texts][-1]
 
 
@@ -76,7 +77,7 @@ def test_behind_is_the_other_side(run):
     east, down = sphere_plots.HOME
     seen = turned(run.snapshots[-1].test, east + 180, down)
     np.testing.assert_allclose(
-        in_some_order(scatters(behind)[2]), in_some_order(seen[seen[:, 2] >= 0, :2]), atol=1e-6
+        sort_points(scatters(behind)[2]), sort_points(seen[seen[:, 2] >= 0, :2]), atol=1e-6
     )
 
 
@@ -98,7 +99,10 @@ def test_without_a_margin_the_caps_cover_the_disc_from_every_side(run, east):
 
 
 def test_a_cap_that_crosses_the_edge_has_the_area_of_its_visible_part():
-    """One class against its opposite, without a margin: a half-sphere, seen at 60°, covers (1 + cos 60°)/2 of the disc."""
+    """A half-sphere seen at 60° covers (1 + cos 60°) / 2 of the disc.
+
+    It is what one class wins against its opposite without a margin.
+    """
     (ax,) = figures.spherical_regions(
         {"two": heads.NormSoftmax(3, 2)}, np.array([[0, 0, 1.0], [0, 0, -1.0]]), turned=(60.0, 0.0)
     ).axes
@@ -109,7 +113,7 @@ def test_a_cap_that_crosses_the_edge_has_the_area_of_its_visible_part():
 
 
 def test_the_caps_drawn_are_those_of_the_runs_own_margin(run):
-    found = winning_regions.on_sphere(ARC, run.snapshots[-1].weight, sphere_plots.AROUND)
+    found = winning_regions.on_sphere(ARC, run.snapshots[-1].weight, sphere_plots.RIM_POINTS)
     rims = turned(found.rims.reshape(-1, 3), *sphere_plots.HOME).reshape(found.rims.shape)
     lines = [c for c in figures.sphere(run).axes[0].collections if isinstance(c, LineCollection)]
     drawn = np.concatenate([s for c in lines for s in c.get_segments() if len(s)])
@@ -117,26 +121,66 @@ def test_the_caps_drawn_are_those_of_the_runs_own_margin(run):
         assert np.linalg.norm(drawn - point[:2], axis=1).min() < 0.03
 
 
-def test_several_runs_are_turned_to_match_the_first():
-    first, spin = recorded(ARC, epochs=4), Rotation.from_euler("xyz", [40, 80, -30], degrees=True)
-    other = recorded(ARC, epochs=4)
-    other.snapshots = [
-        type(s)(
-            s.epoch,
-            *(spin.apply(x) for x in (s.train, s.test, s.weight)),
-            s.train_pred,
-            s.test_pred,
+def rotated(run, rotation):
+    snapshots = [
+        replace(
+            s,
+            train=rotation.apply(s.train),
+            test=rotation.apply(s.test),
+            weight=rotation.apply(s.weight),
         )
-        for s in other.snapshots
+        for s in run.snapshots
     ]
+    return replace(run, snapshots=snapshots)
+
+
+def test_several_runs_are_turned_to_match_the_first():
+    first, spin = make_3d_run(ARC), Rotation.from_euler("xyz", [40, 80, -30], degrees=True)
+    other = rotated(first, spin)
     (_, _), (back, _) = sphere_plots.align_runs({"one": first, "two": other}).values()
     np.testing.assert_allclose(back.snapshots[0].train, first.snapshots[0].train, atol=1e-5)
     one, two = figures.sphere({"one": first, "two": other}).axes
     np.testing.assert_allclose(scatters(one)[2], scatters(two)[2], atol=1e-5)
 
 
+def misfit(first, second):
+    """How far apart the last class vectors of two runs are, as directions."""
+    units = [
+        run.snapshots[-1].weight / np.linalg.norm(run.snapshots[-1].weight, axis=1, keepdims=True)
+        for run in (first, second)
+    ]
+    return np.linalg.norm(units[0] - units[1])
+
+
+def test_no_rotation_fits_better():
+    first, second = make_3d_run(ARC), make_run(dim=3, seed=3)
+    (_, _), (best, _) = sphere_plots.align_runs({"a": first, "b": second}, caps=False).values()
+    random = np.random.default_rng(0)
+    for size in (0.01, 0.1, 1, 3):
+        for vector in size * random.normal(size=(50, 3)):
+            other = rotated(best, Rotation.from_rotvec(vector))
+            assert misfit(first, best) <= misfit(first, other) + 1e-12
+
+
+def test_a_mirrored_run_is_rotated_and_not_mirrored_back():
+    first = make_3d_run(ARC)
+    mirror = np.diag([1.0, 1.0, -1.0])
+    mirrored = replace(
+        first,
+        snapshots=[
+            replace(s, train=s.train @ mirror, test=s.test @ mirror, weight=s.weight @ mirror)
+            for s in first.snapshots
+        ],
+    )
+    (_, _), (aligned, _) = sphere_plots.align_runs({"a": first, "b": mirrored}).values()
+    before, after = mirrored.snapshots[-1].weight, aligned.snapshots[-1].weight
+    rotation, *_ = np.linalg.lstsq(before, after, rcond=None)
+    assert np.linalg.det(rotation) == pytest.approx(1, abs=1e-5)
+    assert 0.1 < misfit(first, aligned) < misfit(first, mirrored) + 1e-9
+
+
 def test_turning_changes_no_angle():
-    runs = {"one": recorded(ARC, epochs=4), "two": make_run(dim=3, seed=3)}
+    runs = {"one": make_3d_run(ARC), "two": make_run(dim=3, seed=3)}
     (_, _), (turned_run, _) = sphere_plots.align_runs(runs, caps=False).values()
     for before, after in zip(runs["two"].snapshots, turned_run.snapshots):
         np.testing.assert_allclose(
@@ -168,7 +212,7 @@ def test_turning_changes_no_angle():
             ),
             "different classes",
         ),
-        (lambda: figures.sphere(make_run(dim=3, name="Mine")), "does not tell its margin"),
+        (lambda: figures.sphere(make_run(dim=3, name="Mine")), "does not record its margin"),
         (
             lambda: figures.sphere({"a": make_run(dim=3)}, heads={"b": ARC}),
             "heads are given for 'b', but the runs are 'a'",

@@ -1,46 +1,18 @@
-"""Pictures of pairs: what they show is what was given."""
+"""Pictures of verification: what they show is what was given."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from lossbook import figures
-from lossbook.data.pairs import make_pairs
 from lossbook.metrics import verification
-
-LABELS = np.repeat(np.arange(3), 4)
-
-
-def scene(seed=0):
-    random = np.random.default_rng(seed)
-    x = np.eye(3)[LABELS] + 0.6 * random.normal(size=(12, 3))
-    return random.random((12, 1, 8, 8)), x, make_pairs(LABELS)
-
-
-FAR = np.geomspace(1e-4, 1, 9)
-BINS = np.linspace(-1, 1, 21)
-RATIOS = pd.DataFrame(
-    {
-        "setting": list("aabb"),
-        "measure": ["m", "n"] * 2,
-        "ratio": [0.8, 0.9, 1, 1.1],
-        "low": [0.7, 0.8, 0.9, 1],
-        "high": [0.9, 1, 1.1, 1.2],
-    }
-)
-
-
-def counted(x, pairs):
-    """(2, 20) counts of genuine and impostor cosines in BINS."""
-    scores = verification.similarity(x, pairs)
-    return np.stack([np.histogram(scores[pairs.same == kind], BINS)[0] for kind in (True, False)])
+from tests.helpers.drawings import FAR, IDENTITIES, SCORE_BINS, count_scores, make_faces
 
 
 def test_histograms_have_area_one_and_the_line_is_at_the_equal_error_rate():
-    _, x, pairs = scene()
+    _, x, pairs = make_faces()
     scores = verification.similarity(x, pairs)
-    counts = counted(x, pairs)
-    figure = figures.score_histograms({"one": (BINS, counts), "two": (BINS, counts)})
+    counts = count_scores(x, pairs)
+    figure = figures.score_histograms({"one": (SCORE_BINS, counts), "two": (SCORE_BINS, counts)})
     for ax in figure.axes:
         threshold = ax.lines[0].get_xdata()[0]
         far, frr = (
@@ -49,9 +21,9 @@ def test_histograms_have_area_one_and_the_line_is_at_the_equal_error_rate():
         )
         others = [
             abs(np.mean(scores[~pairs.same] >= edge) - np.mean(scores[pairs.same] < edge))
-            for edge in BINS
+            for edge in SCORE_BINS
         ]
-        assert abs(far - frr) == pytest.approx(min(others)) and threshold in BINS
+        assert abs(far - frr) == pytest.approx(min(others)) and threshold in SCORE_BINS
         for patch in ax.patches[1::2]:
             values, edges, _ = patch.get_data()
             assert np.sum(values * np.diff(edges)) == pytest.approx(1)
@@ -68,22 +40,22 @@ def test_roc_curves_draw_what_they_are_given_and_at_most_four():
 
 
 def test_neighbours_are_the_most_similar_others():
-    images, x, _ = scene()
-    figure = figures.neighbours(images, LABELS, x, [0, 5], count=3, names="abc")
+    images, x, _ = make_faces()
+    figure = figures.neighbours(images, IDENTITIES, x, [0, 5], count=3, names="abc")
     unit = x / np.linalg.norm(x, axis=1, keepdims=True)
     for start, query in ((0, 0), (4, 5)):
         others = sorted((i for i in range(12) if i != query), key=lambda i: -unit[i] @ unit[query])[
             :3
         ]
-        assert figure.axes[start].get_xlabel() == "abc"[LABELS[query]]
+        assert figure.axes[start].get_xlabel() == "abc"[IDENTITIES[query]]
         for ax, i in zip(figure.axes[start + 1 : start + 4], others):
-            wrong = " ✖" if LABELS[i] != LABELS[query] else ""
+            wrong = " ✖" if IDENTITIES[i] != IDENTITIES[query] else ""
             assert ax.get_xlabel() == f"{unit[i] @ unit[query]:.2f}{wrong}"
             assert np.array_equal(ax.images[0].get_array(), images[i, 0])
 
 
 def test_worst_pairs_are_the_worst_and_no_image_comes_twice():
-    images, x, pairs = scene()
+    images, x, pairs = make_faces()
     scores = verification.similarity(x, pairs)
     figure = figures.worst_pairs(images, scores, pairs, count=4)
     shown = [float(ax.get_xlabel().replace("−", "-")) for ax in figure.axes]
@@ -97,14 +69,3 @@ def test_worst_pairs_are_the_worst_and_no_image_comes_twice():
         for half in np.split(np.asarray(ax.images[0].get_array()), 2, axis=1)
     ]
     assert len(set(halves)) == len(halves)
-
-
-def test_error_ratios_show_every_mark_with_its_interval():
-    ax = figures.error_ratios(RATIOS).axes[0]
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
-    marks = [container for container in ax.containers]
-    assert marks[0][0].get_xdata().tolist() == [0.8, 1] and marks[1][0].get_xdata().tolist() == [
-        0.9,
-        1.1,
-    ]
-    assert ax.get_xlabel() == "error rate with the margin / without it"

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import torch
 
+from lossbook import heads
 from lossbook.training.run import Run, Snapshot
 
-__all__ = ["FASHION", "make_run", "mistakes", "nearest_spoke"]
+__all__ = ["FASHION", "make_run", "make_3d_run", "mistakes", "nearest_spoke"]
 
 FASHION = (
     "T-shirt/top",
@@ -70,11 +71,20 @@ def make_run(
     return Run(name, classes, labels["train"], labels["test"], {}, history, snapshots)
 
 
+def make_3d_run(head=None, epochs=4, **options):
+    """As :func:`make_run`, in 3-D, with the settings of ``head``, so that its margin is known."""
+    head = heads.ArcFace(3, 10, scale=16, margin=0.1) if head is None else head
+    run = make_run(epochs=epochs, dim=3, name=head.name, **options)
+    run.config = {"head": {**vars(head), "training": True}, "recipe": {"epochs": epochs}}
+    return run
+
+
 def nearest_spoke(x):
-    """Logits for the ten classes of :func:`make_run`: the cosine to each spoke, times the length."""
+    """Logits for the classes of :func:`make_run`: the cosine to each spoke, times the length."""
     angles = 2 * math.pi * torch.arange(10) / 10
     return x @ torch.stack([angles.cos(), angles.sin()])
 
 
 def mistakes(run, split, epoch):
+    """(N,) bool: which samples of a split were predicted wrongly after an epoch, from 1."""
     return getattr(run.snapshots[epoch - 1], f"{split}_pred") != getattr(run, f"{split}_labels")

@@ -1,0 +1,67 @@
+"""Pictures of a training: counts and curves equal the data."""
+
+import numpy as np
+import pytest
+
+from lossbook import figures, metrics
+from tests.helpers.runs import make_run
+
+
+@pytest.fixture(scope="module")
+def run():
+    return make_run()
+
+
+@pytest.mark.parametrize("dim", [2, 8])
+def test_angle_histograms_count_the_angles(dim):
+    run = make_run(dim=dim)
+    ax = figures.angle_histograms(run, "test", 1).axes[0]
+    snapshot = run.snapshots[0]
+    own, other = map(np.degrees, metrics.angles(snapshot.test, snapshot.weight, run.test_labels))
+    first, second, overlap = (p.get_data() for p in ax.patches if p.get_fill())
+    for stairs, theta in ((first, own), (second, other)):
+        np.testing.assert_array_equal(stairs.values, np.histogram(theta, stairs.edges)[0])
+    assert second.values.sum() == len(other)
+    np.testing.assert_array_equal(overlap.values, np.minimum(first.values, second.values))
+    assert [line.get_xdata()[0] for line in ax.lines] == pytest.approx(
+        [np.median(own), np.median(other)]
+    )
+    beyond = int((own > first.edges[-1]).sum())
+    assert ax.get_xlabel() == (
+        "angle (degrees)"
+        if beyond == 0
+        else f"angle (degrees; {beyond} samples lie beyond this axis, up to {own.max():.0f}°)"
+    )
+    share = 100 * metrics.angular_accuracy(snapshot.test, snapshot.weight, run.test_labels)
+    assert f"{share:.1f} % nearest to their own" in ax.get_title(loc="left")
+
+
+def test_angle_histograms_say_what_lies_beyond_the_axis():
+    run = make_run()
+    last = run.snapshots[-1]
+    last.test[0] = -last.weight[run.test_labels[0]]
+    assert (
+        "1 samples lie beyond this axis, up to 180°"
+        in figures.angle_histograms(run).axes[0].get_xlabel()
+    )
+
+
+def test_training_curves_plot_the_history(run):
+    loss, accuracy = figures.training_curves(run).axes
+    np.testing.assert_allclose(loss.lines[0].get_ydata(), run.history["train_loss"])
+    for line, column in zip(accuracy.lines, ("train_acc", "test_acc"), strict=True):
+        np.testing.assert_allclose(line.get_ydata(), 100 * run.history[column])
+        np.testing.assert_array_equal(line.get_xdata(), run.history["epoch"])
+    assert {text.get_text() for text in accuracy.texts} == {"train 90.0 %", "test 80.0 %"}
+
+
+@pytest.mark.parametrize(
+    "call, error, message",
+    [
+        (lambda run: figures.angle_histograms(run, split="val"), ValueError, "'val'"),
+        (lambda run: figures.training_curves({}), ValueError, "runs is empty"),
+    ],
+)
+def test_bad_input_is_named(run, call, error, message):
+    with pytest.raises(error, match=message):
+        call(run)
