@@ -84,7 +84,7 @@ def resolve_training(options):
     profile = profiles.PROFILES[options.profile] if options.profile else profiles.current()
     dataset = data.load(options.dataset or profile.dataset)
     if options.classes is not None:
-        dataset = dataset.first(options.classes)
+        dataset = dataset.first_classes(options.classes)
     recipe = dict(profile.recipe)
     if options.epochs is not None:
         recipe["epochs"] = options.epochs

@@ -1,4 +1,4 @@
-"""Noise: train losses on digits of which a share has a wrong label, and keep what came out."""
+"""Label noise: losses trained on digits of which a share has a wrong label."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from lossbook.heads.subcenter import SubCenterArcFace
 from lossbook.training.loop import fit
 from lossbook.utils.records import FOLDER
 
-__all__ = ["Cell", "PLAN", "run", "load"]
+__all__ = ["Cell", "PLAN", "RECIPE", "LOSSES", "SHARES", "SUB_CENTRES", "build_head", "run", "load"]
 
 IMAGES, EMBEDDING_DIM = 1000, 16  # few images, so that a network can learn wrong labels by heart
 RECIPE = {"epochs": 12, "batch_size": 64, "learning_rate": 5e-3}
@@ -32,7 +32,10 @@ SHARES = (0, 0.1, 0.2, 0.3, 0.4)
 
 
 class Cell(NamedTuple):
-    """One training: a row of :mod:`lossbook.experiments.rows` or ``SUB_CENTRES``, the share of wrong labels, the seed of both."""
+    """One training: the loss, the share of wrong labels, and the seed of both.
+
+    ``row`` is a name that :func:`lossbook.heads.head_from_name` takes, or ``SUB_CENTRES``.
+    """
 
     row: str
     share: float
@@ -47,35 +50,33 @@ PLAN = [Cell(row, share, seed) for row in LOSSES for share in SHARES for seed in
 
 
 def run(
-    cells, folder, *, dataset=None, backbone=LeNetPP.small, made_by=None, device=None, **recipe
+    cells,
+    folder,
+    *,
+    dataset=None,
+    backbone=LeNetPP.small,
+    made_by=None,
+    device=None,
+    **recipe,
 ):
-    """Train every cell that is not in ``folder`` yet; (record, arrays) as :func:`lossbook.experiments.resumable.load`.
+    """Train every cell that is not in ``folder`` yet.
 
-    ``dataset`` is by default every fourth of the embedded training digits, a class like any other,
-    with all 1,000 test digits.
+    ``dataset`` is by default every fourth of the embedded training digits, as many of each class,
+    with all 1,000 test digits. Returns and raises as :func:`lossbook.experiments.resumable.run`.
     """
     recipe = {**RECIPE, **recipe}
-    if dataset is None:
-        digits = data.load("mnist5k")
-        few = stratified_positions(digits.train.labels, IMAGES)
-        dataset = data.Dataset(
-            "mnist5k, 1,000 images",
-            data.Split(digits.train.images[few], digits.train.labels[few], digits.classes),
-            digits.test,
-        )
-    about = {
+    dataset = dataset or _few_digits()
+    settings = {
         "dataset": dataset.name,
         "data_sha256": checksums(dataset),
         "asked": recipe,
         "embedding_dim": EMBEDDING_DIM,
     }
-    return resumable.run(
-        cells,
-        lambda cell: (_measured(cell, dataset, backbone, device, recipe), {}),
-        folder,
-        about,
-        made_by,
-    )
+
+    def measure(cell):
+        return _train_cell(cell, dataset, backbone, device, recipe), {}
+
+    return resumable.run(cells, measure, folder, settings, made_by)
 
 
 def load(folder=None):
@@ -83,17 +84,28 @@ def load(folder=None):
     return resumable.load(folder or FOLDER / "noise")
 
 
-def head_named(row, embedding_dim, num_classes):
-    """The head of a row, or ArcFace with three sub-centres."""
+def build_head(row, embedding_dim, num_classes):
+    """The head of a cell's row: a named one, or ArcFace with three sub-centres."""
     if row == SUB_CENTRES:
         return SubCenterArcFace(embedding_dim, num_classes, scale=16, margin=0.3, centers=3)
     return head_from_name(row, embedding_dim, num_classes)
 
 
-def _measured(cell, dataset, backbone, device, recipe):
-    """Accuracies without margin: on clean test labels, on flipped training images by wrong and true label."""
+def _few_digits():
+    digits = data.load("mnist5k")
+    positions = stratified_positions(digits.train.labels, IMAGES)
+    few = data.Split(digits.train.images[positions], digits.train.labels[positions], digits.classes)
+    return data.Dataset("mnist5k, 1,000 images", few, digits.test)
+
+
+def _train_cell(cell, dataset, backbone, device, recipe):
+    """Train on flipped labels, and measure accuracies without margin.
+
+    They are those on the clean test labels and, of the training images whose label is wrong, the
+    shares predicted as labelled and as they truly are (None if no label is wrong).
+    """
     noisy, flipped = flip_labels(dataset, cell.share, cell.seed)
-    model, head = backbone(EMBEDDING_DIM), head_named(cell.row, EMBEDDING_DIM, len(dataset.classes))
+    model, head = backbone(EMBEDDING_DIM), build_head(cell.row, EMBEDDING_DIM, len(dataset.classes))
     run = fit(
         model,
         head,
@@ -106,10 +118,11 @@ def _measured(cell, dataset, backbone, device, recipe):
     )
     head.eval()
     with torch.no_grad():
-        said = head(embed(model, dataset.train.images).to(head.weight.device)).argmax(dim=1).cpu()
+        logits = head(embed(model, dataset.train.images).to(head.weight.device))
+    predictions = logits.argmax(dim=1).cpu()
 
-    def share(right):
-        return float(right[flipped].double().mean()) if flipped.any() else None
+    def share_of_flipped(correct):
+        return float(correct[flipped].double().mean()) if flipped.any() else None
 
     return {
         **cell._asdict(),
@@ -117,8 +130,8 @@ def _measured(cell, dataset, backbone, device, recipe):
         "test": float(run.history.test_acc.iloc[-1]),
         "best_test": float(run.history.test_acc.max()),
         "train": float(run.history.train_acc.iloc[-1]),
-        "flipped_as_labelled": share(said == noisy.train.labels),
-        "flipped_as_true": share(said == dataset.train.labels),
+        "flipped_as_labelled": share_of_flipped(predictions == noisy.train.labels),
+        "flipped_as_true": share_of_flipped(predictions == dataset.train.labels),
         "device": run.config["device"],
         "versions": run.config["versions"],
         "seconds": round(float(run.history.seconds.sum()), 1),

@@ -1,7 +1,7 @@
-"""Strangers: train on some classes, verify on classes that no training saw, for many losses and settings.
+"""Open-set verification on Omniglot: train on some classes, verify on classes held out of training.
 
-The saved experiment of the chapter on strangers is a list of :class:`Cell`, each one training on
-Omniglot, kept by :mod:`lossbook.experiments.resumable`.
+The saved experiment of the chapter on strangers is a list of :class:`Cell`, each one training,
+kept by :mod:`lossbook.experiments.resumable`.
 """
 
 from typing import NamedTuple
@@ -24,17 +24,21 @@ from lossbook.utils.records import FOLDER
 from lossbook.utils.validation import require
 
 __all__ = [
-    "Cell",
-    "PLAN",
-    "RECIPE",
+    "KNOWN",
     "HELD_OUT",
+    "RECIPE",
+    "LOSSES",
+    "OTHERS",
+    "PLAN",
+    "Cell",
+    "VerificationRecord",
     "known_and_strangers",
     "all_images",
     "fewer_classes",
-    "head_named",
+    "build_head",
     "run",
-    "verification_record",
     "load",
+    "verification_record",
 ]
 
 KNOWN = ("Balinese", "Early_Aramaic", "Greek", "Korean", "Latin")
@@ -46,7 +50,10 @@ BINS = np.linspace(-1, 1, 61)  # of cosines
 
 
 class Cell(NamedTuple):
-    """One training: a row of :mod:`lossbook.experiments.rows` (or ``OTHERS``), d, how many known classes C, and the seed."""
+    """One training: the loss, d, how many known classes C, and the seed.
+
+    ``row`` is a name that :func:`lossbook.heads.head_from_name` takes, or one of ``OTHERS``.
+    """
 
     row: str
     embedding_dim: int = 64
@@ -58,7 +65,8 @@ class Cell(NamedTuple):
         return f"{self.row}-{self.embedding_dim}d-{self.classes}c-seed{self.seed}"
 
 
-# Heads that are no row, since no single margin on the target cosine makes them: (make from (d, C), kind of similarity).
+# Heads that are no row, since no single margin on the target cosine makes them:
+# (function of d and C, kind of similarity).
 OTHERS = {
     "combined": (lambda d, C: heads.CombinedMargin(d, C, scale=16, m1=1, m2=0.3, m3=0.2), "cosine"),
     "contrastive": (euclidean.Contrastive, "distance"),
@@ -75,10 +83,8 @@ LOSSES = (
     "CosFace_s16_m0.2",
     "ArcFace_s16_m0.3",
 )
-WITHOUT, WITH = (
-    "norm-softmax_s16",
-    "ArcFace_s16_m0.3",
-)  # the pair whose difference is followed over d, C and s
+# The pair whose difference is followed over d, C and s.
+WITHOUT, WITH = "norm-softmax_s16", "ArcFace_s16_m0.3"
 _SETTINGS = [
     *[Cell(row) for row in LOSSES],
     *[Cell(f"ArcFace_s16_m{m}") for m in (0.1, 0.5)],
@@ -88,6 +94,24 @@ _SETTINGS = [
     *[Cell(row) for row in OTHERS],
 ]
 PLAN = [cell._replace(seed=seed) for cell in _SETTINGS for seed in range(3)]
+
+
+class VerificationRecord(NamedTuple):
+    """What :func:`verification_record` measures; R rates, B resamplings by identity.
+
+    The rates are the equal error rate and the TAR at each of ``verification.FARS``, in this order.
+    """
+
+    summary: dict  # counts, rank-1 rate, and [estimate, low, high] for each rate
+    estimate: np.ndarray  # (R,)
+    resampled: np.ndarray  # (B, R)
+    band: np.ndarray  # (3, 25): TAR at GRID, its low and its high end
+    histogram: np.ndarray  # (2, 60): genuine and impostor cosines in BINS
+
+    @property
+    def arrays(self):
+        """The fields that go into the file of arrays, by their names."""
+        return {name: value for name, value in self._asdict().items() if name != "summary"}
 
 
 def known_and_strangers(dataset):
@@ -102,36 +126,37 @@ def known_and_strangers(dataset):
         f"{dataset.name} has no alphabet {', '.join(missing)}: the experiment needs Omniglot's "
         f"{', '.join(KNOWN + HELD_OUT)}",
     )
-    used, held_out = (
-        [name for name in dataset.classes if name.split("/")[0] in chosen]
-        for chosen in (KNOWN + HELD_OUT, HELD_OUT)
-    )
-    return dataset.only(used).split_classes(held_out)
+    used = [name for name in dataset.classes if name.split("/")[0] in KNOWN + HELD_OUT]
+    held_out = [name for name in used if name.split("/")[0] in HELD_OUT]
+    return dataset.select_classes(used).split_classes(held_out)
 
 
 def all_images(dataset):
-    """(images, labels) of both halves of a data set: of classes that no training saw, all can be verified."""
+    """(images, labels) of both halves of a data set.
+
+    Of classes held out of training, all images can be verified.
+    """
     halves = dataset.train, dataset.test
-    return torch.cat([half.images for half in halves]), torch.cat(
-        [half.labels for half in halves]
-    ).numpy()
+    images = torch.cat([half.images for half in halves])
+    labels = torch.cat([half.labels for half in halves])
+    return images, labels.numpy()
 
 
 def fewer_classes(dataset, count):
-    """``count`` of the classes, spread evenly over the list, so that every alphabet keeps its share."""
+    """``count`` of the classes, evenly spaced in the list, so that alphabets keep their shares."""
     require(
         2 <= count <= len(dataset.classes),
-        f"count = {count}: {dataset.name} has {len(dataset.classes)} classes",
+        f"count = {count}: expected 2 to {len(dataset.classes)}, the classes of {dataset.name}",
     )
-    kept = [
-        dataset.classes[i]
-        for i in np.linspace(0, len(dataset.classes) - 1, count).round().astype(int)
-    ]
-    return dataset.only(kept)
+    positions = np.linspace(0, len(dataset.classes) - 1, count).round().astype(int)
+    return dataset.select_classes([dataset.classes[i] for i in positions])
 
 
-def head_named(row, embedding_dim, num_classes):
-    """(head, kind of similarity) of a row's name. Raises as :func:`lossbook.heads.presets.preset_from_name`."""
+def build_head(row, embedding_dim, num_classes):
+    """(head, kind of similarity) of a cell's row.
+
+    Raises ``KeyError`` as :func:`lossbook.heads.preset_from_name`.
+    """
     if row in OTHERS:
         make, kind = OTHERS[row]
         return make(embedding_dim, num_classes), kind
@@ -139,24 +164,23 @@ def head_named(row, embedding_dim, num_classes):
 
 
 def run(cells, known, strangers, folder, backbone, *, made_by=None, device=None, **recipe):
-    """Train every cell that is not in ``folder`` yet; (record, arrays) as :func:`lossbook.experiments.resumable.load`.
+    """Train every cell that is not in ``folder`` yet.
 
     A cell with fewer classes gets as many steps: its epochs grow as its images become fewer.
-    Raises ``ValueError`` if the folder holds an experiment of other images or another recipe.
+    Returns as :func:`lossbook.experiments.resumable.run`. Raises ``ValueError`` if the folder holds
+    an experiment with other images or another recipe.
     """
-    asked = {**RECIPE, **recipe}
-    about = {
+    recipe = {**RECIPE, **recipe}
+    settings = {
         "dataset": known.name,
-        "asked": asked,
+        "asked": recipe,
         "data_sha256": {"known": checksums(known), "strangers": checksums(strangers)},
     }
-    return resumable.run(
-        cells,
-        lambda cell: _measured(cell, known, strangers, backbone, device, asked),
-        folder,
-        about,
-        made_by,
-    )
+
+    def measure(cell):
+        return _train_cell(cell, known, strangers, backbone, device, recipe)
+
+    return resumable.run(cells, measure, folder, settings, made_by)
 
 
 def load(folder=None):
@@ -165,67 +189,63 @@ def load(folder=None):
 
 
 def verification_record(x, labels, kind="cosine"):
-    """(found, arrays) of one embedding: EER and TAR at each of ``verification.FARS`` with intervals by identity.
+    """Verify embeddings ``x`` (N, d): a :class:`VerificationRecord` with intervals by identity.
 
-    ``arrays`` holds ``estimate`` (5,) and ``resampled`` (200, 5), in that order, ``band`` (3, 25), the TAR at ``GRID``
-    with its interval (NaN for a FAR that needs more impostor pairs), and ``histogram`` (2, 60), the
-    counts of genuine and impostor cosines in ``BINS``.
+    ``band`` is NaN for a FAR that needs more impostor pairs.
     """
-    chosen = make_pairs(labels, MOST)
-    scores = verification.similarity(x, chosen, kind)
-    fars = [far for far in verification.FARS if far * (~chosen.same).sum() >= 1]
+    pairs = make_pairs(labels, MOST)
+    impostor_pairs = int((~pairs.same).sum())
+    scores = verification.similarity(x, pairs, kind)
+    fars = [far for far in verification.FARS if far * impostor_pairs >= 1]
+    names = ["eer", *(f"tar@{far:g}" for far in fars)]
 
     def measures(scores, same, weight):
         curve = verification.roc(scores, same, weight)
-        return np.array(
-            [
-                verification.eer_of(curve),
-                *(verification.tar_of(curve, far) for far in [*fars, *GRID]),
-            ]
-        )
+        tars = [verification.tar_of(curve, far) for far in [*fars, *GRID]]
+        return np.array([verification.eer_of(curve), *tars])
 
-    interval = by_identity(measures, scores, chosen, labels, RESAMPLES)
-    count = 1 + len(fars)
-    names = ["eer", *(f"tar@{far:g}" for far in fars)]
-    found = {
+    interval = by_identity(measures, scores, pairs, labels, RESAMPLES)
+    estimate_low_high = np.stack([interval.estimate, interval.low, interval.high])
+    band = estimate_low_high[:, len(names) :]
+    band[:, GRID * impostor_pairs < 1] = np.nan
+    summary = {
         "identities": len(np.unique(labels)),
         "images": len(labels),
-        "genuine_pairs": int(chosen.same.sum()),
-        "impostor_pairs": int((~chosen.same).sum()),
+        "genuine_pairs": int(pairs.same.sum()),
+        "impostor_pairs": impostor_pairs,
         **{
-            name: [
-                round(float(v), 5)
-                for v in (interval.estimate[i], interval.low[i], interval.high[i])
-            ]
+            name: [round(float(value), 5) for value in estimate_low_high[:, i]]
             for i, name in enumerate(names)
         },
+        "rank_1": _rank_1_rate(x, labels, kind),
     }
-    band = np.stack([interval.estimate, interval.low, interval.high])[:, count:]
-    band[:, GRID * found["impostor_pairs"] < 1] = np.nan
+    cosine = scores if kind == "cosine" else verification.similarity(x, pairs)
+    histograms = [np.histogram(cosine[half], BINS)[0] for half in (pairs.same, ~pairs.same)]
+    return VerificationRecord(
+        summary,
+        interval.estimate[: len(names)],
+        interval.resampled[:, : len(names)].astype(np.float32),
+        band.astype(np.float32),
+        np.stack(histograms),
+    )
+
+
+def _rank_1_rate(x, labels, kind):
     gallery, probe = gallery_and_probe(labels)
-    cosine = scores if kind == "cosine" else verification.similarity(x, chosen)
-    place = ranks(x[gallery], labels[gallery], x[probe], labels[probe], kind)
-    found["rank_1"] = float(np.mean(place == 1))
-    return found, {
-        "estimate": interval.estimate[:count],
-        "resampled": interval.resampled[:, :count].astype(np.float32),
-        "band": band.astype(np.float32),
-        "histogram": np.stack(
-            [np.histogram(cosine[chosen.same == genuine], BINS)[0] for genuine in (True, False)]
-        ),
-    }
+    rank = ranks(x[gallery], labels[gallery], x[probe], labels[probe], kind)
+    return float(np.mean(rank == 1))
 
 
-def _measured(cell, known, strangers, backbone, device, recipe):
-    """(found, arrays) of one cell, trained and judged on known classes and on strangers."""
-    chosen = fewer_classes(known, cell.classes)
+def _train_cell(cell, known, strangers, backbone, device, recipe):
+    """(record, arrays) of one cell, trained and measured on known classes and on strangers."""
+    dataset = fewer_classes(known, cell.classes)
     model = backbone(cell.embedding_dim)
-    head, kind = head_named(cell.row, cell.embedding_dim, cell.classes)
-    epochs = round(recipe["epochs"] * len(known.train) / len(chosen.train))
+    head, kind = build_head(cell.row, cell.embedding_dim, cell.classes)
+    epochs = round(recipe["epochs"] * len(known.train) / len(dataset.train))
     run = fit(
         model,
         head,
-        chosen,
+        dataset,
         seed=cell.seed,
         device=device,
         progress=False,
@@ -233,30 +253,33 @@ def _measured(cell, known, strangers, backbone, device, recipe):
         **{**recipe, "epochs": epochs},
     )
     head.eval()
-    x = embed(model, chosen.test.images)
+    test = dataset.test
+    x = embed(model, test.images)
     with torch.no_grad():
-        right = (head(x.to(head.weight.device)).argmax(dim=1).cpu() == chosen.test.labels).double()
-    per_class = torch.zeros(cell.classes, dtype=torch.float64).index_add(
-        0, chosen.test.labels, right
-    )
+        predictions = head(x.to(head.weight.device)).argmax(dim=1).cpu()
+    correct = (predictions == test.labels).double()
+    of_known = verification_record(x.numpy(), test.labels.numpy(), kind)
     images, labels = all_images(strangers)
-    on_known, known_arrays = verification_record(x.numpy(), chosen.test.labels.numpy(), kind)
-    on_strangers, stranger_arrays = verification_record(embed(model, images).numpy(), labels, kind)
-    found = {
+    of_strangers = verification_record(embed(model, images).numpy(), labels, kind)
+    record = {
         **cell._asdict(),
         "loss": run.name,
         "similarity": kind,
         "epochs": epochs,
         "device": run.config["device"],
         "versions": run.config["versions"],
-        "accuracy": float(right.mean()),
+        "accuracy": float(correct.mean()),
         "train_accuracy": float(run.history.train_acc.iloc[-1]),
-        "known": on_known,
-        "strangers": on_strangers,
+        "known": of_known.summary,
+        "strangers": of_strangers.summary,
         "seconds": round(float(run.history.seconds.sum()), 1),
     }
-    return found, {
-        "right": (per_class / torch.bincount(chosen.test.labels)).numpy().astype(np.float32),
-        **{f"known_{key}": known_arrays[key] for key in ("estimate", "resampled")},
-        **stranger_arrays,
+    per_class = torch.zeros(cell.classes, dtype=torch.float64)
+    per_class = per_class.index_add(0, test.labels, correct) / torch.bincount(test.labels)
+    arrays = {
+        "right": per_class.numpy().astype(np.float32),
+        "known_estimate": of_known.estimate,
+        "known_resampled": of_known.resampled,
+        **of_strangers.arrays,
     }
+    return record, arrays

@@ -1,91 +1,99 @@
-"""What a margin gains: tables of the saved experiment on strangers, and ratios of error rates with their intervals."""
+"""What a margin gains on Omniglot: tables of the saved experiment, and ratios of error rates."""
 
 import numpy as np
 import pandas as pd
 
 from lossbook.experiments.omniglot import Cell
+from lossbook.metrics import verification
 from lossbook.metrics.bootstrap import interval_of
 
-__all__ = ["table", "error_ratio", "error_ratios", "MEASURES"]
+__all__ = ["MEASURES", "table", "error_ratio", "error_ratios"]
 
 MEASURES = ("closed-set errors", "EER, known classes", "EER, strangers", "FRR, strangers, FAR 1e-2")
 SEEDS = 3
+# Where the rates stand in the saved arrays, see omniglot.VerificationRecord.
+EER, TAR_AT_1E_2 = 0, 1 + verification.FARS.index(1e-2)
 
 
 def table(record, rows, embedding_dim=64, classes=136):
-    """A DataFrame, one line a loss, of means over seeds, in percent; ``spread`` is the largest minus the least EER."""
+    """A DataFrame with one line per loss: means over seeds, in percent.
+
+    ``EER range`` is the largest minus the smallest EER of strangers.
+    """
     lines = {}
     for row in rows:
-        own = [
+        cells = [
             record["cells"][Cell(row, embedding_dim, classes, seed).name] for seed in range(SEEDS)
         ]
-        eers = [100 * cell["strangers"]["eer"][0] for cell in own]
+        strangers = [cell["strangers"] for cell in cells]
+        eers = [100 * measured["eer"][0] for measured in strangers]
+        tars = {
+            f"TAR at {far}": 100 * np.mean([measured[key][0] for measured in strangers])
+            for far, key in (
+                ("1e-1", "tar@0.1"),
+                ("1e-2", "tar@0.01"),
+                ("1e-3", "tar@0.001"),
+                ("1e-4", "tar@0.0001"),
+            )
+        }
         lines[row] = {
-            "closed accuracy": 100 * np.mean([cell["accuracy"] for cell in own]),
-            "EER known": 100 * np.mean([cell["known"]["eer"][0] for cell in own]),
+            "closed accuracy": 100 * np.mean([cell["accuracy"] for cell in cells]),
+            "EER known": 100 * np.mean([cell["known"]["eer"][0] for cell in cells]),
             "EER strangers": np.mean(eers),
-            "spread": max(eers) - min(eers),
-            **{
-                f"TAR at {far}": 100 * np.mean([cell["strangers"][f"tar@{key}"][0] for cell in own])
-                for far, key in (
-                    ("1e-1", "0.1"),
-                    ("1e-2", "0.01"),
-                    ("1e-3", "0.001"),
-                    ("1e-4", "0.0001"),
-                )
-            },
-            "rank 1": 100 * np.mean([cell["strangers"].get("rank_1", np.nan) for cell in own]),
+            "EER range": max(eers) - min(eers),
+            **tars,
+            "rank 1": 100 * np.mean([measured.get("rank_1", np.nan) for measured in strangers]),
         }
     return pd.DataFrame.from_dict(lines, orient="index")
 
 
 def error_ratio(arrays, without, with_margin, measure, seed=0):
-    """(ratio, low, high): an error rate with a margin over the same rate without; below 1 the margin helps.
+    """(ratio, low, high): an error rate with a margin over the same rate without.
 
-    ``without`` and ``with_margin`` are a :class:`~lossbook.experiments.omniglot.Cell` each, of any seed; ``measure`` is one of
-    ``MEASURES``. The interval (95 %) draws identities anew, the same for both, and training seeds anew, for
-    each on its own.
+    Below 1 the margin helps. ``without`` and ``with_margin`` are a
+    :class:`~lossbook.experiments.omniglot.Cell` each, of any seed; ``measure`` is one of
+    ``MEASURES``. The interval (95 %) resamples identities, the same ones for both, and training
+    seeds, for each on its own.
     """
     random = np.random.default_rng(seed)
-    means, resampled = [], []
+    mean_rates, resampled_rates = [], []
     for cell in (without, with_margin):
-        own = [_error(arrays[cell._replace(seed=number).name], measure) for number in range(SEEDS)]
-        estimate, drawn = np.array([one for one, _ in own]), np.stack([one for _, one in own])
-        means.append(estimate.mean())
-        seeds = random.integers(0, SEEDS, (SEEDS, drawn.shape[1]))
-        resampled.append(np.take_along_axis(drawn, seeds, axis=0).mean(axis=0))
-    low, high = interval_of(resampled[1] / resampled[0])
-    return float(means[1] / means[0]), float(low), float(high)
+        names = [cell._replace(seed=number).name for number in range(SEEDS)]
+        rates, resampled = zip(*(_error_rates(arrays[name], measure) for name in names))
+        mean_rates.append(np.mean(rates))
+        resampled = np.stack(resampled)
+        seeds = random.integers(0, SEEDS, resampled.shape)
+        resampled_rates.append(np.take_along_axis(resampled, seeds, axis=0).mean(axis=0))
+    low, high = interval_of(resampled_rates[1] / resampled_rates[0])
+    return float(mean_rates[1] / mean_rates[0]), float(low), float(high)
 
 
 def error_ratios(arrays, pairs, measures=MEASURES):
-    """A DataFrame of :func:`gain` for several pairs of cells, a dict: title → (without, with margin)."""
-    return pd.DataFrame(
-        [
-            dict(
-                zip(
-                    ("setting", "measure", "ratio", "low", "high"),
-                    (title, measure, *error_ratio(arrays, *pair, measure)),
-                )
-            )
-            for title, pair in pairs.items()
-            for measure in measures
-        ]
-    )
+    """A DataFrame of :func:`error_ratio`, with one line per pair of cells and measure.
+
+    ``pairs`` is a dict, title → (without, with margin).
+    """
+    lines = []
+    for title, pair in pairs.items():
+        for measure in measures:
+            lines.append((title, measure, *error_ratio(arrays, *pair, measure)))
+    return pd.DataFrame(lines, columns=["setting", "measure", "ratio", "low", "high"])
 
 
-def _error(arrays, measure):
+def _error_rates(arrays, measure):
     """(rate, resampled rates (B,)) of one cell."""
     if measure == "closed-set errors":
         wrong = 1 - arrays["right"].astype(float)
-        draws = np.random.default_rng(0).multinomial(
-            len(wrong), np.full(len(wrong), 1 / len(wrong)), size=len(arrays["resampled"])
+        classes = len(wrong)
+        # As metrics.bootstrap.by_identity draws identities.
+        weights = np.random.default_rng(0).multinomial(
+            classes, np.full(classes, 1 / classes), size=len(arrays["resampled"])
         )
-        return wrong.mean(), draws @ wrong / len(wrong)
+        return wrong.mean(), weights @ wrong / classes
     if measure == "EER, known classes":
-        return arrays["known_estimate"][0], arrays["known_resampled"][:, 0]
+        return arrays["known_estimate"][EER], arrays["known_resampled"][:, EER]
     if measure == "EER, strangers":
-        return arrays["estimate"][0], arrays["resampled"][:, 0]
+        return arrays["estimate"][EER], arrays["resampled"][:, EER]
     if measure == "FRR, strangers, FAR 1e-2":
-        return 1 - arrays["estimate"][2], 1 - arrays["resampled"][:, 2]
+        return 1 - arrays["estimate"][TAR_AT_1E_2], 1 - arrays["resampled"][:, TAR_AT_1E_2]
     raise ValueError(f"measure = {measure!r}: expected one of {', '.join(map(repr, MEASURES))}")

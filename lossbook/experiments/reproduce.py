@@ -1,42 +1,45 @@
-"""Reproduce: train rows of the results tables, one after the other, and save what came out.
+"""Reproduce: train rows of the results tables, one after the other, and save the results.
 
-For a row and a seed three files: ``ROW-seedN.json`` (everything measured), ``ROW-seedN.npz`` (the
-Run, for figures) and, while it trains, ``ROW-seedN.checkpoint``. A row whose JSON is there is
-done; killed and started again, the same command goes on from the last finished epoch.
+For a row and a seed there are three files: ``ROW-seedN.json`` (everything measured),
+``ROW-seedN.npz`` (the Run, for figures) and, while it trains, ``ROW-seedN.checkpoint``. A row whose
+JSON file exists is done; killed and started again, the same command resumes after the last finished
+epoch.
 """
 
 from pathlib import Path
 from typing import NamedTuple
-
-from tqdm.auto import tqdm
 
 from lossbook.data.dataset import checksums
 from lossbook.experiments import results
 from lossbook.heads.presets import head_from_name
 from lossbook.training.loop import fit
 from lossbook.utils import records
+from lossbook.utils.progress import progress_bar
 from lossbook.utils.records import FOLDER
+from lossbook.utils.validation import require
 
 __all__ = ["train_row", "reproduce", "check", "Agreement", "setting_of"]
 
 SNAPSHOT_SIZE = 500  # images of each half in the saved Run: enough for a figure, and small
 
 
-def train_row(name, dataset, backbone, embedding_dim=2, about=None, **options):
-    """(run, record) of one row: trained, and measured by :func:`lossbook.experiments.results.measure`.
+def train_row(name, dataset, backbone, embedding_dim=2, provenance=None, **options):
+    """(run, record) of one row, trained and measured.
 
-    ``about`` is a dict to write into both; ``options`` are :func:`lossbook.training.fit`'s.
+    The record is that of :func:`lossbook.experiments.results.measure`.
+
+    ``provenance`` is a dict to write into both; ``options`` are :func:`lossbook.training.fit`'s.
     """
-    model, head = _network(name, dataset, backbone, embedding_dim)
+    model, head = _build_network(name, dataset, backbone, embedding_dim)
     run = fit(model, head, dataset, snapshot_size=SNAPSHOT_SIZE, **options)
-    run.config.update(about or {})
+    run.config.update(provenance or {})
     return run, results.measure(model, head, dataset, run, name)
 
 
 def reproduce(
     names, dataset, backbone, *, embedding_dim=2, seeds=1, folder=None, made_by=None, **options
 ):
-    """Train every row of ``names`` with seeds 0 … ``seeds`` − 1; the list of records, trained now or before.
+    """Train every row of ``names`` with seeds 0 … ``seeds`` − 1.
 
     Parameters
     ----------
@@ -51,6 +54,11 @@ def reproduce(
     **options
         For :func:`lossbook.training.fit`: ``device``, ``precision`` and the recipe.
 
+    Returns
+    -------
+    list of dict
+        The records, whether trained now or before.
+
     Raises
     ------
     KeyError
@@ -59,77 +67,69 @@ def reproduce(
         If a saved row was made with another recipe, another network or other images.
     """
     folder = Path(folder or FOLDER) / setting_of(dataset, embedding_dim)
-    for name in names:
-        _network(
-            name, dataset, backbone, embedding_dim
-        )  # a wrong one is refused now, not after hours
-    images, records = checksums(dataset), []
-    with tqdm(total=len(names) * seeds, desc="rows", unit="row") as bar:
+    for name in names:  # an invalid row is refused now, not after hours
+        _build_network(name, dataset, backbone, embedding_dim)
+    images, saved = checksums(dataset), []
+    with progress_bar(total=len(names) * seeds, desc="rows", unit="row") as bar:
         for seed in range(seeds):
             for name in names:
-                stem = folder / f"{name}-seed{seed}"
-                checkpoint = stem.with_name(stem.name + ".checkpoint")
-                result = stem.with_name(stem.name + ".json")
                 bar.set_postfix_str(f"{name}, seed {seed}")
-                if result.exists():
-                    record = _saved(
-                        result, images, _network(name, dataset, backbone, embedding_dim), options
-                    )
+                path = folder / f"{name}-seed{seed}.json"
+                if path.exists():
+                    network = _build_network(name, dataset, backbone, embedding_dim)
+                    record = _read_matching(path, images, network, options)
                 else:
-                    about = {"data_sha256": images, "made_by": made_by or {}}
-                    run, record = train_row(
-                        name,
-                        dataset,
-                        backbone,
-                        embedding_dim,
-                        about,
-                        seed=seed,
-                        checkpoint=checkpoint,
-                        **options,
+                    provenance = {"data_sha256": images, "made_by": made_by or {}}
+                    record = _train_and_save(
+                        path, name, dataset, backbone, embedding_dim, provenance, seed, options
                     )
-                    run.save(stem.with_name(stem.name + ".npz"))
-                    records.save(record, result)
-                    checkpoint.unlink()
-                records.append(record)
+                saved.append(record)
                 bar.update()
-    return records
+    return saved
 
 
 class Agreement(NamedTuple):
-    """The outcome of :func:`check` for one row; accuracies are fractions, ``seeds`` counts the saved ones."""
+    """The outcome of :func:`check` for one row.
+
+    Accuracies, and their allowed difference ``tolerance``, are fractions; ``seeds`` counts the
+    saved ones.
+    """
 
     row: str
     seed: int
     test_saved: float
     test_again: float
-    spread: float
+    tolerance: float
     seeds: int
 
     @property
     def agrees(self):
-        return abs(self.test_again - self.test_saved) <= self.spread
+        return abs(self.test_again - self.test_saved) <= self.tolerance
 
 
 def check(name, dataset, backbone, *, embedding_dim=2, seed=0, folder=None, device=None):
-    """Train a saved row again from nothing, with its own recipe, and compare the test accuracies.
+    """Train a saved row again from scratch, with its own recipe, and compare the test accuracies.
 
     Returns an :class:`Agreement`. They agree if they differ by no more than
-    :func:`lossbook.experiments.results.prediction_half_width` of the saved seeds. Raises ``FileNotFoundError`` if the row
-    is not saved, ``ValueError`` if it was made from other images or with another network.
+    :func:`lossbook.experiments.results.prediction_half_width` of the saved seeds. Raises
+    ``FileNotFoundError`` if the row is not saved, ``ValueError`` if it was made from other images
+    or with another network.
     """
     folder = Path(folder or FOLDER)
     setting = setting_of(dataset, embedding_dim)
     saved = {
         record["seed"]: record for record in results.load(folder, setting) if record["row"] == name
     }
-    if seed not in saved:
-        raise FileNotFoundError(
-            f"no saved result of {name} with seed {seed} in {folder / setting}: there is nothing "
-            f"to check; make it with python -m lossbook reproduce {name}"
-        )
+    require(
+        seed in saved,
+        f"no saved result of {name} with seed {seed} in {folder / setting}: there is nothing "
+        f"to check; make it with python -m lossbook reproduce {name}",
+        FileNotFoundError,
+    )
     record = saved[seed]
-    _same_images(record, checksums(dataset), name)
-    _same_network(record, _network(name, dataset, backbone, embedding_dim), name)
+    _check_same_images(record, checksums(dataset), name)
+    network = _build_network(name, dataset, backbone, embedding_dim)
+    _check_same_network(record, network, name)
     _, again = train_row(
         name,
         dataset,
@@ -140,7 +140,7 @@ def check(name, dataset, backbone, *, embedding_dim=2, seed=0, folder=None, devi
         precision=record["precision"],
         **record["recipe"],
     )
-    accuracies = [one["test"]["accuracy"] for one in saved.values()]
+    accuracies = [record["test"]["accuracy"] for record in saved.values()]
     return Agreement(
         name,
         seed,
@@ -152,43 +152,61 @@ def check(name, dataset, backbone, *, embedding_dim=2, seed=0, folder=None, devi
 
 
 def setting_of(dataset, embedding_dim):
-    """The name of the folder for a data set and a dimension, e.g. ``"mnist-2d"``, ``"mnist-8-classes-2d"``."""
+    """The folder's name for a data set and a dimension, e.g. ``"mnist-8-classes-2d"``."""
     return f"{dataset.name.replace(', first', '').replace(' ', '-')}-{embedding_dim}d"
 
 
-def _network(name, dataset, backbone, embedding_dim):
+def _build_network(name, dataset, backbone, embedding_dim):
     """(backbone, head) of a row, not trained."""
     return backbone(embedding_dim), head_from_name(name, embedding_dim, len(dataset.classes))
 
 
-def _saved(path, images, network, options):
-    """The record in ``path``, if it is what would be trained now."""
-    record = records.read(path)
-    _same_images(record, images, path)
-    _same_network(record, network, path)
-    made = {**record["recipe"], "precision": record["precision"]}
-    for key, value in options.items():
-        if key in made and value != "auto" and made[key] != value:
-            raise ValueError(
-                f"{path} was made with {key} = {made[key]}, now {value} is asked for: "
-                "give another --out, or delete it to train it again"
-            )
+def _train_and_save(path, name, dataset, backbone, embedding_dim, provenance, seed, options):
+    checkpoint = path.with_name(path.stem + ".checkpoint")
+    run, record = train_row(
+        name,
+        dataset,
+        backbone,
+        embedding_dim,
+        provenance,
+        seed=seed,
+        checkpoint=checkpoint,
+        **options,
+    )
+    run.save(path.with_name(path.stem + ".npz"))
+    records.save(record, path)
+    checkpoint.unlink()
     return record
 
 
-def _same_network(record, network, where):
-    here = type(network[0]).__name__, sum(p.numel() for part in network for p in part.parameters())
-    made = record["backbone"], record["weights"]
-    if here != made:
-        raise ValueError(
-            f"{where} was made with {made[0]} and {made[1]:,} weights, here are {here[0]} and {here[1]:,}: "
-            "give its profile or backbone, or another --out"
+def _read_matching(path, images, network, options):
+    """The record in ``path``, if it is of the training that ``options`` describe."""
+    record = records.read(path)
+    _check_same_images(record, images, path)
+    _check_same_network(record, network, path)
+    saved_options = {**record["recipe"], "precision": record["precision"]}
+    for key, value in options.items():
+        require(
+            key not in saved_options or value == "auto" or saved_options[key] == value,
+            f"{path} was made with {key} = {saved_options.get(key)}, now {key} = {value} is "
+            "required: give another --out, or delete the file to train it again",
         )
+    return record
 
 
-def _same_images(record, images, where):
-    if record["data_sha256"] != images:
-        raise ValueError(
-            f"{where} was made from other images than those of {record['dataset']!r} here: "
-            "the checksums differ; look at where the data come from"
-        )
+def _check_same_network(record, network, source):
+    given = type(network[0]).__name__, sum(p.numel() for part in network for p in part.parameters())
+    saved = record["backbone"], record["weights"]
+    require(
+        given == saved,
+        f"{source} was made with {saved[0]} and {saved[1]:,} weights, here are {given[0]} and "
+        f"{given[1]:,}: give its profile or backbone, or another --out",
+    )
+
+
+def _check_same_images(record, images, source):
+    require(
+        record["data_sha256"] == images,
+        f"{source} was made from other images than those of {record['dataset']!r} here: "
+        "the checksums differ; look at where the data come from",
+    )

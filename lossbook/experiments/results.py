@@ -1,8 +1,8 @@
-"""Results: saved trainings on full data, one JSON file a run, and the tables read from them.
+"""Results: saved trainings on full data, one JSON file per run, and the tables made from them.
 
-``measure`` writes down what a training came to; ``load`` reads a folder of such files; ``table``
-gives one line a row, with mean and interval over seeds. No number of the results page has
-another source.
+``measure`` makes the record of one training; ``load`` reads a folder of such files; ``table`` gives
+one line per row of the results, with mean and interval over seeds. No number of the results page
+has another source.
 """
 
 import math
@@ -10,16 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from lossbook.metrics.scores import ANGLES, score
 from lossbook.utils.records import FOLDER, FORMAT, read
 from lossbook.utils.validation import require
 
-__all__ = ["REPORTED", "measure", "load", "table", "readable", "prediction_half_width"]
+__all__ = ["REPORTED", "measure", "load", "table", "with_units", "prediction_half_width"]
 
-# Train and test accuracy of the presets as their source prints them (NaN: it says NaN; None: it leaves the row
-# blank). MNIST, 2-D: niyunsheng/Visualization-of-Face-Losses.
+# Train and test accuracy of the presets as their source prints them (NaN: it prints NaN; None: it
+# leaves the row blank). MNIST, 2-D: niyunsheng/Visualization-of-Face-Losses.
 REPORTED = {
     "softmax": (0.9334, 0.9465),
     "L-softmax_v1": (0.9379, 0.9292),
@@ -32,13 +31,14 @@ REPORTED = {
     "ArcFace_v2": (math.nan, math.nan),
     "ArcFace_v3": (math.nan, math.nan),
 }
+REPORTED_SETTING = ("mnist", 10, 2)  # data set, classes, dimensions
 
 
 def measure(backbone, head, dataset, run, row):
-    """What one finished training came to, as a dict that JSON can hold.
+    """The record of one finished training, a dict that JSON can hold.
 
     Accuracies are fractions over *all* images of a half, without margin; angles are in radians.
-    ``row`` is the row's name, see ``lossbook.experiments.rows``.
+    ``row`` is the row's name, see :mod:`lossbook.experiments.rows`.
     """
     return {
         "format": FORMAT,
@@ -57,13 +57,12 @@ def measure(backbone, head, dataset, run, row):
 def load(folder=None, setting=None):
     """All records in ``folder`` (default ``FOLDER``), or those of one setting, e.g. ``"mnist-2d"``.
 
-    Raises ``FileNotFoundError`` if there are none, :class:`ResultError` naming the file that is
-    damaged or of another format.
+    Raises ``FileNotFoundError`` if there are none, :class:`lossbook.utils.records.ResultError`
+    naming a file that is damaged or of another format.
     """
     folder = Path(folder or FOLDER) / (setting or "")
-    records = [
-        read(path) for path in sorted(folder.glob("*-seed*.json" if setting else "*/*-seed*.json"))
-    ]
+    pattern = "*-seed*.json" if setting else "*/*-seed*.json"
+    records = [read(path) for path in sorted(folder.glob(pattern))]
     if not records:
         raise FileNotFoundError(
             f"no results in {folder}: make some with python -m lossbook reproduce"
@@ -76,67 +75,71 @@ def prediction_half_width(accuracies, images):
 
     Two things vary: the seed (Student's prediction interval, from two runs on) and which images
     a test set of this size happens to hold (the binomial deviation of a difference of two runs).
-    The larger of the two counts; with one run the second alone is known.
+    The result is the larger of the two; for one run it is the second.
     """
     mean, n = float(np.mean(accuracies)), len(accuracies)
-    binomial = 1.96 * math.sqrt(2 * mean * (1 - mean) / images)
+    over_images = 1.96 * math.sqrt(2 * mean * (1 - mean) / images)
     if n < 2:
-        return binomial
-    return max(
-        binomial,
-        stats.t.ppf(0.975, n - 1) * float(np.std(accuracies, ddof=1)) * math.sqrt(1 + 1 / n),
-    )
+        return over_images
+    deviation = float(np.std(accuracies, ddof=1))
+    over_seeds = _student_quantile(n) * deviation * math.sqrt(1 + 1 / n)
+    return max(over_images, over_seeds)
 
 
 def table(records):
-    """One line a row of the results: seeds, mean test and train accuracy, its 95 % interval over seeds.
+    """A DataFrame with one line per row of the results, indexed by row name in the records' order.
 
-    A DataFrame indexed by row name, in the order of the records: ``loss``, ``seeds``, ``epochs``
-    (of one training), ``train``, ``test``, ``test_interval`` (half the width of Student's interval
-    for the mean; NaN for one seed), ``test_by_angle``, ``source_test`` (as the source prints
-    it for MNIST in 2-D; NaN elsewhere), ``difference``, and the medians over seeds of the angles that :func:`score` measures on the
-    test half. Accuracies are fractions, angles radians. Raises ``ValueError`` for records of more than one setting.
+    Accuracies are fractions, angles radians. Raises ``ValueError`` for records of more than one
+    setting. The columns are
+
+    ``loss``, ``seeds``, ``epochs``
+        ``epochs`` of one training.
+    ``train``, ``test``, ``test_by_angle``
+        Accuracies, means over seeds.
+    ``test_interval``
+        Half the width of Student's 95 % interval for the mean; NaN for one seed.
+    ``source_test``, ``difference``
+        The test accuracy as the source prints it for MNIST in 2-D, NaN elsewhere, and ``test``
+        minus it.
+    angles
+        Those that :func:`lossbook.metrics.scores.score` measures on the test half, medians over
+        seeds.
     """
-    settings = sorted(
-        {(record["dataset"], record["classes"], record["embedding_dim"]) for record in records}
-    )
+    settings = sorted({_setting(record) for record in records})
     require(
         len(settings) == 1,
         f"records of {len(settings)} settings (data set, classes, dimensions), {settings}: "
-        "a table is of one; give load a setting",
+        "expected one; give load a setting",
     )
-    lines = {}
-    for row in dict.fromkeys(record["row"] for record in records):
-        mine = [record for record in records if record["row"] == row]
-        test, n = np.array([record["test"]["accuracy"] for record in mine]), len(mine)
-        half = stats.t.ppf(0.975, n - 1) * test.std(ddof=1) / math.sqrt(n) if n > 1 else math.nan
-        as_in_source = (mine[0]["dataset"], mine[0]["classes"], mine[0]["embedding_dim"]) == (
-            "mnist",
-            10,
-            2,
-        )
-        reported = (REPORTED.get(row) if as_in_source else None) or (math.nan, math.nan)
-        lines[row] = {
-            "loss": mine[0]["loss"],
-            "seeds": n,
-            "epochs": mine[0]["recipe"]["epochs"],
-            "train": float(np.mean([r["train"]["accuracy"] for r in mine])),
-            "test": float(test.mean()),
-            "test_interval": float(half),
-            "test_by_angle": float(np.mean([r["test"]["accuracy_by_angle"] for r in mine])),
-            "source_test": reported[1],
-            "difference": float(test.mean()) - reported[1],
-            **{
-                key: float(np.median([r["test"][key] for r in mine]))
-                for key in ANGLES
-                if key in mine[0]["test"]
-            },
+    runs = pd.DataFrame([_flat(record) for record in records])
+    by_row = runs.groupby("row", sort=False)
+    means = by_row[["train", "test", "test_by_angle"]].mean()
+    seeds = by_row.size()
+    reported = REPORTED if settings[0] == REPORTED_SETTING else {}
+    source_test = [(reported.get(row) or (math.nan, math.nan))[1] for row in means.index]
+    table = pd.DataFrame(
+        {
+            "loss": by_row["loss"].first(),
+            "seeds": seeds,
+            "epochs": by_row["epochs"].first(),
+            "train": means["train"],
+            "test": means["test"],
+            # NaN for one seed: its deviation is.
+            "test_interval": seeds.map(_student_quantile) * by_row["test"].std() / np.sqrt(seeds),
+            "test_by_angle": means["test_by_angle"],
+            "source_test": source_test,
+            "difference": means["test"] - source_test,
         }
-    return pd.DataFrame.from_dict(lines, orient="index")
+    )
+    angles = [name for name in ANGLES if name in runs]
+    return table.join(by_row[angles].median()).rename_axis(None)
 
 
-def readable(table, *columns):
-    """``columns`` of :func:`table` for a reader: accuracies in percent, angles in degrees, units in the headings."""
+def with_units(table, *columns):
+    """``columns`` of :func:`table` for a reader, with their units in the headings.
+
+    Accuracies are in percent, angles in degrees.
+    """
     shown = {}
     for column in columns:
         name = column.replace("_", " ")
@@ -147,3 +150,28 @@ def readable(table, *columns):
         else:
             shown[name] = table[column]
     return pd.DataFrame(shown)
+
+
+def _setting(record):
+    return record["dataset"], record["classes"], record["embedding_dim"]
+
+
+def _flat(record):
+    """What the table needs of one record."""
+    test = record["test"]
+    return {
+        "row": record["row"],
+        "loss": record["loss"],
+        "epochs": record["recipe"]["epochs"],
+        "train": record["train"]["accuracy"],
+        "test": test["accuracy"],
+        "test_by_angle": test["accuracy_by_angle"],
+        **{name: test[name] for name in ANGLES if name in test},
+    }
+
+
+def _student_quantile(n):
+    """The 97.5 % quantile of Student's distribution for n runs."""
+    from scipy import stats  # slow to import, and needed by no other command
+
+    return stats.t.ppf(0.975, n - 1)

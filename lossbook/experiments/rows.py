@@ -1,4 +1,4 @@
-"""Rows: the losses of the results tables, each named by a preset or by a loss with its scale and margin.
+"""Rows of the results tables: losses named by a preset, or by a loss with its scale and margin.
 
 ``"ArcFace_v1"`` is the preset; ``"ArcFace_v1_s16"`` the same with scale 16; ``"CosFace_s30_m0.4"``
 and ``"A-softmax_m4"`` name a loss with a scale and a margin of their own.
@@ -13,23 +13,25 @@ __all__ = ["with_feasible_scale", "all_rows"]
 
 
 def with_feasible_scale(name, num_classes, embedding_dim=2):
-    """The name of the row's twin with a feasible scale, or None if its own scale will do.
+    """The name of the same row with a feasible scale, or None if its own scale is feasible.
 
     Feasible is the least scale of :func:`lossbook.bounds.limits`, rounded up to a whole number.
-    There is no twin where no bound is known, nor for heads that keep the embeddings' lengths:
-    these set their own scale.
+    The result is None, too, where no bound is known, and for heads that keep the embeddings'
+    lengths: these have no scale to set.
     """
-    row, least = preset_from_name(name), bounds.limits(num_classes, embedding_dim).least_scale
-    if not row.x_norm or least is None or row.scale >= least:
+    preset = preset_from_name(name)
+    least_scale = bounds.limits(num_classes, embedding_dim).least_scale
+    if not preset.unit_embedding or least_scale is None or preset.scale >= least_scale:
         return None
-    return f"{name}_s{math.ceil(least)}"
+    return f"{name}_s{math.ceil(least_scale)}"
 
 
 def all_rows(num_classes, embedding_dim=2):
-    """All presets, each followed by its mended twin where it has one."""
-    return [
-        name
-        for preset in PRESETS
-        for name in (preset, with_feasible_scale(preset, num_classes, embedding_dim))
-        if name
-    ]
+    """The names of all presets, each followed by its twin with a feasible scale, if it has one."""
+    names = []
+    for preset in PRESETS:
+        names.append(preset)
+        twin = with_feasible_scale(preset, num_classes, embedding_dim)
+        if twin is not None:
+            names.append(twin)
+    return names

@@ -1,85 +1,128 @@
-"""Sweep: one training for every pair of a scale and a margin, kept in one JSON file."""
+"""Scale and margin: a loss trained in the plane for every pair of the two, with several seeds."""
 
 import itertools
-from pathlib import Path
+from typing import NamedTuple
 
-from tqdm.auto import tqdm
+import pandas as pd
 
 from lossbook.data.dataset import checksums
+from lossbook.experiments import resumable
 from lossbook.experiments.reproduce import train_row
-from lossbook.utils import records
-from lossbook.utils.records import FORMAT
+from lossbook.utils.records import FOLDER
 from lossbook.utils.validation import require
 
-__all__ = ["SCALES", "MARGINS", "sweep"]
+__all__ = ["SCALES", "MARGINS", "Cell", "run", "load", "mean_over_seeds"]
 
 SCALES = (1, 2, 4, 8, 16, 32, 64)
-MARGINS = {
-    "CosFace": (0, 0.1, 0.2, 0.35, 0.5, 0.8),  # as cosines; 0 is norm-softmax in both
-    "ArcFace": (0, 0.1, 0.3, 0.5, 0.7, 1.0),
-}  # in radians
+MARGINS = {  # 0 is norm-softmax in both
+    "CosFace": (0, 0.1, 0.2, 0.35, 0.5, 0.8),  # as cosines
+    "ArcFace": (0, 0.1, 0.3, 0.5, 0.7, 1.0),  # in radians
+}
 
 
-def sweep(
-    loss, dataset, backbone, path, *, scales=None, margins=None, seed=0, made_by=None, **options
+class Cell(NamedTuple):
+    """One training of the grid."""
+
+    scale: float
+    margin: float
+    seed: int = 0
+
+    @property
+    def name(self):
+        return f"s{self.scale:g}-m{self.margin:g}-seed{self.seed}"
+
+
+def run(
+    loss,
+    dataset,
+    backbone,
+    folder,
+    *,
+    scales=SCALES,
+    margins=None,
+    seed=0,
+    made_by=None,
+    device=None,
+    **recipe,
 ):
-    """Train ``loss`` in the plane once a cell of scales × margins; the record, saved after every cell.
+    """Train ``loss`` in the plane with every scale and margin; cells in ``folder`` are kept.
 
     Parameters
     ----------
     loss : "CosFace" or "ArcFace"
     dataset, backbone : as for :func:`lossbook.experiments.reproduce.reproduce`
-    path : path
-        The JSON file. Cells that it holds already are not trained again.
+    folder : path
+        Several seeds share a folder.
     scales, margins : sequences of numbers
-        Default ``SCALES`` and the loss's ``MARGINS``.
-    **options
+        By default ``SCALES`` and the loss's ``MARGINS``.
+    seed : int
+    made_by : dict, optional
+        Written into a new record, e.g. the command.
+    **recipe
         For :func:`lossbook.training.fit`.
 
     Returns
     -------
     dict
-        What was trained, and ``cells``, a list of dicts with ``scale``, ``margin`` and everything
-        that :func:`lossbook.experiments.results.measure` says of the test half.
+        The record, as :func:`load` returns it.
 
     Raises
     ------
     ValueError
-        If ``loss`` is another, or ``path`` holds a sweep of another loss, other images or another recipe.
+        If ``loss`` is another, or ``folder`` holds a grid of another loss, other images or another
+        recipe.
     """
     require(loss in MARGINS, f"loss = {loss!r}: expected one of {', '.join(MARGINS)}")
-    path, scales = Path(path), SCALES if scales is None else scales
     margins = MARGINS[loss] if margins is None else margins
-    about = {
-        "format": FORMAT,
+    settings = {
         "loss": loss,
         "dataset": dataset.name,
         "classes": len(dataset.classes),
         "embedding_dim": 2,
-        "seed": seed,
         "data_sha256": checksums(dataset),
-        "asked": {key: value for key, value in options.items() if key != "device"},
+        "asked": recipe,
     }
-    record = {**about, "made_by": made_by or {}, "cells": []}
-    if path.exists():
-        record = records.read(path)
-        for key, value in about.items():
-            if record[key] != value:
-                raise ValueError(
-                    f"{path} holds a sweep whose {key} is {record[key]!r}, this one's is {value!r}: "
-                    "give another file, or delete that one to start afresh"
-                )
-    done = {(cell["scale"], cell["margin"]) for cell in record["cells"]}
-    waiting = [cell for cell in itertools.product(scales, margins) if cell not in done]
-    for scale, margin in tqdm(waiting, desc=f"{loss}, s × m", unit="training"):
-        name = f"{loss}_s{scale:g}_m{margin:g}"
-        _, measured = train_row(name, dataset, backbone, seed=seed, progress=False, **options)
-        record.update(
-            {
-                key: measured[key]
-                for key in ("recipe", "precision", "device", "versions", "backbone")
-            }
-        )
-        record["cells"].append({"scale": scale, "margin": margin, "row": name, **measured["test"]})
-        records.save(record, path)
+
+    def measure(cell):
+        return _train_cell(cell, loss, dataset, backbone, device, recipe), {}
+
+    cells = [Cell(scale, margin, seed) for scale, margin in itertools.product(scales, margins)]
+    record, _ = resumable.run(cells, measure, folder, settings, made_by)
     return record
+
+
+def load(loss, folder=None):
+    """The record of the saved grid of ``loss``, or of another folder.
+
+    ``record["cells"][name]`` has the cell's ``scale``, ``margin`` and ``seed``, its row's name, its
+    recipe, and everything that :func:`lossbook.metrics.scores.score` measures on the test half.
+    """
+    folder = folder or FOLDER / "maps" / f"{loss}-mnist5k-2d"
+    record, _ = resumable.load(folder)
+    return record
+
+
+def mean_over_seeds(record):
+    """A DataFrame of the test half's measures, indexed by (margin, scale): means over the seeds.
+
+    ``seeds`` counts them. Accuracies are fractions, angles radians.
+    """
+    cells = pd.DataFrame(record["cells"].values())
+    groups = cells.groupby(["margin", "scale"])
+    table = groups.mean(numeric_only=True).drop(columns="seed")
+    table.insert(0, "seeds", groups.size())
+    return table
+
+
+def _train_cell(cell, loss, dataset, backbone, device, recipe):
+    row = f"{loss}_s{cell.scale:g}_m{cell.margin:g}"
+    _, measured = train_row(
+        row, dataset, backbone, seed=cell.seed, device=device, progress=False, **recipe
+    )
+    keys = ("recipe", "precision", "device", "versions", "backbone")
+    return {
+        **cell._asdict(),
+        "row": row,
+        **measured["test"],
+        **{key: measured[key] for key in keys},
+    }

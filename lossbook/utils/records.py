@@ -1,8 +1,8 @@
 """Saved results: where they lie, and how a JSON record is written and read.
 
 A record is a dict with a key ``"format"``. Records lie by kind in one folder: trainings in a folder
-for each setting (``mnist-2d/softmax-seed0.json``), ``benchmarks/``, ``maps/``, and an experiment of
-many trainings in a folder with its command's name (``strangers/record.json``).
+for each setting (``mnist-2d/softmax-seed0.json``), ``benchmarks/``, and an experiment of many
+trainings in a folder of its own (``strangers/record.json``, ``maps/LOSS-SETTING/record.json``).
 """
 
 import json
@@ -97,8 +97,8 @@ def command_for(path):
     if folder == "benchmarks":
         kind = path.stem.partition("-")[0]
         return _BENCHMARK_COMMANDS.get(kind, f"python -m lossbook benchmark {kind}")
-    if folder == "maps":
-        return f"python -m lossbook map {path.stem.partition('-')[0]}"
+    if path.parent.parent.name == "maps":
+        return f"python -m lossbook map {folder.partition('-')[0]}"
     if path.name == "record.json":
         return f"python -m lossbook {folder}"
     return f"python -m lossbook reproduce {path.stem.partition('-seed')[0]}"

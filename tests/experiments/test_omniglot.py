@@ -1,4 +1,4 @@
-"""The saved experiment: cells trained once, gone on with after a stop, measured on classes no training saw."""
+"""The saved experiment on Omniglot: cells trained once, resumed, measured on held-out classes."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from lossbook.heads import euclidean
 from lossbook.metrics import verification
 from lossbook.metrics.bootstrap import interval_of
 from lossbook.utils.records import FORMAT
-from tests.training.test_loop import tiny
+from tests.helpers.toys import tiny_backbone
 
 RECIPE = {"epochs": 2, "batch_size": 20, "learning_rate": 3e-3}
 
@@ -34,7 +34,9 @@ CELLS = [omniglot.Cell("softmax", 2, 10), omniglot.Cell("ArcFace_s16_m0.3", 2, 5
 
 def run(folder, cells=CELLS, **options):
     known, unseen = omniglot.known_and_strangers(characters())
-    return omniglot.run(cells, known, unseen, folder, lambda d: tiny(), **{**RECIPE, **options})
+    return omniglot.run(
+        cells, known, unseen, folder, lambda d: tiny_backbone(), **{**RECIPE, **options}
+    )
 
 
 def test_known_and_strangers_share_no_class():
@@ -69,7 +71,7 @@ def test_a_cell_is_the_training_it_names(tmp_path):
     )  # half the classes, as many steps
     known, unseen = omniglot.known_and_strangers(characters())
     chosen = omniglot.fewer_classes(known, 5)
-    model, (head, _) = tiny(), omniglot.head_named("ArcFace_s16_m0.3", 2, 5)
+    model, (head, _) = tiny_backbone(), omniglot.build_head("ArcFace_s16_m0.3", 2, 5)
     again = training.fit(model, head, chosen, seed=1, progress=False, **{**RECIPE, "epochs": 4})
     assert cell["accuracy"] == pytest.approx(again.history.test_acc.iloc[-1])
     images, labels = omniglot.all_images(unseen)
@@ -107,10 +109,10 @@ def test_it_goes_on_where_it_was_and_refuses_another_experiment(tmp_path, monkey
 
 
 def test_losses_that_are_no_rows_have_a_name_too():
-    head, kind = omniglot.head_named("triplet", 8, 5)
+    head, kind = omniglot.build_head("triplet", 8, 5)
     assert isinstance(head, euclidean.Triplet) and kind == "distance" and head.embedding_dim == 8
     with pytest.raises(KeyError, match="did you mean"):
-        omniglot.head_named("ArcFac_v1", 8, 5)
+        omniglot.build_head("ArcFac_v1", 8, 5)
 
 
 def test_none_saved_is_a_message(tmp_path):
@@ -120,7 +122,7 @@ def test_none_saved_is_a_message(tmp_path):
 
 def test_the_plan_is_feasible_and_has_three_seeds_each():
     for cell in omniglot.PLAN:
-        omniglot.head_named(cell.row, cell.embedding_dim, cell.classes)
+        omniglot.build_head(cell.row, cell.embedding_dim, cell.classes)
     names = [cell.name for cell in omniglot.PLAN]
     assert len(set(names)) == len(names)
     assert all(

@@ -12,7 +12,7 @@ WITHOUT, WITH = Cell("norm-softmax_s16"), Cell("ArcFace_s16_m0.3")
 
 
 def made(factor=0.5, classes=40, resamples=200):
-    """Two losses, the second with ``factor`` times the errors of the first, identity by identity."""
+    """Two losses: the second has ``factor`` times the errors of the first, for each identity."""
     random = np.random.default_rng(1)
     hard = random.random(classes)
     arrays = {}
@@ -35,13 +35,13 @@ def made(factor=0.5, classes=40, resamples=200):
 
 @pytest.mark.parametrize("measure", omniglot_gains.MEASURES[:3])
 def test_errors_that_move_together_give_a_narrow_ratio(measure):
-    """Both losses vary by a fifth from draw to draw, and always together: the ratio hardly varies at all."""
+    """Both losses vary by a fifth between draws, but together: the ratio hardly varies."""
     ratio, low, high = omniglot_gains.error_ratio(made(), WITHOUT, WITH, measure)
     assert ratio == pytest.approx(0.5) and 0.48 < low <= 0.5 <= high < 0.52
 
 
 def test_closed_errors_draw_the_identities_that_verification_draws():
-    """Class j was wrong only, and alone, in class j: the resampled rate is j's share of the draw, as by_identity draws it."""
+    """With errors in one class alone, a resampled rate is that class's share of the draw."""
     labels = np.repeat(np.arange(5), 2)
     pairs = make_pairs(labels)
     seen = by_identity(
@@ -52,7 +52,7 @@ def test_closed_errors_draw_the_identities_that_verification_draws():
         resamples=200,
     ).resampled
     own = {"right": np.array([0, 1, 1, 1, 1.0]), "resampled": np.zeros((200, 5))}
-    _, drawn = omniglot_gains._error(own, "closed-set errors")
+    _, drawn = omniglot_gains._error_rates(own, "closed-set errors")
     first = int(np.flatnonzero(labels[pairs.first[pairs.same]] == 0)[0])
     assert drawn == pytest.approx(seen[:, first] / 5)
 
@@ -77,13 +77,13 @@ def test_the_table_is_the_mean_over_seeds():
         10
     )
     assert (
-        line["spread"] == pytest.approx(20)
+        line["EER range"] == pytest.approx(20)
         and line["TAR at 1e-3"] == pytest.approx(40)
         and line["EER known"] == pytest.approx(1)
     )
 
 
-def test_gains_lists_every_setting_and_measure():
+def test_error_ratios_list_every_setting_and_measure():
     frame = omniglot_gains.error_ratios(made(), {"one": (WITHOUT, WITH), "other": (WITH, WITHOUT)})
     assert (
         len(frame) == 8

@@ -1,4 +1,4 @@
-"""Reproduce: rows are trained once, go on where they were stopped, and are checked against what is saved."""
+"""Reproduce: rows are trained once, resumed, and checked against what is saved."""
 
 import json
 import signal
@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from lossbook import backbones, profiles, training
+from lossbook import backbones, data, profiles, training
 from lossbook.cli import main as cli
-from lossbook.data import mnist
 from lossbook.experiments import reproduce, results
 from lossbook.utils import records
-from tests.training.test_loop import tiny, toy
+from tests.helpers.toys import tiny_backbone, toy_dataset
 
 RECIPE = {"epochs": 3, "batch_size": 20, "learning_rate": 3e-3}
 
@@ -23,7 +22,12 @@ ROOT = Path(__file__).parents[2]
 
 def make(folder, names, seeds=1, **options):
     return reproduce.reproduce(
-        names, toy(), lambda d: tiny(), seeds=seeds, folder=folder, **{**RECIPE, **options}
+        names,
+        toy_dataset(),
+        lambda d: tiny_backbone(),
+        seeds=seeds,
+        folder=folder,
+        **{**RECIPE, **options},
     )
 
 
@@ -44,18 +48,20 @@ def test_the_saved_run_is_the_one_measured(tmp_path):
     (record,) = make(tmp_path, ["ArcFace_v3"])
     run = training.Run.load(tmp_path / "toy-2d" / "ArcFace_v3-seed0.npz")
     assert run.history.test_acc.tolist() == record["history"]["test_acc"]
-    assert run.config["data_sha256"] == reproduce.digests(toy())
+    assert run.config["data_sha256"] == reproduce.checksums(toy_dataset())
 
 
 def test_another_recipe_or_other_images_are_refused(tmp_path):
     make(tmp_path, ["softmax"])
-    with pytest.raises(ValueError, match="was made with epochs = 3, now 4"):
+    with pytest.raises(ValueError, match="was made with epochs = 3, now epochs = 4"):
         make(tmp_path, ["softmax"], epochs=4)
-    with pytest.raises(ValueError, match="was made with precision = float32, now bfloat16"):
+    with pytest.raises(ValueError, match="with precision = float32, now precision = bfloat16"):
         make(tmp_path, ["softmax"], precision="bfloat16")
-    other = toy(seed=1)
+    other = toy_dataset(seed=1)
     with pytest.raises(ValueError, match="other images"):
-        reproduce.reproduce(["softmax"], other, lambda d: tiny(), folder=tmp_path, **RECIPE)
+        reproduce.reproduce(
+            ["softmax"], other, lambda d: tiny_backbone(), folder=tmp_path, **RECIPE
+        )
 
 
 def test_another_network_is_refused(tmp_path):
@@ -68,9 +74,9 @@ def test_another_network_is_refused(tmp_path):
             ValueError,
             match="was made with LeNetPP and 1,[0-9]+ weights, here are (ConvNet|LeNetPP) and",
         ):
-            reproduce.reproduce(["softmax"], toy(), wider, folder=tmp_path, **RECIPE)
+            reproduce.reproduce(["softmax"], toy_dataset(), wider, folder=tmp_path, **RECIPE)
         with pytest.raises(ValueError, match="was made with LeNetPP"):
-            reproduce.check("softmax", toy(), wider, folder=tmp_path)
+            reproduce.check("softmax", toy_dataset(), wider, folder=tmp_path)
 
 
 def test_a_margin_that_the_loss_cannot_take_is_refused_before_anything_is_trained(tmp_path):
@@ -112,13 +118,15 @@ def test_killed_and_started_again_it_comes_to_the_same(tmp_path):
 
 def test_check_agrees_with_itself_and_not_with_a_forged_file(tmp_path):
     make(tmp_path, ["softmax"])
-    found = reproduce.check("softmax", toy(), lambda d: tiny(), folder=tmp_path)
+    found = reproduce.check("softmax", toy_dataset(), lambda d: tiny_backbone(), folder=tmp_path)
     assert found.agrees and found.test_again == found.test_saved
     path = tmp_path / "toy-2d" / "softmax-seed0.json"
     forged = json.loads(path.read_text())
     forged["test"]["accuracy"] -= 0.5
     records.save(forged, path)
-    assert not reproduce.check("softmax", toy(), lambda d: tiny(), folder=tmp_path).agrees
+    assert not reproduce.check(
+        "softmax", toy_dataset(), lambda d: tiny_backbone(), folder=tmp_path
+    ).agrees
 
 
 def test_check_without_a_saved_row_says_so(tmp_path):
@@ -127,14 +135,14 @@ def test_check_without_a_saved_row_says_so(tmp_path):
         FileNotFoundError,
         match="nothing to check; make it with python -m lossbook reproduce ArcFace_v1",
     ):
-        reproduce.check("ArcFace_v1", toy(), lambda d: tiny(), folder=tmp_path)
+        reproduce.check("ArcFace_v1", toy_dataset(), lambda d: tiny_backbone(), folder=tmp_path)
 
 
 @pytest.fixture
 def on_toys(monkeypatch, tmp_path):
-    monkeypatch.setattr(mnist, "load", lambda name: toy())
+    monkeypatch.setattr(data, "load", lambda name: toy_dataset())
     quick = profiles.PROFILES["quick"]._replace(
-        backbone=lambda embedding_dim: tiny(), recipe=RECIPE
+        backbone=lambda embedding_dim: tiny_backbone(), recipe=RECIPE
     )
     monkeypatch.setitem(profiles.PROFILES, "quick", quick)
     return ["--profile", "quick", "--out", str(tmp_path)]
@@ -146,12 +154,14 @@ def test_the_command_line(on_toys, capsys, tmp_path):
     (record,) = [r for r in results.load(tmp_path) if r["row"] == "softmax"]
     assert f"{record['test']['accuracy']:.6g}"[:6] in said and record["made_by"][
         "command"
-    ].startswith("python -m lossbook reproduce softmax ArcFace_v2_s8")
+    ].startswith("lossbook reproduce softmax ArcFace_v2_s8")
     assert cli.main(["reproduce", "softmax", "--check", *on_toys]) == 0
     record["test"]["accuracy"] = 0.01
     records.save(record, tmp_path / "toy-2d" / "softmax-seed0.json")
     assert cli.main(["reproduce", "softmax", "--check", *on_toys]) == 1
-    assert "differs by more than the spread" in capsys.readouterr().err
+    assert (
+        "softmax: trained again, the test accuracy differs by more than" in capsys.readouterr().err
+    )
 
 
 def test_fewer_classes_go_into_a_folder_of_their_own(on_toys, tmp_path):

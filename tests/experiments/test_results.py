@@ -1,4 +1,4 @@
-"""Result files and the tables read from them: every number recomputed from the files by other means."""
+"""Result files and their tables: every number recomputed from the files by other means."""
 
 import json
 import math
@@ -12,7 +12,7 @@ from lossbook.experiments import results
 from lossbook.utils import records
 from lossbook.utils.records import FOLDER, ResultError
 from tests.experiments.test_reproduce import make
-from tests.training.test_loop import toy
+from tests.helpers.toys import toy_dataset
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def test_a_record_holds_what_the_run_measured(saved):
     assert results.load(folder) == sorted(records, key=lambda r: (r["row"], r["seed"]))
     for record in records:
         assert record["history"]["test_acc"][-1] == record["test"]["accuracy"]
-        assert record["test"]["images"] == len(toy().test)
+        assert record["test"]["images"] == len(toy_dataset().test)
         assert len(record["history"]["epoch"]) == record["recipe"]["epochs"]
         assert set(record["versions"]) == {"lossbook", "torch", "python"} and record["device"]
         assert record["seconds"] == pytest.approx(sum(record["history"]["seconds"]))
@@ -50,7 +50,7 @@ def test_the_table_says_what_the_files_say(saved):
 
 def test_a_reader_gets_percent_and_degrees(saved):
     table = results.table(saved[0])
-    shown = results.readable(table, "seeds", "test", "gap_median", "loss")
+    shown = results.with_units(table, "seeds", "test", "gap_median", "loss")
     assert list(shown) == ["seeds", "test (%)", "gap median (°)", "loss"] and list(
         shown.index
     ) == list(table.index)
@@ -161,7 +161,7 @@ def test_every_number_of_the_books_tables_is_in_its_files(setting):
 
 
 def test_results_in_the_book_are_whole():
-    """Every saved run of the book: its table agrees with its own history, and its Run with its record."""
+    """Every saved run of the book agrees with its own history, and its Run with its record."""
     assert book_files()
     for path in book_files():
         record = json.loads(path.read_text(encoding="utf-8"))

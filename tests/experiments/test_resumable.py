@@ -61,7 +61,7 @@ def test_stopped_it_goes_on_and_never_measures_twice(tmp_path):
 
 
 def test_arrays_of_a_cell_that_the_record_lacks_are_left_out(tmp_path):
-    """Killed between the two files: the arrays are there, the record does not name them, the cell is done again."""
+    """Killed between the two files: the record lacks the cell, so that it is measured again."""
     resumable.run(CELLS, measured, tmp_path, {})
     record = json.loads((tmp_path / "record.json").read_text())
     del record["cells"][CELLS[1].name]
@@ -89,7 +89,7 @@ def test_a_lost_second_file_is_named(tmp_path):
 
 def test_another_experiment_is_refused(tmp_path):
     resumable.run(CELLS[:1], measured, tmp_path, {"epochs": 3})
-    with pytest.raises(ValueError, match="whose epochs is 3, this one's is 4: give another folder"):
+    with pytest.raises(ValueError, match="whose epochs is 3, expected 4: give another folder"):
         resumable.run(CELLS, measured, tmp_path, {"epochs": 4})
 
 
