@@ -44,7 +44,7 @@ class LeNetPP(nn.Sequential):
 
     @classmethod
     def small(cls, embedding_dim):
-        """The quick profile's: 3×3 kernels, 8, 16 and 32 channels, batch normalisation, ReLU."""
+        """The quick profile's network: 3×3 kernels, 8, 16 and 32 channels, batch norm, ReLU."""
         return cls(
             embedding_dim, widths=(8, 16, 32), kernel_size=3, batch_norm=True, activation=nn.ReLU
         )
@@ -97,7 +97,10 @@ class ConvNet(nn.Sequential):
 
 
 class Dense(nn.Sequential):
-    """Two hidden layers of 128 units with batch normalisation and ReLU: a second or so an experiment. Input 28×28."""
+    """Two hidden layers of 128 units with batch normalisation and ReLU. Input 28×28.
+
+    It trains in about a second, for experiments of many trainings.
+    """
 
     def __init__(self, embedding_dim, width=128):
         layers, inputs = [nn.Flatten()], 28 * 28
@@ -108,6 +111,8 @@ class Dense(nn.Sequential):
 
 
 class _Residual(nn.Module):
+    """x + two 3×3 convolutions of x, then ReLU."""
+
     def __init__(self, width):
         super().__init__()
         self.block = nn.Sequential(
@@ -125,14 +130,16 @@ class _Residual(nn.Module):
 
 @torch.no_grad()
 def embed(backbone, images, batch_size=1000):
-    """Embeddings (N, d), float32 on the CPU, of ``images`` (N, 1, H, W), in evaluation mode."""
+    """Embeddings (N, d), float32 on the CPU, of ``images`` (N, 1, H, W), in evaluation mode.
+
+    Every module of the backbone is then put back into the mode that it had.
+    """
     device = next(backbone.parameters()).device
     modes = {module: module.training for module in backbone.modules()}
     backbone.eval()
     try:
-        return torch.cat(
-            [backbone(part.to(device)).float().cpu() for part in images.split(batch_size)]
-        )
+        batches = images.split(batch_size)
+        return torch.cat([backbone(batch.to(device)).float().cpu() for batch in batches])
     finally:
         for module, mode in modes.items():
             module.training = mode

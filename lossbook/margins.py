@@ -48,13 +48,13 @@ def lsoftmax(cos, m):
     ValueError
         If ``m < 1`` or ``m`` is not finite.
     """
-    _fixed(m)
+    _check_constant(m)
     require(math.isfinite(m) and m >= 1, f"m = {m!r}: a multiplicative margin must be at least 1")
     return combined(cos, m, 0.0, 0.0)
 
 
 def sphereface(cos, m):
-    """ψ(θ) as in :func:`lsoftmax`; SphereFace differs by its unit class vectors, not by its margin.
+    """ψ(θ) as in :func:`lsoftmax`; SphereFace differs in its unit class vectors, not its margin.
 
     Parameters, returns and errors as in :func:`lsoftmax`.
 
@@ -82,7 +82,7 @@ def cosface(cos, m):
     ValueError
         If ``m`` is outside [0, 2).
     """
-    _fixed(m)
+    _check_constant(m)
     require(
         math.isfinite(m) and 0 <= m < 2,
         f"m = {m!r}: a cosine margin lies in [0, 2); no embedding could meet a larger one",
@@ -101,7 +101,7 @@ def arcface(cos, m, easy_margin=False):
     m : float, in [0, π)
         The margin in radians.
     easy_margin : bool
-        Apply the margin only where cos θ > 0 and leave the rest as cos θ. The field's other
+        Apply the margin only where cos θ > 0 and leave the rest as cos θ, the other common
         remedy for θ + m > π. It is not monotone: the target jumps up at θ = π/2.
 
     Returns
@@ -112,8 +112,13 @@ def arcface(cos, m, easy_margin=False):
     ------
     ValueError
         If ``m`` is outside [0, π).
+
+    Examples
+    --------
+    >>> arcface(torch.tensor([1.0, 0.5, 0.0]), m=0.5)  # cos of 0 + 0.5, π/3 + 0.5, π/2 + 0.5
+    tensor([ 0.8776,  0.0236, -0.4794])
     """
-    _fixed(m)
+    _check_constant(m)
     require(
         math.isfinite(m) and 0 <= m < math.pi,
         f"m = {m!r}: an angular margin is in radians, in [0, π)"
@@ -135,7 +140,7 @@ def combined(cos, m1, m2, m3, easy_margin=False):
     cos : Tensor, shape (N,), any floating dtype
         Target cosines. Rounding may push one a little past ±1; it is read as ±1.
     m1 : float, above 0
-        Multiplicative angular margin (SphereFace). The ArcFace paper also uses 0.9.
+        Multiplicative angular margin (SphereFace). The ArcFace paper also has one of 0.9.
     m2 : float, at least 0
         Additive angular margin in radians (ArcFace).
     m3 : float, at least 0
@@ -159,25 +164,28 @@ def combined(cos, m1, m2, m3, easy_margin=False):
             f"cos must be a floating-point tensor, got {type(cos).__name__}"
             + (f" of {cos.dtype}" if torch.is_tensor(cos) else "")
         )
-    _fixed(m1, m2, m3)
+    _check_constant(m1, m2, m3)
     require(
         math.isfinite(m1) and m1 > 0, f"m1 = {m1!r}: it multiplies the angle and must be above 0"
     )
     require(math.isfinite(m2) and m2 >= 0, f"m2 = {m2!r}: an angle in radians, at least 0")
     require(math.isfinite(m3) and m3 >= 0, f"m3 = {m3!r}: an additive cosine margin, at least 0")
-    turned = cos if (m1 == 1 and m2 == 0) else _TurnedCosine.apply(cos, float(m1), float(m2))
-    target = turned - m3
+    if m1 == 1 and m2 == 0:
+        target = cos - m3
+    else:
+        target = _AngularMargin.apply(cos, float(m1), float(m2)) - m3
     return torch.where(cos > 0, target, cos) if easy_margin else target
 
 
-def _fixed(*margins):
+def _check_constant(*margins):
     require(
         not any(torch.is_tensor(m) and m.requires_grad for m in margins),
-        "a margin is a number here, and this one requires a gradient: for one that learns, write margin_of in torch",
+        "expected a margin that is a constant number, got a tensor that requires a gradient: for a "
+        "margin that is learned, write a head's margin_of with torch operations",
     )
 
 
-class _TurnedCosine(torch.autograd.Function):
+class _AngularMargin(torch.autograd.Function):
     """Φ(m1·arccos(c) + m2) with its exact derivative m1·|sin u| / sin θ."""
 
     @staticmethod
@@ -193,9 +201,9 @@ class _TurnedCosine(torch.autograd.Function):
     def backward(ctx, grad):
         (cos,) = ctx.saved_tensors
         m1, m2 = ctx.margins
-        wide = at_least_float32(cos)
-        edge = 1 - torch.finfo(wide.dtype).eps  # the last cosine whose angle is not 0 or π
-        inside = wide.clamp(-edge, edge)
+        cos_wide = at_least_float32(cos)
+        edge = 1 - torch.finfo(cos_wide.dtype).eps  # the last cosine whose angle is not 0 or π
+        inside = cos_wide.clamp(-edge, edge)
         theta = torch.arccos(inside)
         slope = m1 * torch.sin(m1 * theta + m2).abs() / torch.sqrt((1 - inside) * (1 + inside))
         return (grad * slope).to(cos.dtype), None, None

@@ -1,6 +1,8 @@
-"""Profiles: how much the chapters train. Quick by default; ``LOSSBOOK_PROFILE=full`` for all of it.
+"""Profiles: how much the chapters train, chosen by the environment variable ``LOSSBOOK_PROFILE``.
 
-"fast" is all of MNIST with the quick profile's small network: a minute of training on two CPU cores.
+* ``quick``, the default: 5,000 digits and a small network.
+* ``full``: all of MNIST and the network of the papers.
+* ``fast``: all of MNIST with the small network, a minute of training on two CPU cores.
 """
 
 import os
@@ -13,7 +15,11 @@ __all__ = ["Profile", "PROFILES", "current"]
 
 
 class Profile(NamedTuple):
-    """A data set's name, a backbone (called with the embedding dimension) and ``fit``'s recipe."""
+    """What a chapter trains.
+
+    ``dataset`` is a name that :func:`lossbook.data.load` takes, ``backbone`` is called with the
+    embedding dimension, and ``recipe`` holds keyword arguments of :func:`lossbook.training.fit`.
+    """
 
     name: str
     dataset: str
@@ -41,9 +47,9 @@ PROFILES = {
 
 
 def current():
-    """The profile that ``LOSSBOOK_PROFILE`` names, "quick" if it is not set.
+    """The profile named by ``LOSSBOOK_PROFILE``, "quick" if it is not set.
 
-    Raises ``ValueError`` for any other value: a misspelt profile must not run as the quick one.
+    Raises ``ValueError`` for an unknown name: a misspelt profile must not run as the quick one.
     """
     name = os.environ.get("LOSSBOOK_PROFILE", "quick")
     if name not in PROFILES:

@@ -7,7 +7,7 @@ import torch
 
 from lossbook.utils.validation import check_int, require
 
-__all__ = ["DataError", "Dataset", "Split", "stratified_positions", "checksums"]
+__all__ = ["DataError", "Dataset", "Split", "checksums", "stratified_positions"]
 
 
 class DataError(RuntimeError):
@@ -39,16 +39,8 @@ class Split:
 
     def __post_init__(self):
         images, labels, classes = self.images, self.labels, self.classes
-        for what, tensor, dtype in (
-            ("images", images, torch.float32),
-            ("labels", labels, torch.int64),
-        ):
-            given = getattr(tensor, "dtype", type(tensor).__name__)
-            require(
-                torch.is_tensor(tensor) and given == dtype,
-                f"{what} must be a tensor of {dtype}, got {given}",
-                TypeError,
-            )
+        _check_dtype("images", images, torch.float32)
+        _check_dtype("labels", labels, torch.int64)
         require(
             isinstance(classes, tuple) and all(isinstance(c, str) for c in classes),
             f"classes must be a tuple of strings, got {classes!r}",
@@ -56,7 +48,7 @@ class Split:
         )
         require(
             len(set(classes)) == len(classes),
-            f"classes must have names of their own, got {classes!r}",
+            f"classes must have different names, got {classes!r}",
         )
         require(
             images.ndim == 4 and labels.shape == images.shape[:1],
@@ -67,13 +59,13 @@ class Split:
             images.numel() > 0,
             f"images of shape {tuple(images.shape)} are empty: give at least one",
         )
-        low, high = (bound.item() for bound in images.aminmax())  # NaN if any pixel is NaN
+        low, high = map(float, images.aminmax())  # NaN if any pixel is NaN
         require(
             0 <= low <= high <= 1,
             "pixels must be finite and in [0, 1] (bytes divided by 255), "
             f"got values from {low} to {high}",
         )
-        low, high = (bound.item() for bound in labels.aminmax())
+        low, high = map(int, labels.aminmax())
         require(
             0 <= low <= high < len(classes),
             f"labels must be at least 0 and below {len(classes)}, "
@@ -83,26 +75,27 @@ class Split:
     def __len__(self):
         return len(self.labels)
 
-    def only(self, classes):
-        """The images of these classes alone, a sequence of names; labels count anew in the order given.
+    def select_classes(self, names):
+        """The images of the classes with these names; labels are renumbered in the order given.
 
         Raises ``ValueError`` for a name that is not one of ``classes``, or that is given twice.
         """
-        classes = tuple(classes)
-        unknown = [name for name in classes if name not in self.classes]
+        names = tuple(names)
+        for name in names:
+            require(
+                name in self.classes,
+                f"no class is called {name!r}; there are {', '.join(self.classes[:12])}"
+                + (", …" if len(self.classes) > 12 else ""),
+            )
         require(
-            not unknown,
-            f"no class is called {unknown and unknown[0]!r}; there are {', '.join(self.classes[:12])}"
-            + (", …" if len(self.classes) > 12 else ""),
+            0 < len(set(names)) == len(names),
+            f"names = {names}: expected at least one class, and each once",
         )
-        require(
-            0 < len(set(classes)) == len(classes),
-            f"classes = {classes}: name at least one, and each once",
-        )
-        place = torch.full((len(self.classes),), -1)
-        place[[self.classes.index(name) for name in classes]] = torch.arange(len(classes))
-        kept = place[self.labels] >= 0
-        return Split(self.images[kept], place[self.labels[kept]], classes)
+        new_label = torch.full((len(self.classes),), -1)
+        new_label[[self.classes.index(name) for name in names]] = torch.arange(len(names))
+        labels = new_label[self.labels]
+        kept = labels >= 0
+        return Split(self.images[kept], labels[kept], names)
 
     def __repr__(self):
         shape = "×".join(map(str, self.images.shape[1:]))
@@ -145,66 +138,84 @@ class Dataset:
         """Tuple of str: the name of each class, in label order."""
         return self.train.classes
 
-    def first(self, num_classes):
-        """The images of the first ``num_classes`` classes alone, e.g. ``mnist.first(8)``: the digits 0 to 7.
+    def first_classes(self, num_classes):
+        """The images of the first ``num_classes`` classes: ``mnist.first_classes(8)`` has 0 to 7.
 
         Raises ``ValueError`` unless 2 ≤ ``num_classes`` ≤ the number of classes.
         """
         require(
             2 <= num_classes <= len(self.classes),
-            f"num_classes = {num_classes}: {self.name} has "
-            f"{len(self.classes)} classes, keep at least 2 and at most all of them",
+            f"num_classes = {num_classes}: {self.name} has {len(self.classes)} classes, keep at "
+            "least 2 and at most all of them",
         )
         if num_classes == len(self.classes):
             return self
-        return self.only(self.classes[:num_classes], f"first {num_classes} classes")
+        return self.select_classes(self.classes[:num_classes], f"first {num_classes} classes")
 
     def split_classes(self, held_out):
-        """(known, strangers): this data set without the classes named in ``held_out``, and with them alone.
+        """(known, strangers): the data set without the classes named in ``held_out``, and of these.
 
-        Train on the first, and ask of the second how it fares with classes that no training saw:
-        ``known, strangers = digits.split_classes(["7", "8", "9"])``. Labels count anew in both.
+        Train on the first, and test on the second how the embedding does on classes that it was
+        not trained on: ``known, strangers = digits.split_classes(["7", "8", "9"])``. Labels are
+        renumbered in both.
 
-        Raises ``ValueError`` for an unknown name, and unless 2 classes or more are left on each side.
+        Raises ``ValueError`` for an unknown name, and unless there are at least 2 classes in each.
         """
         held_out = tuple(dict.fromkeys(held_out))
         known = tuple(name for name in self.classes if name not in held_out)
         require(
             len(held_out) >= 2 and len(known) >= 2,
-            f"{len(held_out)} of {len(self.classes)} classes held out: "
-            "keep at least 2 to train on, and hold out at least 2, so that there are strangers to tell apart",
+            f"{len(held_out)} of {len(self.classes)} classes held out: keep at least 2 to train "
+            "on, and hold out at least 2, so that there are strangers to tell apart",
         )
-        return self.only(known, f"{len(known)} known classes"), self.only(
-            held_out, f"{len(held_out)} strangers"
+        return (
+            self.select_classes(known, f"{len(known)} known classes"),
+            self.select_classes(held_out, f"{len(held_out)} strangers"),
         )
 
-    def only(self, classes, what=None):
-        """The images of the named classes alone, see :meth:`Split.only`; ``what``, if given, is added to the name."""
-        name = self.name if what is None else f"{self.name}, {what}"
-        return Dataset(name, self.train.only(classes), self.test.only(classes))
+    def select_classes(self, names, description=None):
+        """The images of the classes with these names, see :meth:`Split.select_classes`.
+
+        ``description``, if given, is appended to the data set's name.
+        """
+        return Dataset(
+            self.name if description is None else f"{self.name}, {description}",
+            self.train.select_classes(names),
+            self.test.select_classes(names),
+        )
 
 
 def stratified_positions(labels, size):
-    """Positions (n,) of n = min(``size``, N) samples, each class in its share, always the same ones.
+    """Positions (n,) of n = min(``size``, N) samples, each class in its share; no randomness.
 
     ``labels`` is a tensor (N,) of integers. A :class:`~lossbook.training.Snapshot` holds the
-    images ``spread(split.labels, snapshot_size)`` of its split, in that order.
+    images ``stratified_positions(split.labels, snapshot_size)`` of its split, in that order.
     """
-    size, by_class = check_int("size", size), torch.argsort(labels, stable=True)
-    return (
-        by_class[torch.linspace(0, len(by_class) - 1, min(size, len(by_class))).long()]
-        .sort()
-        .values
-    )
+    size = min(check_int("size", size), len(labels))
+    by_class = torch.argsort(labels, stable=True)
+    evenly_spaced = torch.linspace(0, len(by_class) - 1, size).long()
+    return by_class[evenly_spaced].sort().values
 
 
 def checksums(dataset):
-    """SHA-256 of each half's pixels and labels, ``{"train": …, "test": …}``: tells whether two data sets are the same."""
+    """SHA-256 of the pixels and labels of each half, ``{"train": …, "test": …}``.
 
-    def digest(half):
-        return hashlib.sha256(
-            half.images.cpu().contiguous().numpy().tobytes()
-            + half.labels.cpu().contiguous().numpy().tobytes()
-        ).hexdigest()
+    Two data sets are the same if and only if their checksums are.
+    """
+    return {"train": _checksum(dataset.train), "test": _checksum(dataset.test)}
 
-    return {"train": digest(dataset.train), "test": digest(dataset.test)}
+
+def _checksum(split):
+    content = hashlib.sha256()
+    for tensor in (split.images, split.labels):
+        content.update(tensor.cpu().contiguous().numpy().tobytes())
+    return content.hexdigest()
+
+
+def _check_dtype(name, tensor, dtype):
+    given = getattr(tensor, "dtype", type(tensor).__name__)
+    require(
+        torch.is_tensor(tensor) and given == dtype,
+        f"{name} must be a tensor of {dtype}, got {given}",
+        TypeError,
+    )

@@ -1,8 +1,7 @@
-"""Folders of images as data sets: any folder of class/images, and Omniglot's folder of alphabet/character/images.
+"""Folders of images as data sets: one folder per class, at any depth.
 
-A class is a folder that holds images, however deep it lies; its name is its path below the root,
-``"Greek/character01"``. Images are read in the order of their names, so the same folder always gives the
-same tensors.
+A class is a folder that holds images; its name is its path below the root, ``"Greek/character01"``.
+Images are read in the order of their names, so the same folder always gives the same tensors.
 """
 
 from pathlib import Path
@@ -14,23 +13,24 @@ from PIL import Image, UnidentifiedImageError
 from lossbook.data.dataset import DataError, Dataset, Split
 from lossbook.utils.validation import check_int, require
 
-# What torchvision.datasets.ImageFolder reads; its import would take over a second.
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+__all__ = ["EXTENSIONS", "hold_out", "images_in", "read_grey"]
 
-__all__ = ["images_in", "hold_out"]
+# Those of torchvision.datasets.ImageFolder, the import of which would take over a second.
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 
 
 def images_in(folder, size=28, invert=False):
-    """All images below ``folder`` as a :class:`~lossbook.data.Split`: grey, ``size`` × ``size`` pixels.
+    """All images below ``folder`` as a :class:`~lossbook.data.Split`: grey, ``size`` × ``size``.
 
     Parameters
     ----------
     folder : path
-        One folder a class, with images in it (jpg, png, bmp, …); deeper ones too.
+        One folder per class, with images in it (jpg, png, bmp, …), at any depth.
     size : int
-        Pixels of a side; each image is resized to it, averaging over what a new pixel covers.
+        Height and width in pixels; each image is resized to it, averaging over the area that a
+        new pixel covers.
     invert : bool
-        Turn black into white: for dark ink on white paper, where the digits of MNIST are light on black.
+        Turn black into white: for dark ink on white paper, where MNIST has light digits on black.
 
     Raises
     ------
@@ -39,91 +39,86 @@ def images_in(folder, size=28, invert=False):
     DataError
         If the folder is missing, holds no class folder with images, or an image cannot be read.
     """
-    size = check_int("size", size)
+    folder, size = Path(folder), check_int("size", size)
     require(
-        Path(folder).is_dir(),
-        f"{folder} is not a folder: expected one folder a class, with images",
+        folder.is_dir(),
+        f"{folder} is not a folder: expected one folder per class, with images",
         DataError,
     )
-    classes = _class_folders(Path(folder))
-    pixels, labels = [], []
-    for label, name in enumerate(classes):
-        for path in sorted((Path(folder) / name).iterdir()):
-            if path.suffix.lower() in EXTENSIONS:
-                pixels.append(grey(path, size))
-                labels.append(label)
+    files = _files_by_class(folder)
+    pixels = [read_grey(file, size) for class_files in files.values() for file in class_files]
+    labels = [label for label, class_files in enumerate(files.values()) for _ in class_files]
     images = torch.from_numpy(np.stack(pixels))[:, None].float() / 255
-    return Split(1 - images if invert else images, torch.tensor(labels), tuple(classes))
+    return Split(1 - images if invert else images, torch.tensor(labels), tuple(files))
 
 
 def hold_out(split, every=5, name="folder"):
-    """A :class:`~lossbook.data.Dataset`: of each class, every ``every``-th image for testing, the rest for training.
+    """A :class:`~lossbook.data.Dataset` that tests on every ``every``-th image of each class.
 
-    Raises ``ValueError`` if ``every`` is below 2 or a class has fewer images than that.
+    The other images are for training. Raises ``ValueError`` if ``every`` is below 2 or a class has
+    fewer images than that.
     """
     every = check_int("every", every, 2)
     counts = torch.bincount(split.labels, minlength=len(split.classes))
-    few = int(counts.argmin())
+    smallest = int(counts.argmin())
     require(
-        counts[few] >= every,
-        f"class {split.classes[few]!r} has {int(counts[few])} images: with every = {every} "
-        f"none of them is left for testing; give each class at least {every}, or ask for a smaller every",
+        counts[smallest] >= every,
+        f"class {split.classes[smallest]!r} has {int(counts[smallest])} images: with every = "
+        f"{every} none of them is left for testing; give each class at least {every}, or choose a "
+        "smaller every",
     )
-    order = torch.argsort(split.labels, stable=True)
-    place = torch.empty_like(order)
-    place[order] = torch.arange(len(order)) - (counts.cumsum(0) - counts)[split.labels[order]]
-    test = place % every == every - 1
-    return Dataset(
-        name,
-        *(Split(split.images[half], split.labels[half], split.classes) for half in (~test, test)),
+    is_test = torch.zeros(len(split), dtype=torch.bool)
+    for j in range(len(split.classes)):
+        members = torch.nonzero(split.labels == j)[:, 0]
+        is_test[members[every - 1 :: every]] = True
+    train, test = (
+        Split(split.images[half], split.labels[half], split.classes) for half in (~is_test, is_test)
     )
+    return Dataset(name, train, test)
 
 
-def _class_folders(root):
-    """Every folder below ``root`` that directly holds images, in the order of their names."""
-    holding = {path.parent for path in root.rglob("*") if path.suffix.lower() in EXTENSIONS}
-    classes = sorted(path.relative_to(root).as_posix() for path in holding - {root})
-    require(
-        classes,
-        f"{root} has no folder with images in it: expected one folder a class, "
-        f"with files that end in {', '.join(EXTENSIONS)}",
-        DataError,
-    )
-    nested = next(
-        (
-            str(parent)
-            for name in classes
-            for parent in Path(name).parents
-            if parent.as_posix() in classes
-        ),
-        None,
-    )
-    require(
-        nested is None,
-        f"{root}: folder {nested!r} holds images and folders with images: "
-        "is it a class or a group of classes? Move its images",
-        DataError,
-    )
-    return classes
+def read_grey(path, size):
+    """An image file as grey pixels, ``(size, size)`` uint8.
 
-
-def grey(path, size):
-    """One image file as grey pixels, ``(size, size)`` uint8. Raises ``DataError`` if it cannot be read."""
+    Raises ``DataError`` if it cannot be read or has more than 16 bits a pixel.
+    """
     try:
         with Image.open(path) as image:
             if image.mode.startswith("I;16") or (image.mode, image.format) == ("I", "PNG"):
-                # 16 bits of grey, which convert would cut off at 255
+                # 16 bits of grey, which convert would cut off at 255.
                 image = Image.fromarray((np.asarray(image) / 257).astype(np.uint8))
             require(
                 image.mode not in ("I", "F"),
-                f"{path} has more than 16 bits a pixel ({image.mode}): "
-                "which of its values is white is not known; save it with 8 or 16 bits",
+                f"{path} has more than 16 bits a pixel ({image.mode}): it is not known which of "
+                "its values is white; save it with 8 or 16 bits",
                 DataError,
             )
-            return np.asarray(
-                image.convert("L").resize((size, size), Image.Resampling.BOX), dtype=np.uint8
-            )
+            resized = image.convert("L").resize((size, size), Image.Resampling.BOX)
+            return np.asarray(resized, dtype=np.uint8)
     except (UnidentifiedImageError, OSError) as error:
         raise DataError(
             f"{path} cannot be read as an image ({error}): replace or remove it"
         ) from error
+
+
+def _files_by_class(root):
+    """{class name: its image files}, both in the order of their names."""
+    files = {}
+    for path in sorted(root.rglob("*")):
+        if path.suffix.lower() in EXTENSIONS and path.is_file() and path.parent != root:
+            files.setdefault(path.parent.relative_to(root).as_posix(), []).append(path)
+    require(
+        files,
+        f"{root} has no folder with images in it: expected one folder per class, "
+        f"with files that end in {', '.join(EXTENSIONS)}",
+        DataError,
+    )
+    for name in files:
+        for parent in Path(name).parents:
+            require(
+                parent.as_posix() not in files,
+                f"{root}: folder {str(parent)!r} holds images and folders with images: "
+                "is it a class or a group of classes? Move its images",
+                DataError,
+            )
+    return {name: files[name] for name in sorted(files)}

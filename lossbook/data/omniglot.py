@@ -1,4 +1,4 @@
-"""Omniglot: characters of many alphabets, drawn by 20 people each."""
+"""Omniglot: characters of many alphabets, each drawn by 20 people."""
 
 from lossbook.data.dataset import DataError
 from lossbook.data.image_folder import hold_out, images_in
@@ -22,7 +22,8 @@ def omniglot(folder=None):
     Returns
     -------
     Dataset
-        Every fifth drawing of a character is for testing: four people whom no training image shows.
+        Every fifth drawing of a character is for testing: drawn by four people who drew none of
+        the training images.
 
     Raises
     ------
@@ -30,16 +31,18 @@ def omniglot(folder=None):
         If the folder holds no images, or the download fails.
     """
     if folder is None:
-        root = cache()
-        try:
-            folder = (
-                import_torchvision()
-                .datasets.Omniglot(root, background=True, download=True)
-                .target_folder
-            )
-        except (OSError, RuntimeError) as error:
-            raise DataError(
-                f"Omniglot is not in {root} and could not be downloaded: {error}\nExtract its "
-                "images_background.zip anywhere and give that folder's path"
-            ) from error
+        folder = _download()
     return hold_out(images_in(folder, invert=True), name="omniglot")
+
+
+def _download():
+    """The folder of the background characters in the cache, downloaded if it is not there."""
+    root = cache()
+    try:
+        datasets = import_torchvision().datasets
+        return datasets.Omniglot(root, background=True, download=True).target_folder
+    except (OSError, RuntimeError) as error:
+        raise DataError(
+            f"Omniglot is not in {root} and could not be downloaded: {error}\nExtract its "
+            "images_background.zip anywhere and give that folder's path"
+        ) from error

@@ -1,4 +1,4 @@
-"""Pairs of images, genuine (of one identity) and impostor (of two), and how alike their embeddings are."""
+"""Pairs of images for verification: genuine, of one identity, and impostor, of two."""
 
 from typing import NamedTuple
 
@@ -6,26 +6,26 @@ import numpy as np
 
 from lossbook.utils.validation import check_int, check_labels, require
 
-__all__ = ["Pairs", "make_pairs", "fold_pairs"]
+__all__ = ["Pairs", "fold_pairs", "make_pairs"]
 
 
 class Pairs(NamedTuple):
-    """P pairs of rows. ``first`` and ``second`` ``(P,)`` are row numbers, ``same`` ``(P,)`` says which are genuine."""
+    """P pairs of images: two row numbers each, and whether they are of the same identity; (P,)."""
 
     first: np.ndarray
     second: np.ndarray
     same: np.ndarray
 
 
-def make_pairs(labels, most=None, seed=0):
+def make_pairs(labels, max_per_kind=None, seed=0):
     """All pairs of N images, or a sample of them: the genuine ones first.
 
     Parameters
     ----------
     labels : (N,) integers, the identity of each image
-    most : int, optional
+    max_per_kind : int, optional
         At most so many genuine and so many impostor pairs, drawn without replacement. Default: all
-        N(N−1)/2. Impostor pairs are nearly all of them, and grow as N².
+        N(N−1)/2 pairs. Nearly all of them are impostor pairs, and they grow as N².
     seed : int
         The same seed draws the same pairs.
 
@@ -35,38 +35,37 @@ def make_pairs(labels, most=None, seed=0):
         If no two images share an identity, or all do: there is nothing to verify.
     """
     labels = check_labels(labels, len(labels))
-    require(
-        most is None or (isinstance(most, (int, np.integer)) and most >= 1),
-        f"most = {most!r}: expected a whole number of pairs, at least 1, or None for all",
-    )
+    if max_per_kind is not None:
+        max_per_kind = check_int("max_per_kind", max_per_kind)
     random = np.random.default_rng(seed)
-    genuine = _genuine(labels)
-    possible = len(labels) * (len(labels) - 1) // 2 - len(genuine)
+    genuine = _genuine_pairs(labels)
+    num_impostor = len(labels) * (len(labels) - 1) // 2 - len(genuine)
     require(
         len(genuine) > 0,
         f"none of the {len(labels)} images share an identity: there is no genuine pair; "
         "give at least one identity two images",
     )
     require(
-        possible > 0,
+        num_impostor > 0,
         f"all {len(labels)} images are of identity {labels[0]}: there is no impostor pair; "
         "give at least two identities",
     )
-    if most is not None and len(genuine) > most:
-        genuine = genuine[np.sort(random.choice(len(genuine), most, replace=False))]
-    impostor = _impostor(labels, possible, most, random)
+    if max_per_kind is not None and len(genuine) > max_per_kind:
+        genuine = _draw(genuine, max_per_kind, random)
+    impostor = _impostor_pairs(labels, num_impostor, max_per_kind, random)
     first, second = np.concatenate([genuine, impostor]).T
-    return Pairs(first, second, np.arange(len(first)) < len(genuine))
+    return Pairs(first, second, same=np.arange(len(first)) < len(genuine))
 
 
-def fold_pairs(labels, folds=10, most=300, seed=0):
-    """Pairs in folds of disjoint identities, half of each fold genuine and half impostor, as LFW's are.
+def fold_pairs(labels, folds=10, max_per_kind=300, seed=0):
+    """Pairs in folds of disjoint identities, each half genuine and half impostor, as in LFW.
 
     Identities are dealt to ``folds`` groups at random; a fold pairs images of its own group, with
-    as many genuine as impostor pairs: ``most`` of each, or fewer if there are not so many.
-    Returns ``(Pairs, fold)``, where ``fold`` ``(P,)`` numbers the fold of each pair from 0.
+    as many genuine as impostor pairs: ``max_per_kind`` of each, or fewer if there are not so many.
+    Returns ``(Pairs, fold)``, where ``fold`` ``(P,)`` is the number of each pair's fold, from 0.
 
-    Raises ``ValueError`` if there are fewer than two identities a fold, or a fold has no genuine pair.
+    Raises ``ValueError`` if there are fewer than two identities per fold, or a fold has no genuine
+    pair.
     """
     labels = check_labels(labels, len(labels))
     identities = np.random.default_rng(seed).permutation(np.unique(labels))
@@ -75,53 +74,59 @@ def fold_pairs(labels, folds=10, most=300, seed=0):
         len(identities) >= 2 * folds,
         f"{len(identities)} identities for {folds} folds: a fold needs two, {2 * folds} in all",
     )
-    parts = []
+    pairs_by_fold = []
     for fold in range(folds):
         rows = np.flatnonzero(np.isin(labels, identities[fold::folds]))
-        found = make_pairs(labels[rows], seed=seed + fold)
-        count = min(most, found.same.sum(), (~found.same).sum())
+        first, second, same = make_pairs(labels[rows], seed=seed + fold)
+        count = min(max_per_kind, same.sum(), (~same).sum())
         random = np.random.default_rng(seed + fold)
-        chosen = np.concatenate(
-            [
-                np.sort(random.choice(np.flatnonzero(found.same == kind), count, replace=False))
-                for kind in (True, False)
-            ]
-        )
-        parts.append(
-            (
-                rows[found.first[chosen]],
-                rows[found.second[chosen]],
-                found.same[chosen],
-                np.full(2 * count, fold),
-            )
-        )
-    *merged, fold = (np.concatenate(part) for part in zip(*parts))
-    return Pairs(*merged), fold
+        genuine = _draw(np.flatnonzero(same), count, random)
+        impostor = _draw(np.flatnonzero(~same), count, random)
+        balanced = np.concatenate([genuine, impostor])
+        pairs_by_fold.append(Pairs(rows[first[balanced]], rows[second[balanced]], same[balanced]))
+    fold = np.repeat(np.arange(folds), [len(pairs.same) for pairs in pairs_by_fold])
+    return Pairs(*(np.concatenate(arrays) for arrays in zip(*pairs_by_fold))), fold
 
 
-def _genuine(labels):
-    """(G, 2): every pair of rows with one label."""
+def _draw(rows, size, random):
+    """``size`` of the rows, drawn without replacement, in their order."""
+    return rows[np.sort(random.choice(len(rows), size, replace=False))]
+
+
+def _genuine_pairs(labels):
+    """(G, 2): every pair of rows with the same label."""
     order = np.argsort(labels, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)
-    return np.concatenate(
-        [
-            np.stack([rows[one] for one in np.triu_indices(len(rows), k=1)], axis=1)
-            for rows in groups
-        ]
-    )
+    return np.concatenate([rows[_all_pairs(len(rows))] for rows in groups])
 
 
-def _impostor(labels, possible, most, random):
-    """(I, 2): every pair of rows with two labels, or ``most`` of the ``possible`` ones."""
+def _impostor_pairs(labels, count, max_pairs, random):
+    """(I, 2): all ``count`` pairs of rows with different labels, or ``max_pairs`` of them."""
+    if max_pairs is not None and count > 4 * max_pairs:
+        return _draw_impostor_pairs(labels, max_pairs, random)
+    pairs = _all_pairs(len(labels))
+    first, second = labels[pairs].T
+    pairs = pairs[first != second]
+    if max_pairs is None or count <= max_pairs:
+        return pairs
+    return _draw(pairs, max_pairs, random)
+
+
+def _draw_impostor_pairs(labels, size, random):
+    """(``size``, 2): impostor pairs, drawn evenly without listing them all, which takes N² memory.
+
+    Random pairs are drawn until enough different ones are of two labels.
+    """
     n = len(labels)
-    if most is None or possible <= 4 * most:  # few enough to list them
-        every = np.stack(np.triu_indices(n, k=1), axis=1)
-        every = every[labels[every[:, 0]] != labels[every[:, 1]]]
-        few = most is None or possible <= most
-        return every if few else every[np.sort(random.choice(possible, most, replace=False))]
-    codes = np.empty(0, dtype=np.int64)
-    while len(codes) < most:  # fewer than one in four is taken: try until there are enough
-        one, other = np.sort(random.integers(0, n, (2, 2 * most)), axis=0)
-        codes = np.unique(np.concatenate([codes, (one * n + other)[labels[one] != labels[other]]]))
-    codes = np.sort(random.choice(codes, most, replace=False))
+    codes = np.empty(0, dtype=np.int64)  # the pair (i, j) with i < j has the code i · n + j
+    while len(codes) < size:
+        first, second = np.sort(random.integers(0, n, (2, 2 * size)), axis=0)
+        impostor = labels[first] != labels[second]
+        codes = np.unique(np.concatenate([codes, (first * n + second)[impostor]]))
+    codes = np.sort(random.choice(codes, size, replace=False))
     return np.stack([codes // n, codes % n], axis=1)
+
+
+def _all_pairs(n):
+    """(n(n−1)/2, 2): the pairs of the numbers 0 … n − 1."""
+    return np.stack(np.triu_indices(n, k=1), axis=1)

