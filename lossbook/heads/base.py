@@ -1,4 +1,4 @@
-"""What every head shares: class vectors, lengths and cosines in sound precision, checked input."""
+"""The base classes of all heads: class vectors, logits in sound precision, and checked input."""
 
 import math
 
@@ -11,18 +11,26 @@ from lossbook.heads.partial_fc import sample_classes
 from lossbook.utils.validation import check_int, require
 from lossbook.utils.vectors import at_least_float32, polar
 
-__all__ = ["Head", "MarginHead", "NonFiniteEmbedding"]
+__all__ = ["Head", "MarginHead", "NonFiniteEmbedding", "constant_margin"]
+
+# The methods that define the logits. The fused pass computes what they compute in this module,
+# so a head that overrides one of them is computed as it is written instead.
+LOGIT_METHODS = (
+    "forward",
+    "plain_logits",
+    "apply_margin",
+    "target_logits",
+    "shortest_length",
+    "check_inputs",
+)
 
 
 class NonFiniteEmbedding(ValueError):
-    """An embedding handed to a head holds NaN or infinity."""
+    """An embedding passed to a head contains NaN or infinity."""
 
 
 class Head(nn.Module):
-    """Class vectors and the logits they give; the base of every head.
-
-    Errors raised on use: ``TypeError`` for embeddings or labels of the wrong kind, ``ValueError``
-    for wrong shapes and labels outside [0, C), :class:`NonFiniteEmbedding` for NaN or inf.
+    """Class vectors and the logits they give; the base class of every head.
 
     Parameters
     ----------
@@ -30,38 +38,65 @@ class Head(nn.Module):
         d, the length of an embedding.
     num_classes : int
         C, at least 2.
+    scale : float
+        s, above 0: the factor of every logit. It is a setting of the heads with unit embeddings.
 
     Attributes
     ----------
     weight : Parameter, shape (C, d)
         The class vectors as trained (not normalised).
     hyperparameters : dict
-        Scale, margins and the like, as given.
+        Scale, margins and other settings, as given.
+    unit_weight, unit_embedding : bool
+        Whether the logits use W_j / ‖W_j‖ in place of W_j, and x / ‖x‖ in place of x.
+
+    Raises
+    ------
+    TypeError
+        On use, for embeddings or labels of the wrong type.
+    ValueError
+        On use, for wrong shapes and for labels outside [0, C). :class:`NonFiniteEmbedding`, a
+        ``ValueError`` too, for NaN or infinity.
+
+    Examples
+    --------
+    >>> head = Head(embedding_dim=2, num_classes=3)
+    >>> head.weight.data = torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]])
+    >>> head(torch.tensor([[3.0, 4.0]])).detach()
+    tensor([[ 3.,  4., -7.]])
     """
 
-    unit_weight = False  # read W_j as W_j / ‖W_j‖
-    unit_embedding = False  # read x as x / ‖x‖
+    unit_weight = False
+    unit_embedding = False
+    has_margin = False
+    _overrides_logits = False
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        library_class = next(base for base in cls.__mro__ if base.__module__ == __name__)
+        cls._overrides_logits = any(
+            getattr(cls, name, None) is not getattr(library_class, name, None)
+            for name in LOGIT_METHODS
+        )
 
     def __init__(self, embedding_dim, num_classes, scale=1.0, **hyperparameters):
         super().__init__()
-        embedding_dim, num_classes = (
-            check_int("embedding_dim", embedding_dim),
-            check_int("num_classes", num_classes, 2),
-        )
+        self.embedding_dim = check_int("embedding_dim", embedding_dim)
+        self.num_classes = check_int("num_classes", num_classes, 2)
         require(
             math.isfinite(scale) and scale > 0,
             f"scale = {scale!r}: the scale s multiplies cosines and must be above 0 and finite",
         )
-        self.embedding_dim, self.num_classes, self.scale = embedding_dim, num_classes, float(scale)
+        self.scale = float(scale)
         self.hyperparameters = (
             {"scale": scale, **hyperparameters} if self.unit_embedding else hyperparameters
         )
-        self.weight = nn.Parameter(torch.empty(num_classes, embedding_dim))
+        self.weight = nn.Parameter(torch.empty(self.num_classes, self.embedding_dim))
         self.register_parameter("bias", None)
         self.reset_parameters()
 
     def reset_parameters(self):
-        """Draw the class vectors anew from torch's global generator: Xavier uniform, with one exception.
+        """Draw new class vectors from torch's global generator: Xavier uniform, with one exception.
 
         Unit class vectors in the plane start evenly spaced, in the order of their classes, turned
         by one random angle. Drawn at random, some start bunched; where only directions count and
@@ -85,7 +120,7 @@ class Head(nn.Module):
         return f"{type(self).__name__}({settings})" if settings else type(self).__name__
 
     def set_progress(self, progress):
-        """Tell the head how much of training is done, in [0, 1]. Only annealing heads listen."""
+        """Set the share of training that is done, in [0, 1]; only annealed heads depend on it."""
         require(
             0 <= progress <= 1,
             f"progress = {progress!r}: expected a fraction of training in [0, 1]",
@@ -97,73 +132,90 @@ class Head(nn.Module):
         Without ``labels`` there is no margin: predict with these. With ``labels``, shape (N,)
         int64, the target entries carry the margin: train with these.
         """
-        x = self._checked(x, labels)
-        logits = self._logits(x)
-        return logits if labels is None else self._with_margin(logits, x, labels)
+        x = self.check_inputs(x, labels)
+        logits = self.plain_logits(x)
+        return logits if labels is None else self.apply_margin(logits, x, labels)
 
     def loss(self, x, labels, chunk=None, sample=None, generator=None):
-        """Mean cross-entropy of ``head(x, labels)``, a scalar; large problems in one fused pass (:mod:`lossbook.heads.fused.one_pass`).
+        """Mean cross-entropy of ``head(x, labels)``, a scalar.
 
-        ``labels`` as for ``nn.CrossEntropyLoss``: class indices, shape (N,), int64. For many classes:
+        Large problems are computed in one fused pass (:mod:`lossbook.heads.fused.one_pass`).
 
+        Parameters
+        ----------
+        x : Tensor, shape (N, d)
+        labels : Tensor, shape (N,), int64
+            Class indices, as for ``nn.CrossEntropyLoss``.
         chunk : int, optional
-            Hold the logits of this many classes at a time and compute them twice: the same loss and
-            gradients without the (N, C) matrix.
-        sample : float, in (0, 1], optional
-            The loss over the batch's own classes and random others, this share of all C in total:
-            Partial FC (An et al., CVPR 2022). It is lower than the full loss; ``generator`` draws the classes.
+            Hold the logits of this many classes at a time and compute them twice: the same loss
+            and gradients without the (N, C) matrix.
+        sample : float in (0, 1], optional
+            Compute the loss over the classes of the batch and random others, this share of all C
+            in total: Partial FC (An et al., CVPR 2022). It is lower than the full loss.
+        generator : torch.Generator, optional
+            Draws the classes of ``sample``.
 
-        Raises ``ValueError`` for a chunk or share outside its domain, and if either is asked of a head that
-        defines logits of its own.
+        Raises
+        ------
+        ValueError
+            For ``chunk`` or ``sample`` outside its domain, or if either is given to a head that
+            defines its own logits.
         """
         require(
             chunk is None or (isinstance(chunk, int) and chunk >= 1),
-            f"chunk = {chunk!r}: expected how many classes to hold at a time, a whole number of at least 1",
+            f"chunk = {chunk!r}: expected how many classes to hold at a time, "
+            "a whole number of at least 1",
         )
-        asked = chunk is not None or sample is not None
-        if not asked and not (one_pass.is_faster(self, x, labels) and self._is_as_written_here()):
+        needs_fused_pass = chunk is not None or sample is not None
+        if not needs_fused_pass and not (
+            one_pass.is_faster(self, x, labels) and self.uses_library_logits()
+        ):
             return F.cross_entropy(self(x, labels), labels)
         require(
-            self._is_as_written_here(),
-            f"{type(self).__name__} defines logits of its own, or has hooks or parts that learn: chunk and sample "
-            "know only the library's logits; leave them out, or give the subclass a margin_of alone",
+            self.uses_library_logits(),
+            f"{type(self).__name__} defines logits of its own, or has hooks or parts that learn: "
+            "chunk and sample are available for the library's logits alone; leave them out, or "
+            "define the subclass by margin_of alone",
         )
-        x, weight, bias = self._checked(x, labels), self.weight, self.bias
+        x, weight, bias = self.check_inputs(x, labels), self.weight, self.bias
         if sample is not None:
             classes, labels = sample_classes(labels, self.num_classes, sample, generator)
-            weight, bias = (
-                weight.index_select(0, classes),
-                None if bias is None else bias.index_select(0, classes),
-            )
+            weight = weight.index_select(0, classes)
+            bias = None if bias is None else bias.index_select(0, classes)
         return one_pass.cross_entropy(self, x, weight, bias, labels, chunk)
 
-    def _is_as_written_here(self):
-        """Whether this head's logits are the ones of this module, whatever its ``margin_of``."""
-        kind = MarginHead if isinstance(self, MarginHead) else Head
-        return (
-            all(
-                getattr(getattr(self, name, None), "__func__", None) is getattr(kind, name, None)
-                for name in _DEFINITIONS
-            )
-            and not (
-                self._forward_hooks
-                or self._forward_pre_hooks
-                or self._backward_hooks
-                or self._backward_pre_hooks
-            )
-            and set(self._parameters) == {"weight", "bias"}
-            and not self._modules
-            and not self._margin_learns()
+    def uses_library_logits(self):
+        """Whether the logits are computed by the methods of this module, for any ``margin_of``.
+
+        What the class decides is decided once, when it is defined. What an instance can change is
+        checked here: methods set on it, hooks, extra parameters or modules, a margin that learns.
+        """
+        has_hooks = (
+            self._forward_hooks
+            or self._forward_pre_hooks
+            or self._backward_hooks
+            or self._backward_pre_hooks
+        )
+        return not (
+            self._overrides_logits
+            or any(name in vars(self) for name in LOGIT_METHODS)
+            or has_hooks
+            or set(self._parameters) != {"weight", "bias"}
+            or self._modules
+            or self._margin_learns()
         )
 
     def _margin_learns(self):
         return False
 
-    def _logits(self, x):
-        features = polar(x, self._shortest(x))[0] if self.unit_embedding else at_least_float32(x)
-        vectors = (
-            polar(self.weight, self._shortest(self.weight))[0] if self.unit_weight else self.weight
-        )
+    def plain_logits(self, x):
+        """Logits without margin, (N, C), in float32 or wider, of checked embeddings (N, d)."""
+        features = at_least_float32(x)
+        if self.unit_embedding:
+            features, _ = polar(x, self.shortest_length(x))
+        vectors = self.weight
+        if self.unit_weight:
+            vectors, _ = polar(self.weight, self.shortest_length(self.weight))
         # A product of unit vectors cannot overflow in half precision; any other can.
         bounded = self.unit_embedding and self.unit_weight
         with torch.autocast(
@@ -173,15 +225,23 @@ class Head(nn.Module):
         logits = products.to(features.dtype) * self.scale
         return logits if self.bias is None else logits + self.bias
 
-    def _with_margin(self, logits, x, labels):
+    def apply_margin(self, logits, x, labels):
+        """``logits`` (N, C) with the margin on each row's target; here there is none."""
         return logits
 
-    def _shortest(self, tensor):
-        """The length below which a vector's gradient, about s/‖x‖, would leave its dtype's range."""
+    def shortest_length(self, tensor):
+        """The length below which a vector's gradient, about s/‖x‖, would overflow in its dtype."""
         return max(1e-12, 8 * self.scale / torch.finfo(tensor.dtype).max)
 
-    def _checked(self, x, labels):
-        d, C = self.embedding_dim, self.num_classes
+    def check_inputs(self, x, labels):
+        """``x``, if ``x`` and ``labels`` (or None) are valid input; raises as the class states."""
+        self._check_embeddings(x)
+        if labels is not None:
+            self._check_labels(labels, len(x))
+        return x
+
+    def _check_embeddings(self, x):
+        d = self.embedding_dim
         if not (torch.is_tensor(x) and x.is_floating_point()):
             raise TypeError(
                 "embeddings must be a floating-point tensor, got "
@@ -195,28 +255,31 @@ class Head(nn.Module):
         bad = ~torch.isfinite(x).all(dim=1)
         if bad.any():
             row = int(bad.nonzero()[0])
+            value = x[row][~torch.isfinite(x[row])][0].item()
             raise NonFiniteEmbedding(
-                f"embedding {row} of {len(x)} holds {x[row][~torch.isfinite(x[row])][0].item()}, "
-                "expected finite numbers: look for a diverged backbone or bad input images"
+                f"embedding {row} of {len(x)} holds {value}, expected finite numbers: "
+                "look for a diverged backbone or bad input images"
             )
-        if labels is not None:
-            if not torch.is_tensor(labels) or labels.dtype != torch.int64:
-                got = str(labels.dtype) if torch.is_tensor(labels) else type(labels).__name__
-                raise TypeError(
-                    f"labels must be class indices in an int64 tensor, got {got}: "
-                    "use labels.long() if they are whole numbers"
-                )
-            require(
-                labels.shape == x.shape[:1],
-                f"labels have shape {tuple(labels.shape)}, expected ({len(x)},): one index an embedding",
+
+    def _check_labels(self, labels, count):
+        C = self.num_classes
+        if not torch.is_tensor(labels) or labels.dtype != torch.int64:
+            got = str(labels.dtype) if torch.is_tensor(labels) else type(labels).__name__
+            raise TypeError(
+                f"labels must be class indices in an int64 tensor, got {got}: "
+                "use labels.long() if they are whole numbers"
             )
-            outside = (labels < 0) | (labels >= C)
-            if outside.any():
-                raise ValueError(
-                    f"label {int(labels[outside][0])} is outside [0, {C}): this head was made "
-                    f"with num_classes={C}, and classes count from 0"
-                )
-        return x
+        require(
+            labels.shape == (count,),
+            f"labels have shape {tuple(labels.shape)}, expected ({count},): "
+            "one class index per embedding",
+        )
+        outside = (labels < 0) | (labels >= C)
+        if outside.any():
+            raise ValueError(
+                f"label {int(labels[outside][0])} is outside [0, {C}): this head was made "
+                f"with num_classes={C}, and classes count from 0"
+            )
 
     def extra_repr(self):
         settings = "".join(f", {key}={value}" for key, value in self.hyperparameters.items())
@@ -224,30 +287,54 @@ class Head(nn.Module):
 
 
 class MarginHead(Head):
-    """A head whose target cosines go through ``margin_of``, (N,) → (N,), before the lengths."""
+    """A head that applies ``margin_of``, (N,) → (N,), to the target cosines before the lengths.
+
+    Every keyword argument after ``scale`` becomes an attribute, and is part of the head's name.
+
+    Examples
+    --------
+    >>> class Halved(MarginHead):
+    ...     unit_weight = unit_embedding = True
+    ...
+    ...     def margin_of(self, cos):
+    ...         return cos / 2 - self.margin
+    >>> head = Halved(embedding_dim=2, num_classes=2, scale=10, margin=0.2)
+    >>> head.weight.data = torch.eye(2)
+    >>> head(torch.tensor([[3.0, 0.0]]), torch.tensor([0])).detach()
+    tensor([[3., 0.]])
+    >>> head.name
+    'Halved(scale=10, margin=0.2)'
+    """
+
+    has_margin = True
 
     def __init__(self, embedding_dim, num_classes, scale=1.0, **hyperparameters):
         super().__init__(embedding_dim, num_classes, scale, **hyperparameters)
         for key, value in hyperparameters.items():
             setattr(self, key, value)
-        self.margin_of(
-            torch.ones(1)
-        )  # a margin outside its domain is refused here, not in training
+        # A margin outside its domain is refused here rather than in training.
+        self.margin_of(torch.ones(1))
 
     def margin_of(self, cos):
         """The margined target, shape (N,), of the target cosines ``cos``, shape (N,)."""
         raise NotImplementedError(
-            f"{type(self).__name__} must say what its margin does to the target cosine"
+            f"{type(self).__name__} must define margin_of(cos), the margin on the target cosine"
         )
 
-    def _with_margin(self, logits, x, labels):
-        direction, length = polar(x, self._shortest(x))
-        vector, vector_length = polar(self.weight[labels], self._shortest(self.weight))
-        target = self._target((direction * vector).sum(dim=1), length, vector_length)
-        return logits.scatter(1, labels[:, None], target[:, None].to(logits.dtype))
+    def apply_margin(self, logits, x, labels):
+        """``logits`` (N, C) with the margined target logit in the column of each row's label."""
+        direction, length = polar(x, self.shortest_length(x))
+        vector, vector_length = polar(self.weight[labels], self.shortest_length(self.weight))
+        cos = (direction * vector).sum(dim=1)
+        target_logits = self.target_logits(cos, length, vector_length)
+        return logits.scatter(1, labels[:, None], target_logits[:, None].to(logits.dtype))
 
-    def _target(self, cos, length, vector_length):
-        """The margined target logits, (N,), from target cosines and lengths of embeddings and of their class vectors."""
+    def target_logits(self, cos, length, vector_length):
+        """The margined target logits, (N,).
+
+        ``cos`` (N,) are the target cosines, ``length`` (N,) the lengths of the embeddings, and
+        ``vector_length`` (N,) those of their class vectors; a length read as 1 is not used.
+        """
         target = self.margin_of(cos) * self.scale
         if not self.unit_embedding:
             target = target * length
@@ -256,11 +343,16 @@ class MarginHead(Head):
         return target
 
     def _margin_learns(self):
-        if type(self).margin_of.__module__ == "lossbook.heads.margin_heads":
+        if getattr(self.margin_of, "is_constant", False):
             return False
         with torch.enable_grad():
             return self.margin_of(self.weight.detach().new_ones(1)).requires_grad
 
 
-# What a subclass may define anew; the fused pass computes only what these say.
-_DEFINITIONS = "forward", "_logits", "_with_margin", "_target", "_shortest", "_checked"
+def constant_margin(margin_of):
+    """Mark a ``margin_of`` that contains constants only, so that no loss checks if it learns.
+
+    The mark is on the function, so a subclass that overrides ``margin_of`` does not inherit it.
+    """
+    margin_of.is_constant = True
+    return margin_of

@@ -1,13 +1,13 @@
-r"""Heads that compare distances: the Euclidean forerunners of the angular margins.
+r"""Heads that compare distances: the Euclidean predecessors of the angular margins.
 
-They work with :func:`lossbook.training.fit` as the heads of :mod:`lossbook.heads` do, and refuse
-bad input in the same words. There are two kinds.
+They work with :func:`lossbook.training.fit` as every head does, and refuse bad input with the same
+messages. There are two kinds.
 
-* :class:`Contrastive` and :class:`Triplet` know no class vectors, and :class:`CenterAlone` no softmax:
-  they are :class:`NearestMean` heads. They predict the class whose mean embedding is nearest, and
-  that mean is their ``weight``, kept up to date while they train.
-* :class:`Center`, :class:`Range` and :class:`Marginal` are a softmax classifier with a second loss
-  beside it. They predict with the softmax, and ``weight`` holds its class vectors.
+* :class:`Contrastive` and :class:`Triplet` have no trained class vectors, and :class:`CenterAlone`
+  has no softmax: they are :class:`NearestMean` heads. They predict the class whose mean embedding
+  is nearest, and that mean is their ``weight``, kept up to date while they train.
+* :class:`Center`, :class:`Range` and :class:`Marginal` are a softmax classifier with a second
+  loss. They predict with the softmax, and ``weight`` holds its class vectors.
 
 The losses themselves are functions in :mod:`lossbook.euclidean_losses`.
 """
@@ -30,12 +30,19 @@ class NearestMean(Head):
     """A head without trained class vectors: logits −‖x − mean_j‖².
 
     Its ``weight`` (C, d) is a buffer, not a parameter: the running mean embedding of every class,
-    moved by :func:`lossbook.euclidean_losses.updated_centers` with rate ``follow`` on every training batch.
-    (Before the first batch it is where ``reset_parameters`` drew it.) A subclass says in
-    ``compare`` what it trains with. In evaluation mode a loss moves nothing.
+    moved on every training batch by :func:`lossbook.euclidean_losses.updated_centers` with the rate
+    ``mean_rate``. (Before the first batch it is as ``reset_parameters`` drew it.) A subclass
+    defines in ``distance_loss`` what it trains with. In evaluation mode a loss moves nothing.
+
+    Examples
+    --------
+    >>> head = NearestMean(embedding_dim=2, num_classes=2)
+    >>> head.weight = torch.tensor([[0.0, 0.0], [3.0, 4.0]])
+    >>> head(torch.tensor([[0.0, 4.0]]))
+    tensor([[-16.,  -9.]])
     """
 
-    follow = 0.1
+    mean_rate = 0.1
 
     def __init__(self, embedding_dim, num_classes, **hyperparameters):
         super().__init__(embedding_dim, num_classes, **hyperparameters)
@@ -45,53 +52,83 @@ class NearestMean(Head):
         del self.weight
         self.register_buffer("weight", drawn)
 
-    def compare(self, x, labels):
+    def distance_loss(self, x, labels):
         """The loss, a scalar, of checked embeddings (N, d) and labels (N,)."""
-        raise NotImplementedError(f"{type(self).__name__} must say what it compares")
+        raise NotImplementedError(f"{type(self).__name__} must define distance_loss(x, labels)")
 
     def loss(self, x, labels):
-        """``compare`` on this batch; in training mode the class means then move towards it."""
-        loss = self.compare(self._checked(x, labels), labels)
+        """``distance_loss`` of the batch; in training mode the class means then move towards it."""
+        loss = self.distance_loss(self.check_inputs(x, labels), labels)
         if self.training:
-            self.weight.copy_(euclidean_losses.updated_centers(self.weight, x, labels, self.follow))
+            self.weight.copy_(
+                euclidean_losses.updated_centers(self.weight, x, labels, self.mean_rate)
+            )
         return loss
 
-    def _logits(self, x):
+    def plain_logits(self, x):
+        """−‖x − mean_j‖², (N, C), of checked embeddings (N, d), in float32 or wider."""
         x = at_least_float32(x)
-        middle = self.weight.mean(dim=0).to(
-            x.dtype
-        )  # distances are small beside lengths: subtract first
+        # Distances are small beside lengths: subtract the middle first.
+        middle = self.weight.mean(dim=0).to(x.dtype)
         x, means = x - middle, self.weight.to(x.dtype) - middle
         with torch.autocast(x.device.type, enabled=False):
             return 2 * x @ means.T - means.square().sum(dim=1) - x.square().sum(dim=1, keepdim=True)
 
 
 class Contrastive(NearestMean):
-    """All pairs of a batch: equal ones together, unequal ones ``margin`` apart.
-
-    Parameters: ``margin`` is m, a distance above 0.
+    """All pairs of a batch: those of one class together, those of two ``margin`` apart.
 
     Source: Hadsell et al., CVPR 2006, eq. 4; see :func:`lossbook.euclidean_losses.contrastive`.
+
+    Parameters
+    ----------
+    embedding_dim, num_classes : int
+    margin : float
+        m, a distance above 0.
+
+    Examples
+    --------
+    One pair of two classes, 0.6 apart: ½ (1 − 0.6)².
+
+    >>> head = Contrastive(embedding_dim=2, num_classes=2, margin=1.0)
+    >>> head.loss(torch.tensor([[0.0, 0.0], [0.0, 0.6]]), torch.tensor([0, 1]))
+    tensor(0.0800)
     """
 
     def __init__(self, embedding_dim, num_classes, margin=1.0):
-        super().__init__(embedding_dim, num_classes, margin=_above_zero("margin", margin))
+        super().__init__(embedding_dim, num_classes, margin=_check_positive("margin", margin))
 
-    def compare(self, x, labels):
+    def distance_loss(self, x, labels):
         return euclidean_losses.contrastive(x, labels, self.margin)
 
 
 class Triplet(NearestMean):
     """Every anchor nearer to its positive than to its negative, by ``margin``.
 
-    Parameters: ``margin``, a distance above 0; ``mining``, one of ``"random"``, ``"semi-hard"`` and
-    ``"hard"`` (:func:`lossbook.euclidean_losses.select_triplets`).
-
-    Random negatives come from the buffer ``draw``, a number drawn with the weights and raised by one every
-    training batch: the same seed chooses the same triplets, in a resumed training too.
+    Random negatives come from the buffer ``draw``, a number drawn with the weights and increased
+    by one on every training batch: the same seed draws the same triplets, in a resumed training
+    too.
 
     Sources: Schroff et al., CVPR 2015, eq. 1 to 4; Hermans et al., arXiv 1703.07737, eq. 5; see
     :func:`lossbook.euclidean_losses.triplet`.
+
+    Parameters
+    ----------
+    embedding_dim, num_classes : int
+    margin : float
+        A distance above 0.
+    mining : str
+        One of ``"random"``, ``"semi-hard"`` and ``"hard"``
+        (:func:`lossbook.euclidean_losses.select_triplets`).
+
+    Examples
+    --------
+    The positive is 1 away and the negative 1.5: the margin of 1 is missed by 0.5 from the first
+    anchor, and from the second, whose negative is 0.5 away, by 1.5.
+
+    >>> head = Triplet(embedding_dim=1, num_classes=2, margin=1.0, mining="hard")
+    >>> head.loss(torch.tensor([[0.0], [1.0], [1.5]]), torch.tensor([0, 0, 1]))
+    tensor(1.)
     """
 
     def __init__(self, embedding_dim, num_classes, margin=1.0, mining="semi-hard"):
@@ -100,7 +137,7 @@ class Triplet(NearestMean):
             f"mining = {mining!r}: expected one of {', '.join(map(repr, euclidean_losses.MINING))}",
         )
         super().__init__(
-            embedding_dim, num_classes, margin=_above_zero("margin", margin), mining=mining
+            embedding_dim, num_classes, margin=_check_positive("margin", margin), mining=mining
         )
         self.register_buffer("draw", torch.randint(2**31, ()))
 
@@ -109,73 +146,106 @@ class Triplet(NearestMean):
         if hasattr(self, "draw"):
             self.draw.random_(2**31)
 
-    def compare(self, x, labels):
+    def distance_loss(self, x, labels):
         generator = torch.Generator().manual_seed(int(self.draw))
         self.draw += self.training
         return euclidean_losses.triplet(x, labels, self.margin, self.mining, generator)
 
 
 class CenterAlone(NearestMean):
-    """Center loss with no softmax beside it: ½‖x − c_y‖², the centers being the class means.
+    """Center loss without a softmax: ½‖x − c_y‖², where the centers are the class means.
 
-    Nothing keeps the classes apart: it is lowest with everything on one spot. A warning, not a method.
-    Parameters: ``alpha`` is α, the rate of the centers, in (0, 1].
+    Nothing keeps the classes apart: it is lowest with everything on one spot. A warning, not a
+    method.
+
+    Parameters
+    ----------
+    embedding_dim, num_classes : int
+    alpha : float
+        α, the rate of the centers, in (0, 1].
+
+    Examples
+    --------
+    >>> head = CenterAlone(embedding_dim=2, num_classes=2)
+    >>> head.weight = torch.zeros(2, 2)
+    >>> head.loss(torch.tensor([[3.0, 4.0]]), torch.tensor([0]))   # ½ · 5²
+    tensor(12.5000)
     """
 
     def __init__(self, embedding_dim, num_classes, alpha=0.5):
-        super().__init__(embedding_dim, num_classes, alpha=_rate(alpha))
+        super().__init__(embedding_dim, num_classes, alpha=_check_rate(alpha))
 
     @property
-    def follow(self):
+    def mean_rate(self):
         return self.alpha
 
-    def compare(self, x, labels):
+    def distance_loss(self, x, labels):
         return euclidean_losses.center(x, labels, self.weight)
 
 
-class _Joint(Softmax):
-    """L_S + λ·L_2: softmax cross-entropy, and ``balance`` times what ``second`` returns."""
+class _JointHead(Softmax):
+    """Joint supervision, L_S + λ·L_2: softmax cross-entropy plus λ times ``second_loss``."""
 
     def __init__(self, embedding_dim, num_classes, balance, **hyperparameters):
         require(
             math.isfinite(balance) and balance >= 0,
-            f"balance = {balance!r}: λ, the weight of the second loss, must be at least 0 and finite",
+            f"balance = {balance!r}: λ, the weight of the second loss, "
+            "must be at least 0 and finite",
         )
         super().__init__(embedding_dim, num_classes)
         self.hyperparameters = {"balance": float(balance), **hyperparameters}
         for key, value in self.hyperparameters.items():
             setattr(self, key, value)
 
-    def second(self, x, labels):
+    def second_loss(self, x, labels):
         """The loss beside the softmax, a scalar, of checked embeddings and labels."""
-        raise NotImplementedError(f"{type(self).__name__} must say what it adds to the softmax")
+        raise NotImplementedError(f"{type(self).__name__} must define second_loss(x, labels)")
 
     def loss(self, x, labels):
         """Mean cross-entropy plus ``balance`` times the second loss."""
-        return super().loss(x, labels) + self.balance * self.second(x, labels)
+        return super().loss(x, labels) + self.balance * self.second_loss(x, labels)
 
 
-class Center(_Joint):
+class Center(_JointHead):
     """Softmax with center loss: L_S + λ·½‖x − c_y‖², means over the batch.
 
-    Parameters: ``balance`` is λ; ``alpha`` is α, the rate of the centers, in (0, 1]; ``update`` says how they move:
-
-    * ``"paper"``: ``centers`` (C, d) is a buffer, moved by :func:`lossbook.euclidean_losses.updated_centers` on every training
-      batch, after the loss is taken, at a rate that neither λ nor the optimizer knows of;
-    * ``"gradient"``: ``centers`` is a parameter like any other, and the optimizer follows λ·∂L_C/∂c_j
-      (``alpha`` plays no part). Many published implementations do this.
-
     The centers begin at the origin. They are not the class vectors: those are in ``weight``.
+    ``update`` decides how they move:
+
+    * ``"paper"``: ``centers`` (C, d) is a buffer, moved on every training batch by
+      :func:`lossbook.euclidean_losses.updated_centers`, after the loss is taken, at a rate that
+      depends neither on λ nor on the optimizer;
+    * ``"gradient"``: ``centers`` is a parameter like any other, and the optimizer follows
+      λ·∂L_C/∂c_j (``alpha`` is not used). Many published implementations do this.
 
     Source: Wen et al., ECCV 2016, eq. 2 to 5.
+
+    Parameters
+    ----------
+    embedding_dim, num_classes : int
+    balance : float
+        λ, at least 0.
+    alpha : float
+        α, the rate of the centers, in (0, 1].
+    update : str
+        ``"paper"`` or ``"gradient"``.
+
+    Examples
+    --------
+    Zero class vectors make the softmax part log 2; the center is 5 away.
+
+    >>> head = Center(embedding_dim=2, num_classes=2, balance=0.1)
+    >>> head.weight.data = torch.zeros(2, 2)
+    >>> head.loss(torch.tensor([[3.0, 4.0]]), torch.tensor([0])).item() - math.log(2)
+    1.25...
     """
 
     def __init__(self, embedding_dim, num_classes, balance=0.003, alpha=0.5, update="paper"):
         require(
             update in ("paper", "gradient"), f"update = {update!r}: expected 'paper' or 'gradient'"
         )
-        moves = {"alpha": _rate(alpha)} if update == "paper" else {}
-        super().__init__(embedding_dim, num_classes, balance, **moves, update=update)
+        rate = {"alpha": _check_rate(alpha)} if update == "paper" else {}
+        super().__init__(embedding_dim, num_classes, balance, **rate, update=update)
         origin = torch.zeros(num_classes, embedding_dim)
         if update == "paper":
             self.register_buffer("centers", origin)
@@ -187,20 +257,40 @@ class Center(_Joint):
         if hasattr(self, "centers"):
             nn.init.zeros_(self.centers)
 
-    def second(self, x, labels):
+    def second_loss(self, x, labels):
         loss = euclidean_losses.center(x, labels, self.centers)
         if self.training and self.update == "paper":
-            self.centers.copy_(euclidean_losses.updated_centers(self.centers, x, labels, self.alpha))
+            self.centers.copy_(
+                euclidean_losses.updated_centers(self.centers, x, labels, self.alpha)
+            )
         return loss
 
 
-class Range(_Joint):
+class Range(_JointHead):
     """Softmax with range loss: L_S + λ(α·intra + β·inter).
 
-    Parameters: ``balance`` is λ; ``intra`` and ``inter`` are α and β, at least 0; ``margin`` is a squared
-    distance above 0. The defaults are lossbook's, for embeddings a few units long.
+    The defaults are lossbook's, for embeddings a few units long.
 
     Source: Zhang et al., ICCV 2017, section 3.2; see :func:`lossbook.euclidean_losses.range_loss`.
+
+    Parameters
+    ----------
+    embedding_dim, num_classes : int
+    balance : float
+        λ, at least 0.
+    intra, inter : float
+        α and β, at least 0.
+    margin : float
+        A squared distance above 0.
+
+    Examples
+    --------
+    Two classes whose centers are 4 apart, squared 16: the margin of 20 is missed by 4.
+
+    >>> head = Range(embedding_dim=1, num_classes=2, intra=0.0, inter=0.01, margin=20.0)
+    >>> x = torch.tensor([[0.0], [0.0], [4.0], [4.0]])
+    >>> head.second_loss(x, torch.tensor([0, 0, 1, 1]))
+    tensor(0.0400)
     """
 
     def __init__(
@@ -217,21 +307,39 @@ class Range(_Joint):
             balance,
             intra=float(intra),
             inter=float(inter),
-            margin=_above_zero("margin", margin),
+            margin=_check_positive("margin", margin),
         )
 
-    def second(self, x, labels):
+    def second_loss(self, x, labels):
         intra, inter = euclidean_losses.range_loss(x, labels, self.margin)
         return self.intra * intra + self.inter * inter
 
 
-class Marginal(_Joint):
+class Marginal(_JointHead):
     """Softmax with marginal loss, which compares directions, not places.
 
-    Parameters: ``balance`` is λ; ``threshold`` is θ, a squared distance on the unit sphere in (0, 4);
-    ``error`` is ξ, at least 0. The defaults are those of insightface's training code.
+    The defaults are those of insightface's training code.
 
-    Source: Deng, Zhou and Zafeiriou, CVPR Workshops 2017; see :func:`lossbook.euclidean_losses.marginal`.
+    Source: Deng, Zhou and Zafeiriou, CVPR Workshops 2017; see
+    :func:`lossbook.euclidean_losses.marginal`.
+
+    Parameters
+    ----------
+    embedding_dim, num_classes : int
+    balance : float
+        λ, at least 0.
+    threshold : float
+        θ, a squared distance on the unit sphere, in (0, 4).
+    error : float
+        ξ, at least 0.
+
+    Examples
+    --------
+    Two images of one class at a right angle, squared distance 2: 2 − 1.2 + 0.3.
+
+    >>> head = Marginal(embedding_dim=2, num_classes=2)
+    >>> head.second_loss(torch.tensor([[5.0, 0.0], [0.0, 0.1]]), torch.tensor([0, 0]))
+    tensor(1.1000)
     """
 
     def __init__(self, embedding_dim, num_classes, balance=1.0, threshold=1.2, error=0.3):
@@ -247,11 +355,11 @@ class Marginal(_Joint):
             embedding_dim, num_classes, balance, threshold=float(threshold), error=float(error)
         )
 
-    def second(self, x, labels):
+    def second_loss(self, x, labels):
         return euclidean_losses.marginal(x, labels, self.threshold, self.error)
 
 
-def _above_zero(name, value):
+def _check_positive(name, value):
     require(
         math.isfinite(value) and value > 0,
         f"{name} = {value!r}: expected a distance above 0 and finite",
@@ -259,7 +367,7 @@ def _above_zero(name, value):
     return float(value)
 
 
-def _rate(alpha):
+def _check_rate(alpha):
     require(
         0 < alpha <= 1,
         f"alpha = {alpha!r}: the rate of the centers must be in (0, 1], or they overshoot",

@@ -356,7 +356,7 @@ def test_a_preset_sets_the_sliders(open_page, name):
     ]
     assert page.locator('[aria-pressed="true"]').all_inner_texts() == [name]
     assert ("free" in page.locator('[data-part="verdict"]').inner_text()) == (
-        not (row.w_norm and row.x_norm)
+        not (row.unit_weight and row.unit_embedding)
     )
 
 

@@ -1,4 +1,4 @@
-"""Euclidean heads: what they predict with, what moves their centers, and that fit takes them as it takes any head."""
+"""Euclidean heads: what they predict with, what moves their centers, and how they train."""
 
 import copy
 import math
@@ -44,8 +44,8 @@ def make(name, dtype=torch.float64):
 # --- what a loss is made of ----------------------------------------------------------------------
 
 
-def second(head, x, y):
-    """The part that compares distances, from the functions that test_distances checks against loops."""
+def distance_part(head, x, y):
+    """The part that compares distances, from the functions that test_euclidean_losses checks."""
     draw = torch.Generator().manual_seed(int(head.draw)) if hasattr(head, "draw") else None
     kind = type(head).__name__
     if kind == "Range":
@@ -63,7 +63,7 @@ def second(head, x, y):
 @pytest.mark.parametrize("name", MAKE)
 def test_the_loss_is_its_formula(name):
     head, (x, y) = make(name).eval(), batch()
-    expected = second(head, x, y)
+    expected = distance_part(head, x, y)
     if name in JOINT:
         expected = F.cross_entropy(x @ head.weight.T + head.bias, y) + 0.2 * expected
     torch.testing.assert_close(head.loss(x, y), expected)
@@ -138,7 +138,7 @@ def test_class_means_are_followed_in_training_and_left_alone_in_evaluation(name)
     assert torch.equal(head.weight, before)
     head.train().loss(x, y)
     torch.testing.assert_close(
-        head.weight, euclidean_losses.updated_centers(before, x, y, head.follow)
+        head.weight, euclidean_losses.updated_centers(before, x, y, head.mean_rate)
     )
     for _ in range(300):
         head.loss(x, y)

@@ -1,4 +1,4 @@
-"""The fused pass against the plain way it replaces: ``F.cross_entropy(head(x, labels), labels)``."""
+"""The fused pass against the definition, ``F.cross_entropy(head(x, labels), labels)``."""
 
 import copy
 
@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from lossbook import heads
 from lossbook.benchmarks.timing import most_allocated
 from lossbook.heads.fused import one_pass
-from tests.heads.test_margin_heads import hard_embeddings
+from tests.helpers.batches import hard_embeddings
 
 D, C, N = 5, 23, 12
 MAKE = {
@@ -31,19 +31,22 @@ ROUNDING = {torch.float64: 1e-11, torch.float32: 3e-4, torch.bfloat16: 0.1, torc
 
 
 @pytest.fixture(autouse=True)
-def every_size_is_fused_and_takes_many_panels(monkeypatch):
-    monkeypatch.setattr(one_pass, "SMALL", 0)
-    monkeypatch.setattr(one_pass, "PANEL", 4)
+def every_size_is_fused_and_takes_many_blocks(monkeypatch):
+    monkeypatch.setattr(one_pass, "SMALL_PROBLEM", 0)
+    monkeypatch.setattr(one_pass, "BLOCK_SIZE", 4)
 
 
 @pytest.fixture
 def passes(monkeypatch):
-    """How often the fused pass ran, and what it was asked for."""
-    seen, one_pass = [], one_pass._one_pass
-    monkeypatch.setattr(
-        one_pass, "_one_pass", lambda *given: seen.append(given[-1]) or one_pass(*given)
-    )
-    return seen
+    """One entry per run of the fused pass: which gradients it computed."""
+    calls, original = [], one_pass._one_pass
+
+    def recorded(*arguments):
+        calls.append(arguments[-1])
+        return original(*arguments)
+
+    monkeypatch.setattr(one_pass, "_one_pass", recorded)
+    return calls
 
 
 def problem(name, dtype=torch.float64, seed=0, d=D, c=C, n=N):
@@ -62,11 +65,13 @@ def assert_equals_the_plain_way(head, x, labels, **ways):
     """Loss and gradients, each to rounding of its largest entry."""
     x = x.detach().requires_grad_()
     expected = with_gradients(F.cross_entropy(head(x, labels), labels), head, x)
-    found = with_gradients(head.loss(x, labels, **ways), head, x)
-    for one, other in zip(found, expected):
-        assert one.dtype == other.dtype or one is found[0]
-        limit = ROUNDING[x.dtype] * max(1.0 if one is found[0] else 1e-9, other.abs().max().item())
-        assert (one.double() - other.double()).abs().max().item() <= limit
+    fused = with_gradients(head.loss(x, labels, **ways), head, x)
+    for i, (value, reference) in enumerate(zip(fused, expected)):
+        is_loss = i == 0
+        assert value.dtype == reference.dtype or is_loss
+        size = max(1.0 if is_loss else 1e-9, reference.abs().max().item())
+        difference = (value.double() - reference.double()).abs().max().item()
+        assert difference <= ROUNDING[x.dtype] * size
 
 
 @pytest.mark.parametrize("chunk", [None, 1, 7, 1000])
@@ -97,13 +102,13 @@ def test_any_shape_and_length_equals_the_plain_way(name, seed, n, c, d, chunk, p
 def test_gradcheck_and_second_derivatives(name):
     head, x, labels = problem(name, n=4)
     parameters = {
-        key: one.detach().clone().requires_grad_() for key, one in head.named_parameters()
+        name: value.detach().clone().requires_grad_() for name, value in head.named_parameters()
     }
 
     def loss(x, *values):
-        other = copy.copy(head)
-        other._parameters = {**head._parameters, **dict(zip(parameters, values))}
-        return other.loss(x, labels)
+        copied = copy.copy(head)
+        copied._parameters = {**head._parameters, **dict(zip(parameters, values))}
+        return copied.loss(x, labels)
 
     inputs = (x.requires_grad_(), *parameters.values())
     assert torch.autograd.gradcheck(loss, inputs)
@@ -113,11 +118,11 @@ def test_gradcheck_and_second_derivatives(name):
 def test_a_penalty_on_the_gradient_has_the_plain_way_s_gradient():
     head, x, labels = problem("ArcFace")
     x.requires_grad_()
-    found = [
+    fused, plain = (
         with_gradients(torch.autograd.grad(loss, x, create_graph=True)[0].square().sum(), head, x)
         for loss in (head.loss(x, labels), F.cross_entropy(head(x, labels), labels))
-    ]
-    torch.testing.assert_close(*found)
+    )
+    torch.testing.assert_close(fused, plain)
 
 
 @pytest.mark.parametrize("chunk", [None, 4])
@@ -128,7 +133,9 @@ def test_a_retained_graph_goes_backward_twice_and_any_gradient_comes_in(chunk):
     (3 * loss).backward(retain_graph=True)
     once = x.grad.clone(), head.weight.grad.clone()
     loss.backward()
-    torch.testing.assert_close((x.grad, head.weight.grad), tuple(one * 4 / 3 for one in once))
+    torch.testing.assert_close(
+        (x.grad, head.weight.grad), tuple(gradient * 4 / 3 for gradient in once)
+    )
 
 
 # --- the edges ------------------------------------------------------------------------------------
@@ -140,23 +147,22 @@ def test_parallel_opposite_zero_tiny_and_huge_embeddings(name, dtype):
     head, _, _ = problem(name, dtype)
     x = hard_embeddings(head.weight)
     labels = torch.arange(len(x)) % C
-    expected, found = x.clone().requires_grad_(), x.clone().requires_grad_()
-    F.cross_entropy(head(expected, labels), labels).backward()
-    plain, head.weight.grad = head.weight.grad, None
-    loss = head.loss(found, labels)
+    plain_x, fused_x = x.clone().requires_grad_(), x.clone().requires_grad_()
+    F.cross_entropy(head(plain_x, labels), labels).backward()
+    plain_weight_grad, head.weight.grad = head.weight.grad, None
+    loss = head.loss(fused_x, labels)
     loss.backward()
-    assert (
-        torch.isfinite(loss)
-        and torch.isfinite(found.grad).all()
-        and torch.isfinite(head.weight.grad).all()
-    )
-    # On the class vector itself the slope of an angle is as large as 1/sqrt(eps), and times a rounding error.
+    assert torch.isfinite(loss)
+    assert torch.isfinite(fused_x.grad).all() and torch.isfinite(head.weight.grad).all()
+    # On the class vector itself an angle's slope is up to 1/sqrt(eps), and multiplies rounding.
     loose = torch.finfo(dtype).eps ** 0.5
     torch.testing.assert_close(
         loss, F.cross_entropy(head(x, labels), labels), rtol=loose, atol=loose
     )
-    for one, other in [*zip(found.grad, expected.grad), *zip(head.weight.grad, plain)]:
-        assert (one - other).abs().max() <= 30 * loose * max(other.abs().max(), head.scale / len(x))
+    rows = [*zip(fused_x.grad, plain_x.grad), *zip(head.weight.grad, plain_weight_grad)]
+    for fused, plain in rows:
+        largest = max(plain.abs().max(), head.scale / len(x))
+        assert (fused - plain).abs().max() <= 30 * loose * largest
 
 
 @pytest.mark.parametrize("chunk", [None, 3])
@@ -193,10 +199,10 @@ def test_logits_that_overflow_a_sum_written_by_hand(name):
     assert_equals_the_plain_way(head, x, labels)
 
 
-# --- what is computed, and what is not ---------------------------------------------------------------
+# --- what is computed, and what is not -----------------------------------------------------------
 
 
-def test_only_the_gradients_that_are_asked_for(passes):
+def test_only_the_gradients_that_are_needed_are_computed(passes):
     head, x, labels = problem("ArcFace")
     with torch.no_grad():
         value = head.loss(x.requires_grad_(), labels)
@@ -217,18 +223,16 @@ def test_only_the_gradients_that_are_asked_for(passes):
     )
 
 
-def test_the_parameters_of_the_inputs_are_left_alone():
+def test_inputs_and_parameters_are_left_alone():
     head, x, labels = problem("ArcFace")
     before = x.clone(), head.weight.detach().clone(), labels.clone()
     head.loss(x, labels).backward()
-    assert (
-        torch.equal(x, before[0])
-        and torch.equal(head.weight, before[1])
-        and torch.equal(labels, before[2])
-    )
+    assert torch.equal(x, before[0])
+    assert torch.equal(head.weight, before[1])
+    assert torch.equal(labels, before[2])
 
 
-# --- heads of a reader's own ---------------------------------------------------------------------------
+# --- heads of a reader's own ---------------------------------------------------------------------
 
 
 class OwnForward(heads.ArcFace):
@@ -237,18 +241,18 @@ class OwnForward(heads.ArcFace):
 
 
 class OwnLogits(heads.ArcFace):
-    def _logits(self, x):
-        return super()._logits(x) ** 2
+    def plain_logits(self, x):
+        return super().plain_logits(x) ** 2
 
 
 class OwnTargets(heads.CosFace):
-    def _with_margin(self, logits, x, labels):
+    def apply_margin(self, logits, x, labels):
         return logits - F.one_hot(labels, self.num_classes)
 
 
 class LearntMargin(heads.CosFace):
-    def __init__(self, *given):
-        super().__init__(*given)
+    def __init__(self, embedding_dim, num_classes):
+        super().__init__(embedding_dim, num_classes)
         self.extra = torch.nn.Parameter(torch.tensor(0.2))
 
     def margin_of(self, cos):
@@ -262,12 +266,11 @@ def test_a_head_that_defines_its_logits_is_followed(kind, passes):
     _, x, labels = problem("ArcFace")
     torch.testing.assert_close(head.loss(x, labels), F.cross_entropy(head(x, labels), labels))
     head.loss(x, labels).backward()
-    assert (
-        all(one.grad is not None and one.grad.any() for one in head.parameters()) and passes == []
-    )
+    assert all(weight.grad is not None and weight.grad.any() for weight in head.parameters())
+    assert passes == []
     with pytest.raises(ValueError, match=f"{kind.__name__} defines logits of its own"):
         head.loss(x, labels, chunk=4)
-    with pytest.raises(ValueError, match="margin_of alone"):
+    with pytest.raises(ValueError, match="by margin_of alone"):
         head.loss(x, labels, sample=0.5)
 
 
@@ -295,10 +298,10 @@ def test_a_margin_with_a_hidden_tensor_that_learns_is_followed(passes):
 
 def test_hooks_and_a_forward_put_on_one_head_are_followed(passes):
     head, x, labels = problem("ArcFace")
-    heard = []
-    handle = head.register_forward_hook(lambda *_: heard.append(1))
+    calls = []
+    handle = head.register_forward_hook(lambda *_: calls.append(1))
     head.loss(x, labels)
-    assert heard == [1] and passes == []
+    assert calls == [1] and passes == []
     handle.remove()
     head.loss(x, labels)
     assert len(passes) == 1
@@ -309,16 +312,16 @@ def test_hooks_and_a_forward_put_on_one_head_are_followed(passes):
     assert len(passes) == 1
 
 
-# --- around it -----------------------------------------------------------------------------------------
+# --- transforms, autocast, sizes, memory ---------------------------------------------------------
 
 
 def test_function_transforms_and_compilation_take_the_plain_way(passes):
     head, x, labels = problem("CosFace")
-    found = grad(
+    weight_gradient = grad(
         lambda weight: functional_call(head, {"weight": weight}, (x, labels)).logsumexp(1).mean()
     )(head.weight)
-    assert found.shape == head.weight.shape
-    by_transform = grad(lambda one: head.loss(one, labels))(x)
+    assert weight_gradient.shape == head.weight.shape
+    by_transform = grad(lambda embeddings: head.loss(embeddings, labels))(x)
     assert passes == []
     torch.testing.assert_close(
         by_transform, torch.autograd.grad(head.loss(x.requires_grad_(), labels), x)[0]
@@ -334,19 +337,19 @@ def test_under_autocast(name, dtype, ways):
     head, x, labels = problem(name, torch.float32)
     x.requires_grad_()
     with torch.autocast("cpu", dtype):
-        found, expected = head.loss(x, labels, **ways), F.cross_entropy(head(x, labels), labels)
-    torch.testing.assert_close(found, expected, rtol=0.05, atol=0.3)
-    found.backward()
+        loss, expected = head.loss(x, labels, **ways), F.cross_entropy(head(x, labels), labels)
+    torch.testing.assert_close(loss, expected, rtol=0.05, atol=0.3)
+    loss.backward()
     assert torch.isfinite(x.grad).all() and torch.isfinite(head.weight.grad).all()
 
 
 def test_small_problems_stay_with_the_plain_way(monkeypatch, passes):
     monkeypatch.undo()
-    seen = []
-    monkeypatch.setattr(one_pass, "_one_pass", lambda *given: seen.append(given))
+    calls = []
+    monkeypatch.setattr(one_pass, "_one_pass", lambda *arguments: calls.append(arguments))
     head, x, labels = problem("ArcFace")
     head.loss(x, labels)
-    assert seen == []
+    assert calls == []
 
 
 @pytest.mark.parametrize("chunk", [0, -1, 2.5, "all"])
@@ -357,15 +360,15 @@ def test_a_chunk_outside_its_domain(chunk):
 
 
 def test_chunks_never_hold_the_logits(monkeypatch):
-    """Peak memory in units of the (N, C) matrix: the gradient of the class vectors is an eighth of it here."""
-    monkeypatch.undo()  # panels of their true size
+    """Peak memory in units of the (N, C) matrix; the class vectors' gradient is an eighth of it."""
+    monkeypatch.undo()  # blocks of their true size
     n, d, classes = 64, 8, 200_000
-    head, x, labels = heads.ArcFace(d, classes), torch.randn(n, d), torch.randint(0, classes, (n,))
+    head, x = heads.ArcFace(d, classes), torch.randn(n, d)
+    labels = torch.randint(0, classes, (n,))
 
     def peak(chunk):
         head.weight.grad = None
-        return most_allocated(lambda: head.loss(x, labels, chunk=chunk).backward()) / (
-            4 * n * classes
-        )
+        peak_bytes = most_allocated(lambda: head.loss(x, labels, chunk=chunk).backward())
+        return peak_bytes / (4 * n * classes)
 
     assert peak(4096) - 1 / 8 < 0.25 < 0.9 < peak(None)

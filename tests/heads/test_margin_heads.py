@@ -1,9 +1,8 @@
-"""Heads against explicit float64 loops, pytorch-metric-learning, and every kind of bad input."""
+"""The heads of the margin losses against explicit float64 loops and pytorch-metric-learning."""
 
 import copy
 import math
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -12,7 +11,7 @@ from pytorch_metric_learning import losses as pml
 from torch.nn import functional as F
 
 from lossbook import heads
-from tests.helpers import oracle
+from tests.helpers import batches, oracle
 
 D, C, N = 5, 7, 24
 MAKE = {
@@ -27,10 +26,8 @@ MAKE = {
 MARGIN = [name for name in MAKE if name not in ("Softmax", "NormSoftmax")]
 
 
-def batch(seed=0, n=N, d=D, c=C):
-    generator = torch.Generator().manual_seed(seed)
-    x = torch.randn(n, d, generator=generator, dtype=torch.float64) * 2
-    return x, torch.randint(0, c, (n,), generator=generator)
+def batch(seed=0, n=N):
+    return batches.batch(n, D, C, seed)
 
 
 def make(name, seed=0, dtype=torch.float64):
@@ -81,9 +78,9 @@ def test_gradcheck_of_embeddings_and_weights(name):
     head, (x, labels) = make(name), batch(n=6)
 
     def loss(x, weight):
-        other = copy.copy(head)
-        other._parameters = {**head._parameters, "weight": weight}
-        return other.loss(x, labels)
+        copied = copy.copy(head)
+        copied._parameters = {**head._parameters, "weight": weight}
+        return copied.loss(x, labels)
 
     assert torch.autograd.gradcheck(
         loss, (x.requires_grad_(), head.weight.detach().clone().requires_grad_())
@@ -145,15 +142,15 @@ def test_lengths_do_not_matter_where_they_are_normalised(name):
     ],
 )
 def test_special_cases_agree(margined, plain):
-    one, two, (x, labels) = margined().double(), plain().double(), batch()
-    two.load_state_dict(one.state_dict())
-    torch.testing.assert_close(one.loss(x, labels), two.loss(x, labels))
+    margined, plain, (x, labels) = margined().double(), plain().double(), batch()
+    plain.load_state_dict(margined.state_dict())
+    torch.testing.assert_close(margined.loss(x, labels), plain.loss(x, labels))
 
 
 # --- pytorch-metric-learning: an independent implementation -------------------------------------
-# Its class vectors are W (d, C). Where the definitions differ, the test says so and stays where they agree:
-# its ArcFace takes degrees and continues past π with cos θ − m·sin m, so targets are kept below π − m;
-# its LargeMarginSoftmax and SphereFace multiply by a scale s (set to 1) and have no λ;
+# Its class vectors are W (d, C). Where the definitions differ, the test stays where they agree:
+# its ArcFace takes degrees and continues past π with cos θ − m·sin m, so targets are kept below
+# π − m; its LargeMarginSoftmax and SphereFace multiply by a scale s (set to 1) and have no λ;
 # its SphereFace normalises W as we do. All of them clamp the cosine at 1 − 1e-7 for the angle.
 
 
@@ -201,18 +198,11 @@ def test_past_pi_pytorch_metric_learning_takes_another_branch():
 # --- finite for every finite input ---------------------------------------------------------------
 
 
-def hard_embeddings(weight):
-    """Parallel, opposite, orthogonal, zero, tiny, huge, denormal."""
-    w = weight.detach()
-    tiny = torch.full_like(w[:1], torch.finfo(w.dtype).tiny)
-    return torch.cat([w, -w, torch.zeros_like(w[:1]), w[:1] * 1e-4, w[:1] * 1e3, tiny, tiny / 4])
-
-
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("name", MAKE)
 def test_gradients_are_finite_at_the_edges(name, dtype):
     head = make(name).to(dtype)
-    x = hard_embeddings(head.weight).requires_grad_()
+    x = batches.hard_embeddings(head.weight).requires_grad_()
     labels = torch.arange(len(x)) % C
     loss = head.loss(x, labels)
     loss.backward()
@@ -310,7 +300,7 @@ def test_the_angle_of_half_precision_embeddings_is_not_a_half_precision_angle(dt
     )
 
 
-# --- annealing, names, presets -------------------------------------------------------------------
+# --- annealing -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["LSoftmax", "SphereFace"])
@@ -337,214 +327,3 @@ def test_set_progress_is_there_for_all_and_checked(name):
     assert head.loss(x, labels).item() == pytest.approx(by_loops(head, x, labels), rel=1e-9)
     with pytest.raises(ValueError, match=r"\[0, 1\]"):
         head.set_progress(1.5)
-
-
-# The table of the source comparison, typed in from there and not from the library.
-SOURCE_TABLE = """
-softmax      no  no  1 1 0   0    Softmax
-L-softmax_v1 no  no  1 2 0   0    LSoftmax
-A-softmax_v1 yes no  1 2 0   0    SphereFace
-A-softmax_v2 yes no  1 3 0   0    SphereFace
-norm-softmax yes yes 1 1 0   0    NormSoftmax
-CosFace_v1   yes yes 4 1 0   .1   CosFace
-CosFace_v2   yes yes 4 1 0   .2   CosFace
-ArcFace_v1   yes yes 4 1 .1  0    ArcFace
-ArcFace_v2   yes yes 4 1 .2  0    ArcFace
-ArcFace_v3   yes yes 4 1 .3  0    ArcFace
-"""
-ROWS = [line.split() for line in SOURCE_TABLE.strip().splitlines()]
-
-
-@pytest.mark.parametrize("row", ROWS, ids=[row[0] for row in ROWS])
-def test_presets_are_the_source_table(row):
-    name, w_norm, x_norm, s, m1, m2, m3, kind = row
-    head = heads.from_preset(name, embedding_dim=2, num_classes=10).double()
-    assert type(head).__name__ == kind
-    assert (head.unit_weight, head.unit_embedding) == (w_norm == "yes", x_norm == "yes")
-    x, labels = batch(d=2, c=10)
-    expected = oracle.loss(
-        x.tolist(),
-        labels.tolist(),
-        head.weight.tolist(),
-        lambda t: oracle.turned(t, float(m1), float(m2)) - float(m3),
-        float(s),
-        head.unit_weight,
-        head.unit_embedding,
-    )
-    assert head.loss(x, labels).item() == pytest.approx(expected, rel=1e-9)
-
-
-def test_presets_are_all_there():
-    assert list(heads.PRESETS) == [row[0] for row in ROWS]
-
-
-def test_a_combined_preset_builds(monkeypatch):
-    monkeypatch.setitem(heads.PRESETS, "mixed", heads.Preset(True, True, 16, 0.9, 0.4, 0.15))
-    head = heads.from_preset("mixed", 2, 10)
-    assert head.name == "CombinedMargin(scale=16, m1=0.9, m2=0.4, m3=0.15)"
-
-
-@pytest.mark.parametrize(
-    "wrong, near", [("arcface_v1", "ArcFace_v1"), ("Arcface", "ArcFace_v"), ("sofmax", "softmax")]
-)
-def test_unknown_preset_names_the_nearest(wrong, near):
-    with pytest.raises(KeyError, match=f"did you mean .*{near}"):
-        heads.from_preset(wrong, 2, 10)
-
-
-def test_names_say_the_settings():
-    assert heads.ArcFace(2, 10, scale=16, margin=0.3).name == "ArcFace(scale=16, margin=0.3)"
-    assert heads.Softmax(2, 10).name == "Softmax"
-    assert "embedding_dim=2, num_classes=10, scale=16, margin=0.3" in repr(
-        heads.ArcFace(2, 10, 16, 0.3)
-    )
-
-
-# --- bad input -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "x, labels, error, says",
-    [
-        (
-            torch.zeros(4, D),
-            torch.tensor([0, 1, 2, C]),
-            ValueError,
-            rf"label {C} is outside \[0, {C}\)",
-        ),
-        (torch.zeros(4, D), torch.tensor([0, 1, 2, -1]), ValueError, "label -1 is outside"),
-        (
-            torch.zeros(4, D),
-            torch.zeros(4),
-            TypeError,
-            r"int64 tensor, got torch.float32: use labels.long\(\)",
-        ),
-        (torch.zeros(4, D), [0, 1, 2, 3], TypeError, "got list"),
-        (
-            torch.zeros(4, D),
-            torch.zeros(3, dtype=torch.int64),
-            ValueError,
-            r"shape \(3,\), expected \(4,\)",
-        ),
-        (
-            torch.zeros(4, D + 1),
-            torch.zeros(4, dtype=torch.int64),
-            ValueError,
-            rf"expected \(N, {D}\)",
-        ),
-        (torch.zeros(D), torch.zeros(1, dtype=torch.int64), ValueError, rf"expected \(N, {D}\)"),
-        (torch.zeros(0, D), torch.zeros(0, dtype=torch.int64), ValueError, "N at least 1"),
-        (
-            torch.zeros(4, D, dtype=torch.int64),
-            torch.zeros(4, dtype=torch.int64),
-            TypeError,
-            "floating-point",
-        ),
-        (
-            torch.tensor([[0.0] * D, [math.nan] * D]),
-            torch.tensor([0, 1]),
-            heads.NonFiniteEmbedding,
-            "embedding 1 of 2 holds nan",
-        ),
-        (torch.full((2, D), math.inf), torch.tensor([0, 1]), ValueError, "holds inf"),
-    ],
-)
-@pytest.mark.parametrize("name", ["Softmax", "ArcFace"])
-def test_bad_input_is_named(name, x, labels, error, says):
-    with pytest.raises(error, match=says):
-        make(name, dtype=torch.float32).loss(x, labels)
-
-
-@pytest.mark.parametrize(
-    "build, says",
-    [
-        (lambda: heads.ArcFace(D, C, margin=28.6), "math.radians"),
-        (lambda: heads.ArcFace(D, C, scale=0), "scale = 0"),
-        (lambda: heads.ArcFace(D, C, scale=math.inf), "scale = inf"),
-        (lambda: heads.CosFace(D, C, margin=-0.35), "-0.35"),
-        (lambda: heads.SphereFace(D, C, margin=0.5), "at least 1"),
-        (lambda: heads.LSoftmax(D, C, lambda_floor=99), "lambda_floor"),
-        (lambda: heads.LSoftmax(D, C, anneal_until=0), "anneal_until"),
-        (lambda: heads.CombinedMargin(D, C, m1=-1), "m1 = -1"),
-        (lambda: heads.Softmax(0, C), "embedding_dim"),
-        (lambda: heads.Softmax(D, 1), "num_classes"),
-    ],
-)
-def test_settings_outside_their_domain(build, says):
-    with pytest.raises(ValueError, match=says):
-        build()
-
-
-def test_a_new_loss_is_one_margin_method():
-    class Halfway(heads.MarginHead):
-        unit_weight = unit_embedding = True
-
-        def margin_of(self, cos):
-            return (3 * cos - self.margin) / 3
-
-    head, (x, labels) = Halfway(D, C, 16, margin=0.6).double(), batch()
-    same = heads.CosFace(D, C, 16, 0.2).double()
-    same.load_state_dict(head.state_dict())
-    torch.testing.assert_close(head.loss(x, labels), same.loss(x, labels))
-
-
-@pytest.mark.parametrize(
-    "kind",
-    [heads.NormSoftmax, heads.SphereFace, heads.CosFace, heads.ArcFace, heads.CombinedMargin],
-)
-def test_unit_class_vectors_start_evenly_spaced_in_the_plane(kind):
-    """In the order of their classes, turned by an angle of the seed's."""
-    turns = set()
-    for seed in range(3):
-        torch.manual_seed(seed)
-        weight = kind(2, 7).weight.detach().double()
-        angle = torch.atan2(weight[:, 1], weight[:, 0])
-        steps = torch.remainder(angle.roll(-1) - angle, 2 * math.pi)
-        torch.testing.assert_close(
-            steps, torch.full((7,), 2 * math.pi / 7, dtype=torch.float64), rtol=0, atol=1e-5
-        )
-        torch.testing.assert_close(
-            weight.norm(dim=1), torch.ones(7, dtype=torch.float64), rtol=0, atol=1e-5
-        )
-        turns.add(angle[0].item())
-    assert len(turns) == 3
-
-
-@pytest.mark.parametrize("head", [heads.Softmax(2, 7), heads.LSoftmax(2, 7), heads.ArcFace(3, 7)])
-def test_other_class_vectors_start_at_random(head):
-    assert head.weight.norm(dim=1).std() > 0.01
-
-
-@pytest.mark.parametrize(
-    "row, says",
-    [
-        ((False, False, 1, 1, 0.3, 0), "the margin m1 alone"),
-        ((True, False, 1, 2, 0, 0.1), "the margin m1 alone"),
-        ((False, False, 16, 1, 0, 0), "takes them for its scale"),
-        ((False, True, 16, 1, 0, 0), "leaves the class vectors their lengths"),
-    ],
-)
-def test_a_row_that_no_head_can_follow_is_refused(row, says):
-    with pytest.raises(ValueError, match=says):
-        heads.head_from_preset(heads.Preset(*row), 2, 10)
-
-
-def test_unit_class_vectors_without_a_margin_are_spherefaces():
-    assert (
-        type(heads.head_from_preset(heads.Preset(True, False, 1, 1, 0, 0), 2, 10))
-        is heads.SphereFace
-    )
-
-
-def test_whole_numbers_are_whole():
-    assert heads.ArcFace(np.int64(2), np.int64(10)).weight.shape == (10, 2)
-    with pytest.raises(ValueError, match="embedding_dim = True"):
-        heads.ArcFace(True, 10)
-
-
-def test_the_easy_margin_is_in_the_name():
-    assert (
-        heads.ArcFace(2, 10, easy_margin=True).name
-        == "ArcFace(scale=64, margin=0.5, easy_margin=True)"
-    )
-    assert heads.ArcFace(2, 10).name == "ArcFace(scale=64, margin=0.5)"

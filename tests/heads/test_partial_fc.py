@@ -1,4 +1,4 @@
-"""Partial FC: which classes are kept, and what their loss says about the whole."""
+"""Partial FC: which classes are kept, and how their loss compares with that of all."""
 
 import pytest
 import torch
@@ -54,11 +54,11 @@ def test_the_sampled_loss_is_the_loss_over_the_kept_classes(make, chunk):
         torch.nn.init.normal_(head.bias)
     kept, among = partial_fc.sample_classes(labels, 20, 0.5, draw(4))
     expected = F.cross_entropy(head(x, labels)[:, kept], among)
-    found = head.loss(x, labels, sample=0.5, chunk=chunk, generator=draw(4))
-    torch.testing.assert_close(found, expected)
+    loss = head.loss(x, labels, sample=0.5, chunk=chunk, generator=draw(4))
+    torch.testing.assert_close(loss, expected)
     inputs = [x, *head.parameters()]
     torch.testing.assert_close(
-        torch.autograd.grad(found, inputs), torch.autograd.grad(expected, inputs)
+        torch.autograd.grad(loss, inputs), torch.autograd.grad(expected, inputs)
     )
     rest = torch.ones(20, dtype=torch.bool)
     rest[kept] = False
@@ -81,7 +81,7 @@ def test_all_classes_are_the_full_loss_and_fewer_never_cost_more():
 
 def test_the_generator_decides():
     head, x, labels = heads.ArcFace(5, 50), torch.randn(6, 5), torch.randint(0, 50, (6,))
-    one, same, other = (
+    first, same_seed, new_seed = (
         head.loss(x, labels, sample=0.3, generator=draw(seed)) for seed in (1, 1, 2)
     )
-    assert one == same != other
+    assert first == same_seed != new_seed

@@ -1,13 +1,91 @@
-"""Rows of the results tables by name: presets, twins with a feasible scale, losses with their own numbers."""
+"""Presets, names with a scale and a margin, and runs: each becomes the head that it describes."""
 
 import pytest
+import torch
 
-from lossbook import bounds, heads
-from lossbook.experiments import rows
+from lossbook import heads
 from lossbook.heads.presets import head_from_name, preset_from_name
+from tests.helpers import oracle
+
+# The table of the source comparison, typed in from there and not from the library.
+SOURCE_TABLE = """
+softmax      no  no  1 1 0   0    Softmax
+L-softmax_v1 no  no  1 2 0   0    LSoftmax
+A-softmax_v1 yes no  1 2 0   0    SphereFace
+A-softmax_v2 yes no  1 3 0   0    SphereFace
+norm-softmax yes yes 1 1 0   0    NormSoftmax
+CosFace_v1   yes yes 4 1 0   .1   CosFace
+CosFace_v2   yes yes 4 1 0   .2   CosFace
+ArcFace_v1   yes yes 4 1 .1  0    ArcFace
+ArcFace_v2   yes yes 4 1 .2  0    ArcFace
+ArcFace_v3   yes yes 4 1 .3  0    ArcFace
+"""
+ROWS = [line.split() for line in SOURCE_TABLE.strip().splitlines()]
 
 
-def test_a_preset_is_its_own_row():
+@pytest.mark.parametrize("row", ROWS, ids=[row[0] for row in ROWS])
+def test_presets_are_the_source_table(row):
+    name, unit_weight, unit_embedding, scale, m1, m2, m3, class_name = row
+    torch.manual_seed(0)
+    head = heads.from_preset(name, embedding_dim=2, num_classes=10).double()
+    assert type(head).__name__ == class_name
+    assert head.unit_weight == (unit_weight == "yes")
+    assert head.unit_embedding == (unit_embedding == "yes")
+    x, labels = 2 * torch.randn(24, 2, dtype=torch.float64), torch.randint(0, 10, (24,))
+    expected = oracle.loss(
+        x.tolist(),
+        labels.tolist(),
+        head.weight.tolist(),
+        lambda theta: oracle.turned(theta, float(m1), float(m2)) - float(m3),
+        float(scale),
+        head.unit_weight,
+        head.unit_embedding,
+    )
+    assert head.loss(x, labels).item() == pytest.approx(expected, rel=1e-9)
+
+
+def test_presets_are_all_there():
+    assert list(heads.PRESETS) == [row[0] for row in ROWS]
+
+
+def test_a_combined_preset_builds(monkeypatch):
+    monkeypatch.setitem(heads.PRESETS, "mixed", heads.Preset(True, True, 16, 0.9, 0.4, 0.15))
+    head = heads.from_preset("mixed", 2, 10)
+    assert head.name == "CombinedMargin(scale=16, m1=0.9, m2=0.4, m3=0.15)"
+
+
+@pytest.mark.parametrize(
+    "wrong, nearest",
+    [("arcface_v1", "ArcFace_v1"), ("Arcface", "ArcFace_v"), ("sofmax", "softmax")],
+)
+def test_an_unknown_preset_names_the_nearest(wrong, nearest):
+    with pytest.raises(KeyError, match=f"did you mean .*{nearest}"):
+        heads.from_preset(wrong, 2, 10)
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ((False, False, 1, 1, 0.3, 0), "the margin m1 alone"),
+        ((True, False, 1, 2, 0, 0.1), "the margin m1 alone"),
+        ((False, False, 16, 1, 0, 0), "takes them for its scale"),
+        ((False, True, 16, 1, 0, 0), "leaves the class vectors their lengths"),
+    ],
+)
+def test_settings_that_no_head_has_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        heads.head_from_preset(heads.Preset(*settings), 2, 10)
+
+
+def test_unit_class_vectors_without_a_margin_are_spherefaces():
+    preset = heads.Preset(True, False, 1, 1, 0, 0)
+    assert type(heads.head_from_preset(preset, 2, 10)) is heads.SphereFace
+
+
+# --- names with a scale and a margin -------------------------------------------------------------
+
+
+def test_a_preset_s_name_is_its_own_preset():
     for name, preset in heads.PRESETS.items():
         assert preset_from_name(name) == preset
 
@@ -29,63 +107,35 @@ def test_scale_and_margin_in_a_name(name, loss):
 
 
 @pytest.mark.parametrize(
-    "name, says",
+    "name, message",
     [
         ("ArcFac", "did you mean ArcFace_v"),
+        ("ArcFac_s16", "no preset 'ArcFac'"),
         ("ArcFace", "ArcFace needs a margin"),
-        ("softmax_s16", "no scale to set"),
-        ("softmax_m0.1", "no margin to set"),
-        ("norm-softmax_m0.1", "no margin to set"),
+        ("softmax_s16", "no scale to set; leave _s16 out"),
+        ("softmax_m0.1", "no margin to set; leave _m0.1 out"),
+        ("norm-softmax_m0.1", "no margin to set; leave _m0.1 out"),
         ("", "no preset ''"),
     ],
 )
-def test_a_wrong_name_says_what_is_wrong(name, says):
+def test_a_wrong_name_is_refused_with_the_reason(name, message):
     with pytest.raises(KeyError) as error:
         preset_from_name(name)
-    assert says in error.value.args[0]
-
-
-@pytest.mark.parametrize("classes", [4, 8, 10, 20])
-def test_a_twin_has_the_least_whole_scale_that_is_feasible(classes):
-    for name, preset in heads.PRESETS.items():
-        twin = rows.with_feasible_scale(name, classes)
-        if not preset.x_norm or bounds.centre_posterior(preset.scale, classes) >= 0.9:
-            assert twin is None
-        else:
-            scale = preset_from_name(twin).scale
-            assert preset_from_name(twin)._replace(scale=preset.scale) == preset
-            assert (
-                bounds.centre_posterior(scale - 1, classes)
-                < 0.9
-                <= bounds.centre_posterior(scale, classes)
-            )
+    assert message in error.value.args[0]
 
 
 def test_a_preset_without_a_row_still_has_a_head(monkeypatch):
-    monkeypatch.setitem(heads.MORE_PRESETS, "Own", lambda d, C: heads.CosFace(d, C, scale=3))
-    assert head_from_name("Own", 2, 10).name == "CosFace(scale=3, margin=0.35)"
+    monkeypatch.setitem(heads.MORE_PRESETS, "Special", lambda d, C: heads.CosFace(d, C, scale=3))
+    assert head_from_name("Special", 2, 10).name == "CosFace(scale=3, margin=0.35)"
+    assert heads.from_preset("Special", 2, 10).name == "CosFace(scale=3, margin=0.35)"
+    assert heads.preset_names() == [*heads.PRESETS, "Special"]
     with pytest.raises(KeyError, match="no row of lengths"):
-        preset_from_name("Own")
+        preset_from_name("Special")
 
 
-def test_everything_is_every_preset_and_its_twin():
-    names = rows.all_rows(10)
-    assert [name for name in names if name in heads.PRESETS] == list(heads.PRESETS)
-    assert [name for name in names if name not in heads.PRESETS] == [
-        "norm-softmax_s16",
-        "CosFace_v1_s16",
-        "CosFace_v2_s16",
-        "ArcFace_v1_s16",
-        "ArcFace_v2_s16",
-        "ArcFace_v3_s16",
-    ]
-
-
-def test_no_twin_is_named_by_the_circles_bound_elsewhere():
-    assert rows.all_rows(10, 3) == list(heads.PRESETS), (
-        "between circle and simplex no bound is known"
-    )
-    assert (
-        rows.with_feasible_scale("norm-softmax", 10, 9) == "norm-softmax_s4"
-        and rows.with_feasible_scale("ArcFace_v1", 10, 9) is None
-    )
+@pytest.mark.parametrize("suffix", ["_s16", "_m0.3", "_s16_m0.3"])
+def test_a_preset_without_a_row_takes_no_scale_and_no_margin(monkeypatch, suffix):
+    monkeypatch.setitem(heads.MORE_PRESETS, "Special", lambda d, C: heads.CosFace(d, C, scale=3))
+    for make in (preset_from_name, lambda name: head_from_name(name, 2, 10)):
+        with pytest.raises(KeyError, match=f"Special is a preset.* leave {suffix} out"):
+            make(f"Special{suffix}")

@@ -8,9 +8,14 @@ import torch
 from pytorch_metric_learning import losses as pml
 
 from lossbook import heads
-from lossbook.heads.subcenter import SubCenterArcFace
-from tests.heads.test_margin_heads import C, D, batch
-from tests.helpers import oracle
+from lossbook.heads import SubCenterArcFace
+from tests.helpers import batches, oracle
+
+D, C = 5, 7
+
+
+def batch(n=24):
+    return batches.batch(n, D, C)
 
 
 def made(centers=3, dtype=torch.float64, **options):
@@ -21,7 +26,7 @@ def made(centers=3, dtype=torch.float64, **options):
 
 
 def by_loops(head, x, labels):
-    """Mean cross-entropy where each class's cosine is that of its nearest sub-centre, one sample at a time."""
+    """Mean cross-entropy by loops; a class's cosine is that of its nearest sub-centre."""
     total = 0.0
     centres = [head.weight.tolist(), *head.others.tolist()]
     for row, y in zip(x.tolist(), labels.tolist()):
@@ -74,9 +79,9 @@ def test_gradcheck_of_embeddings_and_centres():
     head, (x, labels) = made(), batch(n=6)
 
     def loss(x, weight, others):
-        other = copy.copy(head)
-        other._parameters = {"weight": weight, "others": others}
-        return other.loss(x, labels)
+        copied = copy.copy(head)
+        copied._parameters = {"weight": weight, "others": others}
+        return copied.loss(x, labels)
 
     assert torch.autograd.gradcheck(
         loss,
@@ -108,12 +113,12 @@ def test_the_dominant_sub_centre_is_the_one_most_images_choose():
         head.others[0] = -head.weight
     x = torch.cat([head.weight, head.others[0].repeat(2, 1)]).detach()  # one image there, two here
     labels = torch.arange(C).repeat(3)
-    assert head.nearest(x, labels).tolist() == [0] * C + [1] * 2 * C
+    assert head.nearest_center(x, labels).tolist() == [0] * C + [1] * 2 * C
     assert (
-        head.dominant_of(x, labels).tolist() == [1] * C
-        and head.dominant_of(x[:C], labels[:C]).tolist() == [0] * C
+        head.dominant_centers(x, labels).tolist() == [1] * C
+        and head.dominant_centers(x[:C], labels[:C]).tolist() == [0] * C
     )
-    kept = head.dominant(x, labels)
+    kept = head.keep_dominant(x, labels)
     assert type(kept) is heads.ArcFace and torch.equal(kept.weight, head.others[0])
     assert (kept.scale, kept.margin) == (16, 0.3)
 
@@ -132,4 +137,4 @@ def test_bad_input_is_named(centers):
     with pytest.raises(ValueError, match=f"centers = {centers}"):
         made(centers)
     with pytest.raises(ValueError, match="label 7 is outside"):
-        made().nearest(batch()[0], torch.full((24,), 7))
+        made().nearest_center(batch()[0], torch.full((24,), 7))

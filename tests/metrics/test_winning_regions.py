@@ -196,5 +196,5 @@ def test_refusals_say_why():
     with pytest.raises(ValueError, match="more vectors than one a class"):
         winning_regions.on_sphere(SubCenterArcFace(3, 5), scattered(5))
     for run in (make_run(dim=3, name="MyOwn(m=2)"), make_run(dim=3, name="head")):
-        with pytest.raises(ValueError, match="does not tell its margin.*heads="):
+        with pytest.raises(ValueError, match="does not record its margin.*heads="):
             head_from_run(run)

@@ -1,114 +1,143 @@
-"""The panels of the fused pass (:mod:`lossbook.heads.fused.one_pass`): what has a row or column for each of some classes."""
+"""The classes' side of the fused pass: what has one row or one column per class of a block.
+
+:mod:`lossbook.heads.fused.one_pass` has the steps.
+"""
 
 import torch
 
 from lossbook.utils.vectors import polar, safe_to_square
 
-__all__ = ["panels_of"]
+__all__ = ["ClassBlock", "split_classes"]
 
-ROWS = 128  # class vectors projected at a time on a CPU: no second panel of them is held
+# Class vectors projected at a time on a CPU, so that no second copy of a block's is held.
+ROWS_AT_A_TIME = 128
 
 
-def panels_of(head, ends, weight, bias, labels, size):
-    """All classes in panels of ``size``, each with the batch's rows whose target lies in it."""
+def split_classes(head, samples, weight, bias, labels, size):
+    """All classes in blocks of ``size``, each with the samples whose target is in the block."""
     starts = range(0, len(weight), size)
     order = labels.argsort()
-    ranked = labels[order]
-    cuts = torch.searchsorted(
-        ranked, torch.tensor([*starts, len(weight)], device=labels.device)
-    ).tolist()
+    sorted_labels = labels[order]
+    boundaries = torch.tensor([*starts, len(weight)], device=labels.device)
+    positions = torch.searchsorted(sorted_labels, boundaries).tolist()
     return [
-        Panel(
+        ClassBlock(
             head,
-            ends,
+            samples,
             weight[start : start + size],
             None if bias is None else bias[start : start + size],
             slice(start, start + size),
-            order[low:high],
-            ranked[low:high] - start,
+            order[first:end],
+            sorted_labels[first:end] - start,
         )
-        for start, low, high in zip(starts, cuts, cuts[1:])
+        for start, first, end in zip(starts, positions, positions[1:])
     ]
 
 
-class Panel:
-    """Some neighbouring classes: their logits, and what their softmax adds to the gradients."""
+class ClassBlock:
+    """B neighbouring classes: their logits, and what their softmax adds to the gradients.
 
-    def __init__(self, head, ends, weight, bias, where, rows, columns):
-        self.head, self.ends, self.weight, self.bias = head, ends, weight, bias
-        self.where, self.rows, self.columns, self.kept, self.factor = (
-            where,
-            rows,
-            columns,
-            None,
-            None,
-        )
+    ``classes`` is the slice of all classes that the block holds. The targets that it contains are
+    at ``rows`` (samples) and ``columns`` (classes, counted from the block's first).
+    """
 
-    def logits(self, own):
-        """The training logits, (N, columns); reads the targets from ``own`` if there is a margin, else writes them."""
-        vectors, factor = self._directions()
-        logits = self.ends.scaled @ vectors.T
-        if factor is not None:
-            logits.mul_(factor)
+    def __init__(self, head, samples, weight, bias, classes, rows, columns):
+        self.head, self.samples = head, samples
+        self.weight, self.bias, self.classes = weight, bias, classes
+        self.rows, self.columns = rows, columns
+        self.exponentials = self.block_max = None
+        self.inverse_length = None
+
+    def logits(self):
+        """Step 1: the training logits, (N, B)."""
+        vectors, inverse_length = self._class_vectors()
+        logits = self.samples.scaled_features @ vectors.T
+        if inverse_length is not None:
+            logits.mul_(inverse_length)
         if self.bias is not None:
             logits.add_(self.bias)
-        if len(self.rows) and self.ends.target is not None:
-            logits[self.rows, self.columns] = own[self.rows]
-        elif len(self.rows):
-            own[self.rows] = logits[self.rows, self.columns]
+        if len(self.rows) and self.samples.margined_targets is not None:
+            logits[self.rows, self.columns] = self.samples.margined_targets[self.rows]
         return logits
 
-    def pull_back(self, own, log_sum, at_targets, for_features, for_weight, for_bias):
-        """Add to the gradient of the features (still without the scale); write the classes' own."""
-        if self.kept is None:
-            pull = self.logits(own).sub_(log_sum[:, None]).exp_().div_(len(own))
-        else:
-            (pull, highest), self.kept = self.kept, None
-            pull.mul_((highest - log_sum).exp_().div_(len(own))[:, None])
+    def read_targets(self, logits, target_logits):
+        """Copy the block's targets from ``logits`` (N, B) into ``target_logits`` (N,)."""
         if len(self.rows):
-            pull[self.rows, self.columns] = at_targets[self.rows]
-        if for_bias is not None:
-            for_bias[self.where] = pull.sum(dim=0)
-        vectors, factor = self._directions()
-        if factor is not None:
-            pull.mul_(factor)
-        if for_features is not None:
-            for_features.addmm_(pull, vectors)
-        if for_weight is not None:
-            self._write(for_weight[self.where], pull, vectors, factor)
+            target_logits[self.rows] = logits[self.rows, self.columns]
 
-    def _write(self, out, pull, vectors, factor):
-        if out.dtype == pull.dtype:
-            found = torch.mm(pull.T, self.ends.scaled, out=out)
+    def keep(self, exponentials, block_max):
+        """Keep exp(logits − block_max) for the backward pass, which then need not compute it."""
+        self.exponentials, self.block_max = exponentials, block_max
+
+    def backward(
+        self, log_normalizer, at_targets, feature_gradient, weight_gradient, bias_gradient
+    ):
+        """Steps 5 and 6: add to ``feature_gradient`` (N, d), without its factor s; write the rest.
+
+        ``at_targets`` (N,) is the gradient of the logits at the targets. Each of the other
+        gradients may be None; of those of all classes, the block writes the rows of its own.
+        """
+        logit_gradient = self._softmax_over_n(log_normalizer)
+        if len(self.rows):
+            logit_gradient[self.rows, self.columns] = at_targets[self.rows]
+        if bias_gradient is not None:
+            bias_gradient[self.classes] = logit_gradient.sum(dim=0)
+        vectors, inverse_length = self._class_vectors()
+        if inverse_length is not None:
+            logit_gradient.mul_(inverse_length)
+        if feature_gradient is not None:
+            feature_gradient.addmm_(logit_gradient, vectors)
+        if weight_gradient is not None:
+            self._write_weight_gradient(
+                weight_gradient[self.classes], logit_gradient, vectors, inverse_length
+            )
+
+    def _softmax_over_n(self, log_normalizer):
+        """The softmax of the block's classes divided by N, (N, B), in the memory of the logits."""
+        n = len(log_normalizer)
+        if self.exponentials is None:
+            return self.logits().sub_(log_normalizer[:, None]).exp_().div_(n)
+        exponentials, self.exponentials = self.exponentials, None
+        return exponentials.mul_((self.block_max - log_normalizer).exp_().div_(n)[:, None])
+
+    def _write_weight_gradient(self, out, logit_gradient, vectors, inverse_length):
+        """Write the gradient of the class vectors into ``out`` (B, d)."""
+        if out.dtype == logit_gradient.dtype:
+            gradient = torch.mm(logit_gradient.T, self.samples.scaled_features, out=out)
         else:
-            found = pull.T @ self.ends.scaled
-        if factor is not None:  # the part along W_j only made it longer
-            rows = ROWS if found.device.type == "cpu" else len(found)
-            for mine, theirs, r in zip(found.split(rows), vectors.split(rows), factor.split(rows)):
-                mine.addcmul_(theirs, (mine * theirs).sum(dim=1).mul_(r).mul_(r)[:, None], value=-1)
+            gradient = logit_gradient.T @ self.samples.scaled_features
+        if inverse_length is not None:
+            _remove_part_along(vectors, inverse_length, gradient)
         elif self.head.unit_weight:
             with torch.enable_grad():
                 leaf = self.weight.detach().requires_grad_()
-                directions = polar(leaf, self.head._shortest(leaf))[0]
-            found = torch.autograd.grad(directions, leaf, found.to(directions.dtype))[0]
-        if found is not out:
-            out.copy_(found)
+                directions = polar(leaf, self.head.shortest_length(leaf))[0]
+            gradient = torch.autograd.grad(directions, leaf, gradient.to(directions.dtype))[0]
+        if gradient is not out:
+            out.copy_(gradient)
 
-    def _directions(self):
-        """``(vectors, factor)``: the class vectors as they are read are ``vectors`` times ``factor``, None for 1.
+    def _class_vectors(self):
+        """``(vectors, inverse_length)``: the logits use vectors · inverse_length; None means 1.
 
         The vectors are the weights themselves, not a copy, unless one is so long or short that its
-        square would be lost; then the panel is normalised as in the plain head.
+        square would overflow or underflow; then the block is normalised as in ``plain_logits``.
         """
-        vectors = self.weight.to(self.ends.features.dtype)
+        vectors = self.weight.to(self.samples.features.dtype)
         if not self.head.unit_weight:
             return vectors, None
-        if self.factor is None:
+        if self.inverse_length is None:
             length = torch.linalg.vector_norm(vectors, dim=1)
-            self.moderate, self.factor = (
-                self.ends.moderate and safe_to_square(length),
-                length.reciprocal_(),
-            )
-        if self.moderate:
-            return vectors, self.factor
-        return polar(self.weight, self.head._shortest(self.weight))[0].to(vectors.dtype), None
+            self.squares_are_safe = self.samples.squares_are_safe and safe_to_square(length)
+            self.inverse_length = length.reciprocal_()
+        if self.squares_are_safe:
+            return vectors, self.inverse_length
+        directions, _ = polar(self.weight, self.head.shortest_length(self.weight))
+        return directions.to(vectors.dtype), None
+
+
+def _remove_part_along(vectors, inverse_length, gradient):
+    """Subtract r² (G · W) W from each row G of ``gradient``, in place: it only changes a length."""
+    size = ROWS_AT_A_TIME if gradient.device.type == "cpu" else len(gradient)
+    for G, W, r in zip(gradient.split(size), vectors.split(size), inverse_length.split(size)):
+        along = (G * W).sum(dim=1).mul_(r).mul_(r)
+        G.addcmul_(W, along[:, None], value=-1)

@@ -1,49 +1,67 @@
-r"""Linear layer, margin and cross-entropy in one pass over the classes: the fast way behind ``head.loss``.
+r"""Linear layer, margin and cross-entropy in one pass over the classes: the fast form of ``loss``.
 
-``F.cross_entropy(head(x, labels), labels)`` is how a head is read. Computed as it is written, it
+``F.cross_entropy(head(x, labels), labels)`` is the definition. Computed as it is written, it
 copies the class vectors to normalise them and the logits to take their softmax, and walks through
-every copy again on the way back. This module computes the same number and the same gradients,
+every copy again in the backward pass. This module computes the same number and the same gradients
+block by block, where a block of classes is small enough to stay in the cache.
 
-* with 1/‖W_j‖ as a factor on column j of the logits, so the class vectors are never copied:
-  :math:`z_{ij} = s\, r_j\, f_i^\top W_j,\; r_j = 1/\lVert W_j \rVert`;
-* with the margin on the N target logits only, through the head's own ``margin_of``;
-* with both gradients made in the forward pass, where the softmax stands in the logits' place:
-  :math:`G_j = s\, r_j \sum_i a_{ij} f_i` for a weight as it stands, from which a class vector that is
-  read by its direction loses the part along itself, :math:`G_j - r_j^2 (G_j^\top W_j)\, W_j`;
-* a panel of classes at a time, which stays in the cache. The softmax's denominator is carried from
-  panel to panel: Milakov & Gimelshein, "Online normalizer calculation for softmax", 2018.
+Forward, for each block of classes B:
 
-With ``chunk`` a panel is thrown away after its sum and computed again for its gradients: 4 instead
-of 3 products, and (N, chunk) instead of (N, C) numbers held.
+1. The logits :math:`z_{ij} = s\, r_j\, f_i^\top W_j` of its classes :math:`j \in B`, with the
+   margined target logits in their places. The factor :math:`r_j = 1/\lVert W_j\rVert` multiplies
+   column j, so that no class vector is copied; the margin is N numbers, from the head's own
+   ``margin_of``.
+2. Their maximum and their sum in every row: :math:`m^B_i = \max_j z_{ij}` and
+   :math:`d^B_i = \sum_j e^{z_{ij} - m^B_i}`.
+3. The same of all blocks so far, :math:`m_i \leftarrow \max(m_i, m^B_i)` and
+   :math:`d_i \leftarrow d_i\, e^{m_i^{\text{old}} - m_i} + d^B_i\, e^{m^B_i - m_i}`. This is the
+   online softmax: Milakov & Gimelshein, "Online normalizer calculation for softmax", 2018
+   (arXiv 1805.02867), algorithm 3, with a block in the place of a single logit.
+4. After the last block, the loss: the mean over i of :math:`m_i + \log d_i - z_{i y_i}`.
+
+Backward, in the same call, for each block again:
+
+5. The gradient of the logits, :math:`a_{ij} = (p_{ij} - [j = y_i]) / N`, where the logits were.
+6. The gradients of its class vectors and its share in those of the features. A class vector that
+   is read by its direction gets :math:`G_j = s\, r_j \sum_i a_{ij} f_i` without the part along
+   itself: :math:`G_j - r_j^2 (G_j^\top W_j)\, W_j`.
+7. After the last block, the gradients of the embeddings and of the target logits, back through
+   the normalisation and the margin.
+
+With ``chunk`` the logits of a block are dropped after step 3 and computed again in step 5: 4
+instead of 3 matrix products, and (N, chunk) instead of (N, C) numbers held.
 """
 
 import torch
 import torch.nn.functional as F
 from torch.func import functional_call
 
-from lossbook.heads.fused.class_blocks import panels_of
-from lossbook.heads.fused.samples import ends_of
+from lossbook.heads.fused.class_blocks import split_classes
+from lossbook.heads.fused.samples import prepare_samples
 
 __all__ = ["cross_entropy", "is_faster"]
 
-SMALL = (
-    2**17
-)  # numbers in embeddings, class vectors and logits; below, the plain way is at least as fast
-PANEL = 2048  # classes at a time on a CPU, where a panel and its class vectors stay in the cache
+# Numbers in embeddings, class vectors and logits: with fewer, the definition is at least as fast.
+SMALL_PROBLEM = 2**17
+# Classes per block on a CPU, where a block and its class vectors stay in the cache.
+BLOCK_SIZE = 2048
 
 
 def is_faster(head, x, labels):
-    """Whether :func:`cross_entropy` is the faster way here, and equal to rounding: large, no half precision."""
-    weight, normalises = (
-        head.weight,
-        head.unit_weight or head.unit_embedding or hasattr(head, "_target"),
-    )
+    """Whether :func:`cross_entropy` is faster than the definition, and equal up to rounding.
+
+    It is for large problems in single or double precision.
+    """
+    weight = head.weight
+    # With nothing to normalise and no margin, the definition copies less.
+    is_plain = not (head.unit_weight or head.unit_embedding or head.has_margin)
     return (
         torch.is_tensor(x)
         and torch.is_tensor(labels)
         and x.dtype == weight.dtype
         and x.dtype in (torch.float32, torch.float64)
-        and x.numel() + weight.numel() + len(x) * len(weight) >= SMALL * (1 if normalises else 8)
+        and x.numel() + weight.numel() + len(x) * len(weight)
+        >= SMALL_PROBLEM * (8 if is_plain else 1)
         and type(weight) in (torch.nn.Parameter, torch.Tensor)
         and not torch.is_autocast_enabled(x.device.type)
         and not torch.compiler.is_compiling()
@@ -52,14 +70,14 @@ def is_faster(head, x, labels):
 
 
 def cross_entropy(head, x, weight, bias, labels, chunk=None):
-    """Mean cross-entropy of a head that has these class vectors, a scalar; the inputs are not checked again.
+    """Mean cross-entropy of a head with these class vectors, a scalar; input is not checked again.
 
     ``x`` (N, d), ``weight`` (C, d), ``bias`` (C,) or None, ``labels`` (N,). Gradients are computed
-    with the loss, and only for what requires them. A second derivative is taken the plain way, which
-    holds the (N, C) logits.
+    together with the loss, and only for what requires them. A second derivative is taken from the
+    definition, which holds the (N, C) logits.
     """
     if torch.is_grad_enabled() and any(
-        one is not None and one.requires_grad for one in (x, weight, bias)
+        tensor is not None and tensor.requires_grad for tensor in (x, weight, bias)
     ):
         return _CrossEntropy.apply(x, weight, bias, labels, head, chunk)
     return _one_pass(x, weight, bias, labels, head, chunk, (False, False, False))[0]
@@ -72,72 +90,82 @@ class _CrossEntropy(torch.autograd.Function):
             x, weight, bias, labels, head, chunk, ctx.needs_input_grad[:3]
         )
         ctx.save_for_backward(x, weight, bias, labels)
-        ctx.asked = head, chunk
+        ctx.head, ctx.chunk = head, chunk
         return loss
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx, loss_gradient):
         if torch.is_grad_enabled():  # create_graph: the gradients must have gradients
-            return *_plain_gradients(ctx, grad), None, None, None
-        gradients, ctx.gradients = ctx.gradients, None  # given away, for no second copy of (C, d)
-        if gradients is None:  # a second time through a retained graph
-            _, gradients = _one_pass(*ctx.saved_tensors, *ctx.asked, ctx.needs_input_grad[:3])
-        if grad.device.type != "cpu" or grad != 1:
-            for one in gradients:
-                if one is not None:
-                    one.mul_(grad)
+            return *_differentiable_gradients(ctx, loss_gradient), None, None, None
+        # The gradients are given away, so that (C, d) is never held twice.
+        gradients, ctx.gradients = ctx.gradients, None
+        if gradients is None:  # a second backward pass through a retained graph
+            _, gradients = _one_pass(
+                *ctx.saved_tensors, ctx.head, ctx.chunk, ctx.needs_input_grad[:3]
+            )
+        if loss_gradient.device.type != "cpu" or loss_gradient != 1:
+            for gradient in gradients:
+                if gradient is not None:
+                    gradient.mul_(loss_gradient)
         return *gradients, None, None, None
 
 
-def _plain_gradients(ctx, grad):
+def _differentiable_gradients(ctx, loss_gradient):
+    """Gradients of x, weight and bias from the definition, with a graph of their own."""
     x, weight, bias, labels = ctx.saved_tensors
     state = {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
-    loss = F.cross_entropy(functional_call(ctx.asked[0], state, (x, labels)), labels)
-    needed = ctx.needs_input_grad[:3]
-    found = iter(
-        torch.autograd.grad(
-            loss,
-            [one for one, asked in zip((x, weight, bias), needed) if asked],
-            grad,
-            create_graph=True,
-        )
-    )
-    return [next(found) if asked else None for asked in needed]
+    loss = F.cross_entropy(functional_call(ctx.head, state, (x, labels)), labels)
+    needs_grad = ctx.needs_input_grad[:3]
+    inputs = [tensor for tensor, needed in zip((x, weight, bias), needs_grad) if needed]
+    gradients = iter(torch.autograd.grad(loss, inputs, loss_gradient, create_graph=True))
+    return [next(gradients) if needed else None for needed in needs_grad]
 
 
 @torch.no_grad()
-def _one_pass(x, weight, bias, labels, head, chunk, wanted):
-    """``(loss, gradients)``: gradients of x, weight and bias, None where they are not wanted."""
+def _one_pass(x, weight, bias, labels, head, chunk, needs_grad):
+    """``(loss, gradients)``: those of x, weight and bias, None where ``needs_grad`` is False.
+
+    ``gradients`` is None if none is needed.
+    """
     with torch.autocast(x.device.type, enabled=False):
-        ends = ends_of(head, x, weight, labels, wanted)
-        size = chunk or (PANEL if x.device.type == "cpu" else len(weight))
-        panels = panels_of(head, ends, weight, bias, labels, min(size, len(weight)))
-        top = ends.features.new_full((len(x),), -torch.inf)
-        total, own = (
-            torch.zeros_like(top),
-            torch.empty_like(top) if ends.target is None else ends.target,
-        )
-        for panel in panels:
-            logits = panel.logits(own)
-            highest = logits.amax(dim=1).clamp_min_(torch.finfo(top.dtype).min)
-            part = logits.sub_(highest[:, None]).exp_().sum(dim=1)
-            before, top = top, torch.maximum(top, highest)
-            total = total * (before - top).exp_() + part * (highest - top).exp_()
-            if chunk is None and any(wanted):
-                panel.kept = logits, highest
-        log_sum = top + total.log()
-        loss = (log_sum - own).mean()
-        if not any(wanted):
+        samples = prepare_samples(head, x, weight, labels, needs_grad)
+        size = chunk or (BLOCK_SIZE if x.device.type == "cpu" else len(weight))
+        blocks = split_classes(head, samples, weight, bias, labels, min(size, len(weight)))
+        keep_logits = chunk is None and any(needs_grad)
+        target_logits, log_normalizer = _forward(blocks, samples.features, keep_logits)
+        loss = (log_normalizer - target_logits).mean()
+        if not any(needs_grad):
             return loss, None
-        grads = [
-            torch.zeros_like(ends.features) if wanted[0] else None,
-            torch.empty_like(weight) if wanted[1] else None,
-            torch.empty_like(bias) if wanted[2] else None,
-        ]
-        at_targets = ends.at_targets(torch.expm1(own - log_sum).div_(len(own)))
-        for panel in panels:
-            panel.pull_back(own, log_sum, at_targets, *grads)
-        grads[0], for_own = ends.pull_back(grads[0], wanted)
-        if for_own is not None:
-            grads[1].index_add_(0, labels, for_own)
-        return loss, grads
+
+        feature_gradient = torch.zeros_like(samples.features) if needs_grad[0] else None
+        weight_gradient = torch.empty_like(weight) if needs_grad[1] else None
+        bias_gradient = torch.empty_like(bias) if needs_grad[2] else None
+        # p − 1 of the targets, from a difference that does not cancel where p is almost 1
+        target_gradient = torch.expm1(target_logits - log_normalizer).div_(len(x))
+        at_targets = samples.logit_gradient(target_gradient)
+        for block in blocks:  # steps 5 and 6
+            block.backward(
+                log_normalizer, at_targets, feature_gradient, weight_gradient, bias_gradient
+            )
+        x_gradient, target_vector_gradient = samples.backward(feature_gradient)  # step 7
+        if target_vector_gradient is not None:
+            weight_gradient.index_add_(0, labels, target_vector_gradient)
+        return loss, [x_gradient, weight_gradient, bias_gradient]
+
+
+def _forward(blocks, features, keep_logits):
+    """Steps 1 to 4: the target logits and the logarithm of the softmax's denominator, (N,) each."""
+    row_max = features.new_full((len(features),), -torch.inf)
+    row_sum = torch.zeros_like(row_max)
+    target_logits = torch.empty_like(row_max)
+    for block in blocks:
+        logits = block.logits()  # step 1
+        block.read_targets(logits, target_logits)
+        block_max = logits.amax(dim=1).clamp_min_(torch.finfo(row_max.dtype).min)  # step 2
+        exponentials = logits.sub_(block_max[:, None]).exp_()
+        block_sum = exponentials.sum(dim=1)
+        old_max, row_max = row_max, torch.maximum(row_max, block_max)  # step 3
+        row_sum = row_sum * (old_max - row_max).exp_() + block_sum * (block_max - row_max).exp_()
+        if keep_logits:
+            block.keep(exponentials, block_max)
+    return target_logits, row_max + row_sum.log()  # step 4

@@ -1,103 +1,134 @@
-"""The ends of the fused pass (:mod:`lossbook.heads.fused.one_pass`): what has N rows, features and margined targets, and the way back."""
+"""The batch's side of the fused pass: what has one row per sample, features and target logits.
+
+:mod:`lossbook.heads.fused.one_pass` has the steps.
+"""
 
 import torch
 
 from lossbook.utils.vectors import at_least_float32, polar, safe_to_square
 
-__all__ = ["ends_of"]
+__all__ = ["Samples", "UnitSamples", "prepare_samples"]
 
 
-def ends_of(head, x, weight, labels, wanted):
-    """The ends of one pass; ``wanted`` says which of the gradients of x, weight and bias are."""
+def prepare_samples(head, x, weight, labels, needs_grad):
+    """Features and target logits of a batch: :class:`UnitSamples` where it can be, else Samples.
+
+    ``needs_grad`` tells for x, weight and bias whether their gradients are needed.
+    """
     if head.unit_embedding and head.unit_weight:
         x, vectors = at_least_float32(x.detach()), at_least_float32(weight.detach()[labels])
-        lengths = [torch.linalg.vector_norm(one, dim=1) for one in (x, vectors)]
-        if all(map(safe_to_square, lengths)):
-            return UnitEnds(head, x, vectors, *lengths)
-    return Ends(head, x, weight, labels, wanted)
+        length = torch.linalg.vector_norm(x, dim=1)
+        vector_length = torch.linalg.vector_norm(vectors, dim=1)
+        if safe_to_square(length) and safe_to_square(vector_length):
+            return UnitSamples(head, x, vectors, length, vector_length, needs_grad)
+    return Samples(head, x, weight, labels, needs_grad)
 
 
-class Ends:
-    """What has N rows: the features and the margined targets, and the small graph that they come out of."""
+class Samples:
+    """The batch of any head, with a small autograd graph from x to the features and the targets.
 
-    def __init__(self, head, x, weight, labels, wanted):
-        margin = hasattr(head, "_target")
-        with torch.set_grad_enabled(any(wanted)):
-            self.x = x.detach().requires_grad_(wanted[0])
-            direction, length = (
-                polar(self.x, head._shortest(x)) if margin or head.unit_embedding else (None, None)
-            )
-            self.graph = direction if head.unit_embedding else at_least_float32(self.x)
-            if margin:
-                self.vectors = weight.detach()[labels].requires_grad_(wanted[1])
-                vector, vector_length = polar(self.vectors, head._shortest(weight))
-                self.graph_target = head._target(
-                    (direction * vector).sum(dim=1), length, vector_length
-                )
-        self.features, self.scale = self.graph.detach(), head.scale
-        self.scaled = self.features if head.scale == 1 else self.features * head.scale
-        self.target = self.graph_target.detach().to(self.features.dtype) if margin else None
-        self.moderate = head.unit_embedding or safe_to_square(
+    Attributes
+    ----------
+    features : Tensor, shape (N, d)
+        The embeddings as the head reads them: directions, or as they stand.
+    scaled_features : Tensor, shape (N, d)
+        s times the features.
+    margined_targets : Tensor, shape (N,), or None
+        The target logits of a head with a margin.
+    squares_are_safe : bool
+        Whether no product with a feature overflows.
+    """
+
+    def __init__(self, head, x, weight, labels, needs_grad):
+        self.scale, self.needs_grad = head.scale, needs_grad
+        self.margined_targets = self.target_graph = None
+        with torch.set_grad_enabled(any(needs_grad)):
+            self.x = x.detach().requires_grad_(needs_grad[0])
+            direction = length = None
+            if head.has_margin or head.unit_embedding:
+                direction, length = polar(self.x, head.shortest_length(x))
+            self.feature_graph = direction if head.unit_embedding else at_least_float32(self.x)
+            if head.has_margin:
+                self.vectors = weight.detach()[labels].requires_grad_(needs_grad[1])
+                vector, vector_length = polar(self.vectors, head.shortest_length(weight))
+                cos = (direction * vector).sum(dim=1)
+                self.target_graph = head.target_logits(cos, length, vector_length)
+        self.features = self.feature_graph.detach()
+        self.scaled_features = self.features if head.scale == 1 else self.features * head.scale
+        if head.has_margin:
+            self.margined_targets = self.target_graph.detach().to(self.features.dtype)
+        self.squares_are_safe = head.unit_embedding or safe_to_square(
             self.features.abs().amax(dim=1), least=0.0
         )
 
-    def at_targets(self, for_target):
-        """What stands at the targets in the gradient of the logits, (N,), if the loss pulls the targets so.
+    def logit_gradient(self, target_gradient):
+        """What to put at the targets in the gradient of the logits, (N,).
 
-        Without a margin the pull itself; with one, nothing: it goes back through the small graph.
+        ``target_gradient`` (N,) is the gradient of the target logits. Without a margin it goes
+        there; with one there is nothing, and it goes back through the small graph instead.
         """
-        self.for_target = for_target
-        return for_target if self.target is None else torch.zeros_like(for_target)
+        self.target_gradient = target_gradient
+        return target_gradient if self.target_graph is None else torch.zeros_like(target_gradient)
 
-    def pull_back(self, for_features, wanted):
-        """Gradients of x and of the targets' class vectors, (N, d) both or None; ``for_features`` lacks the scale."""
-        outputs, grads, leaves = [], [], []
-        if wanted[0]:
-            outputs, grads, leaves = [self.graph], [for_features.mul_(self.scale)], [self.x]
-        if self.target is not None and self.graph_target.requires_grad:
-            outputs, grads = (
-                outputs + [self.graph_target],
-                grads + [self.for_target.to(self.graph_target.dtype)],
-            )
-            leaves = leaves + [self.vectors] * wanted[1]
-        found = (
-            list(torch.autograd.grad(outputs, leaves, grads, materialize_grads=True))
-            if leaves
-            else []
+    def backward(self, feature_gradient):
+        """Gradients of x and of the targets' class vectors, (N, d) each, or None.
+
+        ``feature_gradient`` (N, d), or None, lacks the factor s.
+        """
+        needs_x, needs_weight, _ = self.needs_grad
+        outputs, output_gradients, inputs = [], [], []
+        if needs_x:
+            outputs.append(self.feature_graph)
+            output_gradients.append(feature_gradient.mul_(self.scale))
+            inputs.append(self.x)
+        if self.target_graph is not None and self.target_graph.requires_grad:
+            outputs.append(self.target_graph)
+            output_gradients.append(self.target_gradient.to(self.target_graph.dtype))
+            if needs_weight:
+                inputs.append(self.vectors)
+        if not inputs:
+            return None, None
+        gradients = list(
+            torch.autograd.grad(outputs, inputs, output_gradients, materialize_grads=True)
         )
-        return found.pop(0) if wanted[0] else None, found.pop() if found else None
+        x_gradient = gradients.pop(0) if needs_x else None
+        return x_gradient, gradients.pop() if gradients else None
 
 
-class UnitEnds:
-    """The same where all lengths are read as 1 and none is extreme: without a graph of (N, d) tensors.
+class UnitSamples:
+    """The batch of a head that reads all lengths as 1, where no length is extreme: no (N, d) graph.
 
-    A target s·φ(cos θ) is pulled like a plain logit s·cos θ that weighs φ'(cos θ) times as much, so the
-    margin is N numbers in the gradient of the logits, and the products do the rest.
+    A margined target s·φ(cos θ) has the gradient of a plain logit s·cos θ times φ'(cos θ). So the
+    margin is N numbers in the gradient of the logits, and the matrix products do the rest.
+    The attributes are those of :class:`Samples`.
     """
 
-    safe_to_square = True
+    squares_are_safe = True
 
-    def __init__(self, head, x, vectors, length, vector_length):
-        self.dtype, self.length, self.scale = x.dtype, length, head.scale
+    def __init__(self, head, x, vectors, length, vector_length, needs_grad):
+        self.length, self.scale, self.needs_grad = length, head.scale, needs_grad
         self.features = x / length[:, None]
-        self.scaled, self.target = self.features * head.scale, None
-        if hasattr(head, "_target"):
+        self.scaled_features = self.features * head.scale
+        self.margined_targets = None
+        if head.has_margin:
             self.cos = (vectors.mul_(self.features)).sum(dim=1).div_(vector_length)
             with torch.enable_grad():
-                self.graph_target = head._target(self.cos.requires_grad_(), None, None)
-            self.target = self.graph_target.detach()
+                self.target_graph = head.target_logits(self.cos.requires_grad_(), None, None)
+            self.margined_targets = self.target_graph.detach()
 
-    def at_targets(self, for_target):
-        if self.target is None:
-            return for_target
-        if not self.graph_target.requires_grad:
-            return torch.zeros_like(for_target)
-        return torch.autograd.grad(self.graph_target, self.cos, for_target)[0] / self.scale
+    def logit_gradient(self, target_gradient):
+        """As :meth:`Samples.logit_gradient`: here ``target_gradient`` times the margin's slope."""
+        if self.margined_targets is None:
+            return target_gradient
+        if not self.target_graph.requires_grad:
+            return torch.zeros_like(target_gradient)
+        slope_times_gradient = torch.autograd.grad(self.target_graph, self.cos, target_gradient)[0]
+        return slope_times_gradient / self.scale
 
-    def pull_back(self, for_features, wanted):
-        if not wanted[0]:
+    def backward(self, feature_gradient):
+        """As :meth:`Samples.backward`; the class vectors' gradient is in the logits' already."""
+        if not self.needs_grad[0]:
             return None, None
-        along = (for_features * self.features).sum(dim=1, keepdim=True)
-        return for_features.addcmul_(self.features, along, value=-1).mul_(
-            (self.scale / self.length)[:, None]
-        ), None
+        along = (feature_gradient * self.features).sum(dim=1, keepdim=True)
+        across = feature_gradient.addcmul_(self.features, along, value=-1)
+        return across.mul_((self.scale / self.length)[:, None]), None
