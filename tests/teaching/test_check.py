@@ -1,4 +1,4 @@
-"""Each known mistake, made in earnest, is recognised; each right answer passes, however it is written."""
+"""Each known mistake is recognised; each right answer passes, however it is written."""
 
 import math
 
@@ -82,6 +82,7 @@ MARGINS = [
     (lambda c: torch.cos(acos(c) + math.degrees(0.3)), "arcface", "margin turned into degrees"),
     (lambda c: torch.cos(torch.rad2deg(torch.arccos(c)) + 0.3), "arcface", "angle in degrees"),
     (lambda c: continued(c, 0.3), "cosface", "cosine margin on the angle"),
+    (lambda c: torch.cos(acos(c) + 0.3), "cosface", "cosine margin on the angle"),
     (lambda c: c + 0.3, "arcface", "angular margin added to the cosine"),
     (lambda c: c - 0.3, "arcface", "angular margin subtracted from the cosine"),
     (lambda c: 0.3 * 10 * c, "sphereface", "multiplier outside the cosine"),
@@ -171,7 +172,7 @@ def changed_in_place(c):
         (lambda: 0, "TypeError"),
         (lambda c: torch.sin(c), "At θ = "),
         (changed_in_place, "Your code stopped"),
-        (0.3, "Wanted is a function"),
+        (0.3, "Expected a function, got an object of type float"),
     ],
 )
 def test_what_is_wrong_with_it(attempt, says):
@@ -247,10 +248,10 @@ def test_right_numbers(attempt):
     "attempt, expected, unit, says",
     [
         (-36, 36, "degrees", "sign"),
-        (0.6283, 36, "degrees", "in radians; wanted are degrees"),
-        (36, math.radians(36), "radians", "in degrees; wanted are radians"),
+        (0.6283, 36, "degrees", "in radians; expected degrees"),
+        (36, math.radians(36), "radians", "in degrees; expected radians"),
         (math.cos(0.5), 0.5, "radians", "cosine of the angle"),
-        (math.acos(0.19), 0.19, "", "wanted is its cosine"),
+        (math.acos(0.19), 0.19, "", "expected its cosine"),
         (math.acos(0.19), 0.19, "%", "too large"),
         (91.4, 0.914, "", "percent"),
         (0.914, 91.4, "%", "fraction"),
@@ -272,7 +273,7 @@ def test_wrong_numbers(attempt, expected, unit, says):
 
 
 def test_a_number_beyond_all_floats_is_not_finite():
-    assert "finite number; this is inf" in check.value(10**400, 3.0).message
+    assert "Expected a finite number, got inf" in check.value(10**400, 3.0).message
 
 
 def test_a_number_that_a_function_returns():
@@ -287,6 +288,13 @@ def test_a_number_that_a_function_returns():
         "in `rate`, line 2, `return share / 0`, with ZeroDivisionError"
         in check.value(lambda: rate(3), 4).message
     )
+
+
+@pytest.mark.parametrize("attempt, written", [((0, 25), "0.25"), ((-1, 5), "-1.5")])
+def test_a_decimal_comma_is_named(attempt, written):
+    verdict = check.value(attempt, 0.25)
+    assert verdict.mistake == "decimal comma" and f"Write {written}." in verdict.message
+    assert check.value((1.0, 2.0), 0.25).mistake == "not a number"
 
 
 def test_only_a_small_error_is_one_of_rounding():
@@ -406,7 +414,7 @@ def test_right_heads(attempt, reference):
 
 
 def psi_logits(target, others):
-    """A head of L-softmax, m = 2, with its target and its other logits made from their lengths and cosines."""
+    """A head of L-softmax, m = 2, its target and other logits made from lengths and cosines."""
 
     def logits(x, weight, labels=None):
         length = x.norm(dim=1, keepdim=True) * weight.norm(dim=1)
@@ -492,8 +500,8 @@ def test_class_vectors_cut_off_or_missing():
     assert "(5, 3)" in check.head(nn.Linear(4, 5), heads.CosFace(3, 5)).message
 
 
-def test_everything_lists_each_mistake_once():
-    rows = mistakes.everything()
+def test_all_mistakes_lists_each_mistake_once():
+    rows = mistakes.all_mistakes()
     assert len(set(rows)) == len(rows)
     assert {where for where, *_ in rows} == {"target", "training", "prediction", "loss", "number"}
     assert all(name and says.endswith((".", "?", ")")) for _, name, says in rows)

@@ -1,4 +1,4 @@
-"""check.loss: right losses pass however they are written, and each wrong one is told what is wrong with it."""
+"""check.loss: right losses pass however they are written; the mistake in each wrong one is named."""
 
 import math
 

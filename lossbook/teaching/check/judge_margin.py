@@ -5,8 +5,9 @@ import math
 
 import torch
 
-from lossbook import margins as target_functions
+from lossbook import margins as right_margins
 from lossbook.teaching.check import mistakes
+from lossbook.teaching.check.cases import UNIFIED_MARGINS, Target, tolerance_at
 from lossbook.teaching.check.verdict import (
     RIGHT,
     Mismatch,
@@ -22,18 +23,8 @@ from lossbook.utils.validation import require
 
 __all__ = ["margin"]
 
-ANGLES = (
-    360  # 359 steps, a prime: no angle but the ends falls on a joint kπ/m, where rounding decides
-)
-
-
-UNIFIED = {
-    "lsoftmax": lambda m: (m, 0.0, 0.0),
-    "sphereface": lambda m: (m, 0.0, 0.0),
-    "cosface": lambda m: (1.0, 0.0, m),
-    "arcface": lambda m, easy_margin=False: (1.0, m, 0.0),
-    "combined": lambda m1, m2, m3, easy_margin=False: (m1, m2, m3),
-}
+# 359 steps, a prime: no angle but the ends falls on a joint kπ/m, where rounding decides.
+ANGLES = 360
 
 
 def margin(attempt, loss, *, ends=True, up_to=math.pi, **margins):
@@ -47,9 +38,9 @@ def margin(attempt, loss, *, ends=True, up_to=math.pi, **margins):
     ends : bool
         Whether it is judged at cos θ = ±1 too, where arccos has no slope.
     up_to : float
-        The largest angle that counts, in radians.
+        The largest angle at which it is judged, in radians.
     **margins
-        What that function takes: ``m=0.5``, or ``m1``, ``m2`` (radians) and ``m3``.
+        The arguments of that function: ``m=0.5``, or ``m1``, ``m2`` (radians) and ``m3``.
 
     Returns
     -------
@@ -58,71 +49,57 @@ def margin(attempt, loss, *, ends=True, up_to=math.pi, **margins):
     Raises
     ------
     ValueError
-        If lossbook has no such loss. Whatever the attempt does raises nothing.
+        If lossbook has no such loss. No fault of the attempt raises an error.
     """
-    require(loss in UNIFIED, f"loss = {loss!r}: expected one of {', '.join(UNIFIED)}")
-    right_one = functools.partial(getattr(target_functions, loss), **margins)
+    require(
+        loss in UNIFIED_MARGINS, f"loss = {loss!r}: expected one of {', '.join(UNIFIED_MARGINS)}"
+    )
+    right_margin = functools.partial(getattr(right_margins, loss), **margins)
     cos = torch.cos(torch.linspace(0, up_to, ANGLES, dtype=torch.float64))
     cos = cos if ends else cos[1:-1]
-    right, tolerance = right_one(cos), _tolerance(cos)
 
     def judge():
-        given = cos.clone()
-        got = tensor_like(call(attempt, given), right, "targets", "one target for each cosine")
-        if not torch.equal(given, cos):
-            raise Mismatch(
-                "Your function changes the cosines it is given. Make a new tensor instead.",
-                "changes its input",
-            )
-        question = mistakes.Target(
-            cos, *UNIFIED[loss](**margins), right, torch.where(got.isfinite(), got, right)
-        )
-        compare(
-            got,
-            right,
-            tolerance,
-            question,
-            mistakes.TARGET,
-            lambda i: (
-                f"At θ = {torch.rad2deg(question.theta[i]):.1f}° your target is {got[i]:.4g}; "
-                f"right is {right[i]:.4g}."
-            ),
-        )
-        check_finite(got, cos, "Your target is")
-        own, true = slope(lambda c: call(attempt, c), cos), slope(right_one, cos)
-        check_finite(own, cos, "Your values are right, but their gradient is")
-        if ((own - true).abs() > 1e-3 * true.abs() + 1e-9)[cos.abs() < 0.9999].any():
-            raise Mismatch(
-                "Your values are right, but the gradient is not theirs: a part of them is cut off from it, "
-                "by detach, no_grad or item.",
-                "gradient cut off",
-            )
-        if ((own == 0) & (true > 0)).any():
-            return Verdict(
-                True, "Right. One thing to know: at cos θ = ±1 your clamp lets no gradient through."
-            )
-        return RIGHT
+        _check_targets(attempt, right_margin, cos, UNIFIED_MARGINS[loss](**margins))
+        return _judge_slope(attempt, right_margin, cos)
 
     return verdict(attempt, judge)
 
 
-def _tolerance(cos):
-    """How far off a value may be; more at the ends, where a clamp at 1 − 1e-6 moves the angle by 1.4e-3."""
-    return torch.where(cos.abs() < 0.9999, 1e-5, 3e-3)
+def _check_targets(attempt, right_margin, cos, unified_margins):
+    right, argument = right_margin(cos), cos.clone()
+    targets = tensor_like(call(attempt, argument), right, "targets", "one target for each cosine")
+    if not torch.equal(argument, cos):
+        raise Mismatch(
+            "Your function changes the cosines that it is given. Make a new tensor instead.",
+            "changes its input",
+        )
+    finite_targets = torch.where(targets.isfinite(), targets, right)
+    case = Target(cos, *unified_margins, right, finite_targets)
+
+    def describe_difference(i):
+        return (
+            f"At θ = {torch.rad2deg(case.theta[i]):.1f}° your target is {targets[i]:.4g}; "
+            f"expected {right[i]:.4g}."
+        )
+
+    compare(targets, right, tolerance_at(cos), case, mistakes.TARGET, describe_difference)
+    check_finite(targets, cos, "Your target is")
 
 
-def _question(true, x, labels):
-    """What the right head answers, and what a wrong one may get wrong."""
-    length = true.scale * torch.ones(len(x), len(true.weight), dtype=x.dtype)
-    length = length if true.unit_embedding else length * x.norm(dim=1, keepdim=True)
-    length = length if true.unit_weight else length * true.weight.norm(dim=1)
-    return mistakes.Logits(
-        x,
-        labels,
-        true.weight,
-        true.scale,
-        length,
-        getattr(true, "margin_of", lambda cos: cos),
-        true(x),
-        true(x, labels),
-    )
+def _judge_slope(attempt, right_margin, cos):
+    """The verdict on an attempt whose values are right, from its slope in cos θ."""
+    given = slope(lambda cosines: call(attempt, cosines), cos)
+    right = slope(right_margin, cos)
+    check_finite(given, cos, "Your values are right, but their gradient is")
+    differs = (given - right).abs() > 1e-3 * right.abs() + 1e-9
+    if differs[cos.abs() < 0.9999].any():
+        raise Mismatch(
+            "Your values are right, but the gradient is not theirs: a part of them is cut off from "
+            "it, by detach, no_grad or item.",
+            "gradient cut off",
+        )
+    if ((given == 0) & (right > 0)).any():
+        return Verdict(
+            True, "Right. One thing to know: at cos θ = ±1 your clamp lets no gradient through."
+        )
+    return RIGHT

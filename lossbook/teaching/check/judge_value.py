@@ -14,53 +14,80 @@ def value(attempt, expected, unit="", *, tolerance=0.01, wrong=None):
     Parameters
     ----------
     attempt : float, int, or an array or tensor of one number, or a blank
-        Or a function without arguments that returns one, such as ``lambda: my_rate(scores, 0.1)``: then
-        a blank in ``my_rate``, and an exception from it, are verdicts too.
+        Or a function without arguments that returns one, such as ``lambda: my_rate(scores, 0.1)``:
+        then a blank in ``my_rate``, and an exception from it, are verdicts too.
     expected : float
     unit : str
-        "radians" and "degrees" let the check tell one from the other; any other is only named. Without
-        one, a number in [−1, 1] may be a cosine, and its angle the mistake.
+        "radians" and "degrees" let the check tell one from the other; any other is only named.
+        Without one, a number in [−1, 1] may be a cosine, and its angle the mistake.
     tolerance : float
         Relative to ``expected``; absolute where that is 0.
-    wrong : dict, what to say -> number
+    wrong : dict, message -> number
         Wrong answers of this very question, compared before the common ones. The nearest is named.
 
     Returns
     -------
-    Verdict. It never states ``expected``. Whatever the attempt is raises nothing.
+    Verdict. It never states ``expected``. No fault of the attempt raises an error.
     """
 
     def judge():
-        given, of = call(attempt) if callable(attempt) else attempt, f" {unit}" if unit else ""
-        got = number(given)
-        if got is None:
-            raise Mismatch(
-                f"Wanted is a number{of and ', in' + of}; this is {describe(given)}.",
-                "not a number",
-            )
-        if not math.isfinite(got):
-            raise Mismatch(f"Wanted is a finite number; this is {got}.", "not finite")
-
-        def close(to, within=tolerance):
-            return abs(got - to) <= within * (abs(to) or 1)
-
-        if close(expected):
+        given = _read_number(call(attempt) if callable(attempt) else attempt, unit)
+        in_words = f"{given:g} {unit}" if unit else f"{given:g}"
+        if _is_close(given, expected, tolerance):
             return RIGHT
-        own = {says: (says, other) for says, other in (wrong or {}).items()}
-        for known in (own, mistakes.value_mistakes(expected, unit)):
-            near = [
-                (abs(got - other), says, name)
-                for name, (says, other) in known.items()
-                if close(other)
-            ]
-            if near:
-                _, says, name = min(near, key=lambda mistake: mistake[0])
-                raise Mismatch(says, name)
-        if close(expected, within=min(5 * tolerance, 0.05)):
+        own_mistakes = {message: (message, number) for message, number in (wrong or {}).items()}
+        for known_mistakes in (own_mistakes, mistakes.value_mistakes(expected, unit)):
+            _check_mistakes(given, known_mistakes, tolerance)
+        if _is_close(given, expected, min(5 * tolerance, 0.05)):
             raise Mismatch(
-                f"{got:g}{of} is close, but off by more than {tolerance:.0%}: round at the very end.",
+                f"{in_words} is close, but off by more than {tolerance:.0%}: round at the very "
+                "end.",
                 "rounded too early",
             )
-        raise Mismatch(f"{got:g}{of} is too {'large' if got > expected else 'small'}.")
+        raise Mismatch(f"{in_words} is too {'large' if given > expected else 'small'}.")
 
     return verdict(attempt, judge)
+
+
+def _read_number(given, unit):
+    if _is_decimal_comma(given):
+        whole, decimals = given
+        raise Mismatch(
+            f"Expected a number, got the tuple ({whole}, {decimals}): Python separates decimals "
+            f"with a point. Write {whole}.{decimals}.",
+            "decimal comma",
+        )
+    result = number(given)
+    if result is None:
+        raise Mismatch(
+            f"Expected a number{unit and f' in {unit}'}, got {describe(given)}.", "not a number"
+        )
+    if not math.isfinite(result):
+        raise Mismatch(f"Expected a finite number, got {result}.", "not finite")
+    return result
+
+
+def _is_decimal_comma(given):
+    """Whether ``given`` is what Python makes of 0,25."""
+    return (
+        isinstance(given, tuple)
+        and len(given) == 2
+        and all(type(part) is int for part in given)
+        and given[1] >= 0
+    )
+
+
+def _is_close(given, to, tolerance):
+    return abs(given - to) <= tolerance * (abs(to) or 1)
+
+
+def _check_mistakes(given, known_mistakes, tolerance):
+    """Raise the nearest of ``{name: (message, wrong number)}`` that ``given`` comes close to."""
+    close = [
+        (abs(given - wrong), message, name)
+        for name, (message, wrong) in known_mistakes.items()
+        if _is_close(given, wrong, tolerance)
+    ]
+    if close:
+        _, message, name = min(close, key=lambda mistake: mistake[0])
+        raise Mismatch(message, name)

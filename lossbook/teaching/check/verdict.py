@@ -1,4 +1,4 @@
-"""A Verdict on an attempt, and how it is reached: call it, look at what comes back, compare.
+"""A verdict on an attempt, and how it is reached: call it, check what it returns, compare.
 
 Nothing a student's code does gets past :func:`verdict`: a blank, an exception, a value of the
 wrong kind are verdicts as well.
@@ -13,19 +13,35 @@ from pathlib import Path
 import numpy as np
 import torch
 
-__all__ = ["Verdict", "RIGHT", "BLANK", "NOT_FINITE"]
+__all__ = [
+    "BLANK",
+    "NOT_FINITE",
+    "RIGHT",
+    "Mismatch",
+    "NotAttempted",
+    "Verdict",
+    "call",
+    "check_finite",
+    "compare",
+    "describe",
+    "is_blank",
+    "number",
+    "slope",
+    "tensor_like",
+    "verdict",
+]
 
 NOT_FINITE = "NaN or infinity"
-FEW = 0.01  # a mistake is the same mistake if it comes out otherwise at the very ends
+FEW = 0.01  # a mistake is recognised although this share of its values differ, at the very ends
 LIBRARIES = Path(torch.__file__).parent, Path(np.__file__).parent, Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a check found. True only if the attempt is right.
+    """The result of a check. It is true only if the attempt is right.
 
-    ``attempted`` is False for a blank; ``message`` says what is wrong; ``mistake`` is its name if
-    it is a known one (:mod:`lossbook.teaching.check.mistakes`), else None.
+    ``attempted`` is False for a blank; ``message`` tells the student what is wrong; ``mistake`` is
+    the name of a known one (:mod:`lossbook.teaching.check.mistakes`), else None.
     """
 
     right: bool
@@ -56,7 +72,7 @@ BLANK = Verdict(
 
 
 class Mismatch(Exception):
-    """Something to say about an attempt; ends the check."""
+    """The attempt is wrong: ends the check with this message."""
 
     def __init__(self, message, mistake=None):
         super().__init__(message)
@@ -72,19 +88,22 @@ def is_blank(attempt):
 
 
 def verdict(attempt, judge):
-    """What ``judge()`` returns or finds out about ``attempt``."""
+    """The verdict that ``judge()`` returns, or that its exception carries."""
     try:
         return BLANK if is_blank(attempt) else judge()
-    except Mismatch as found:
-        return found.verdict
+    except Mismatch as mismatch:
+        return mismatch.verdict
     except NotAttempted:
         return BLANK
 
 
 def call(function, *arguments):
-    """What a student's function returns; an exception in it is found, a blank is a Blank."""
+    """The result of a student's function.
+
+    Raises :class:`Mismatch` for an exception in it, :class:`NotAttempted` for a blank.
+    """
     if not callable(function):
-        raise Mismatch(f"Wanted is a function; this is {describe(function)}.", "not a function")
+        raise Mismatch(f"Expected a function, got {describe(function)}.", "not a function")
     try:
         result = function(*arguments)
     except (Mismatch, NotAttempted):
@@ -93,107 +112,117 @@ def call(function, *arguments):
         raise NotAttempted from None
     except (Exception, SystemExit) as error:
         raise Mismatch(
-            f"Your code stopped{_line(error)} with {type(error).__name__}: {error}", "stopped"
+            f"Your code stopped{_describe_line(error)} with {type(error).__name__}: {error}",
+            "stopped",
         ) from None
     if is_blank(result):
         raise NotAttempted
     return result
 
 
-def _line(error):
-    """Where a student's own code stood when it raised, in words."""
-    frame, own = error.__traceback__.tb_next, None
+def _describe_line(error):
+    """The line of the student's own code that raised, in words; empty if there is none."""
+    frame, code, line_number = error.__traceback__.tb_next, None, None
     while frame:
-        code = frame.tb_frame.f_code
-        if not any(Path(code.co_filename).is_relative_to(library) for library in LIBRARIES):
-            own = code, frame.tb_lineno
+        path = Path(frame.tb_frame.f_code.co_filename)
+        if not any(path.is_relative_to(library) for library in LIBRARIES):
+            code, line_number = frame.tb_frame.f_code, frame.tb_lineno
         frame = frame.tb_next
-    if own is None:
+    if code is None:
         return ""
-    code, number = own
-    source = linecache.getline(code.co_filename, number).strip()
-    return f" in `{code.co_name}`, line {number - code.co_firstlineno + 1}" + (
-        f", `{source}`," if source else ","
-    )
+    source = linecache.getline(code.co_filename, line_number).strip()
+    line = f" in `{code.co_name}`, line {line_number - code.co_firstlineno + 1},"
+    return f"{line} `{source}`," if source else line
 
 
 def describe(thing):
-    """What something is, in words."""
+    """A thing's type, with shape and dtype for tensors and arrays, in words."""
     if torch.is_tensor(thing) or isinstance(thing, np.ndarray):
-        name = "a tensor" if torch.is_tensor(thing) else "a numpy array"
-        return f"{name} of shape {tuple(thing.shape)} and {thing.dtype}"
-    return "a function" if callable(thing) else f"of type {type(thing).__name__}"
+        kind = "a tensor" if torch.is_tensor(thing) else "a numpy array"
+        return f"{kind} of shape {tuple(thing.shape)} and {thing.dtype}"
+    return "a function" if callable(thing) else f"an object of type {type(thing).__name__}"
 
 
-def tensor_like(got, right, name, what):
-    """``got`` if it is a tensor of the shape and dtype of ``right``."""
-    if not torch.is_tensor(got):
+def tensor_like(result, right, name, meaning):
+    """``result``, detached, if it is a tensor of the shape and dtype of ``right``.
+
+    Otherwise raises :class:`Mismatch`; ``name`` and ``meaning`` tell what was expected.
+    """
+    if not torch.is_tensor(result):
         raise Mismatch(
-            f"You return something {describe(got)}; wanted is a tensor, {what}.", "wrong type"
+            f"You return {describe(result)}; expected a tensor, {meaning}.", "wrong type"
         )
-    if got.shape != right.shape:
+    if result.shape != right.shape:
         raise Mismatch(
-            f"The shape of your {name} is {tuple(got.shape)}; wanted is {tuple(right.shape)}, {what}.",
+            f"The shape of your {name} is {tuple(result.shape)}; expected {tuple(right.shape)}, "
+            f"{meaning}.",
             "wrong shape",
         )
-    if got.dtype != right.dtype:
+    if result.dtype != right.dtype:
         raise Mismatch(
-            f"The dtype of your {name} is {got.dtype}; that of the input is {right.dtype}. Keep it.",
+            f"The dtype of your {name} is {result.dtype}; expected {right.dtype}, that of the "
+            "input.",
             "wrong dtype",
         )
-    return got.detach()
+    return result.detach()
 
 
-def compare(got, right, tolerance, question, table, otherwise):
-    """Find which mistake of ``table`` leads to ``got``, if it is not ``right``, as far as it is finite."""
-    finite = got.isfinite()
+def compare(values, right, tolerance, case, table, describe_difference):
+    """Compare ``values`` with the right ones where they are finite.
 
-    def differ(a, b):
+    If they differ, raise :class:`Mismatch`: the first mistake of ``table`` that leads to them, or
+    ``describe_difference`` of the flat position where they differ most.
+    """
+    finite = values.isfinite()
+
+    def share_differing(a, b):
         """The share of samples in which two answers differ."""
-        return (
-            (((a - b).abs() > tolerance) & finite).reshape(len(got), -1).any(dim=1).double().mean()
-        )
+        differs = ((a - b).abs() > tolerance) & finite
+        return differs.reshape(len(values), -1).any(dim=1).double().mean()
 
-    if differ(got, right) == 0:
+    if share_differing(values, right) == 0:
         return
-    for name, says, wrong in table:
-        other = wrong(question)
-        if differ(other, right) > FEW > differ(got, other):
-            raise Mismatch(says, name)
-    worst = torch.where(finite, (got - right).abs(), 0).argmax()
-    raise Mismatch(otherwise(worst))
+    for name, message, wrong in table:
+        wrong_values = wrong(case)
+        if share_differing(wrong_values, right) > FEW > share_differing(values, wrong_values):
+            raise Mismatch(message, name)
+    worst = torch.where(finite, (values - right).abs(), 0).argmax()
+    raise Mismatch(describe_difference(worst))
 
 
-def check_finite(got, cos, begins):
-    """Say where ``got`` is not finite, at which cosines."""
-    bad = ~got.isfinite()
+def check_finite(values, cos, subject):
+    """Raise :class:`Mismatch` if a value is not finite, naming the cosines where.
+
+    ``subject`` begins the message, e.g. "Your target is".
+    """
+    bad = ~values.isfinite()
     if not bad.any():
         return
-    value = "NaN" if got[bad].isnan().any() else "infinite"
+    kind = "NaN" if values[bad].isnan().any() else "infinite"
     where = (
         "at cos θ = ±1"
         if (cos[bad].abs() > 1 - 1e-9).all()
         else f"for example at cos θ = {cos[bad][0]:.3f}"
     )
     raise Mismatch(
-        f"{begins} {value} {where}. The slope of arccos is infinite at ±1, and beyond it has no value: "
-        "guard the slope there.",
+        f"{subject} {kind} {where}. The slope of arccos is infinite at ±1, and beyond it has no "
+        "value: guard the slope there.",
         NOT_FINITE,
     )
 
 
-def slope(function, cos):
-    """dv/d cos of ``v = function(cos)``, both of shape (N,)."""
-    leaf = cos.clone().requires_grad_()
+def slope(function, leaf):
+    """The gradient of the sum of ``function(leaf)``, of the shape of ``leaf``; 0 where unused."""
+    leaf = leaf.clone().requires_grad_()
     value = function(leaf)
     if not value.requires_grad:
         raise Mismatch(
-            "Your values are right, but cut off from their gradient (by detach, no_grad, item or numpy): nothing "
-            "can be trained with them.",
+            "Your values are right, but cut off from their gradient (by detach, no_grad, item or "
+            "numpy): nothing can be trained with them.",
             "gradient cut off",
         )
-    (found,) = call(lambda: torch.autograd.grad(value.sum(), leaf, allow_unused=True))
-    return torch.zeros_like(cos) if found is None else found
+    (gradient,) = call(lambda: torch.autograd.grad(value.sum(), leaf, allow_unused=True))
+    return torch.zeros_like(leaf) if gradient is None else gradient
 
 
 def number(thing):
@@ -202,11 +231,9 @@ def number(thing):
         thing = thing.detach().cpu().numpy()
     if isinstance(thing, (np.ndarray, np.generic)) and np.size(thing) == 1:
         thing = np.asarray(thing).reshape(()).item()
+    if isinstance(thing, bool) or not isinstance(thing, numbers.Real):
+        return None
     try:
-        return (
-            float(thing)
-            if isinstance(thing, numbers.Real) and not isinstance(thing, bool)
-            else None
-        )
+        return float(thing)
     except OverflowError:
         return math.inf if thing > 0 else -math.inf
