@@ -52,7 +52,7 @@ def test_least_scale_is_the_inverse(classes, share):
 
 
 def test_simplex_bound_is_met_by_a_simplex():
-    """C unit vectors in d = C − 1 at cos = −1/(C−1): at the bound's scale the centre posterior is P."""
+    """C unit vectors in C − 1 dimensions at cos = −1/(C−1): at the bound the posterior is P."""
     classes, posterior = 6, 0.9
     points = np.eye(classes) - 1 / classes
     points /= np.linalg.norm(points, axis=1, keepdims=True)
@@ -74,7 +74,7 @@ def test_adacos():
 
 
 @pytest.mark.parametrize(
-    "call, says",
+    "call, message",
     [
         (lambda: bounds.least_scale(0.05, 10), "chance, 0.1"),
         (lambda: bounds.least_scale(1.0, 10), "posterior = 1.0"),
@@ -85,53 +85,56 @@ def test_adacos():
         ),
     ],
 )
-def test_outside_their_domain(call, says):
-    with pytest.raises(ValueError, match=says):
+def test_outside_their_domain(call, message):
+    with pytest.raises(ValueError, match=message):
         call()
 
 
 def test_limits_on_the_circle_and_by_the_formula():
-    found = bounds.limits(10, 2, 0.9)
-    assert (found.least_scale, found.least_scale_simplex) == (
+    limits = bounds.limits(10, 2, 0.9)
+    assert (limits.least_scale, limits.least_scale_simplex) == (
         bounds.least_scale(0.9, 10),
         bounds.least_scale_simplex(0.9, 10),
     )
-    assert found.greatest_cosine_margin == pytest.approx(0.191, abs=5e-4)
-    assert found.greatest_angular_margin == pytest.approx(0.628, abs=5e-4)
-    assert "36° apart" in found.explanation and "3.8 times less" in found.explanation
+    assert limits.greatest_cosine_margin == pytest.approx(0.191, abs=5e-4)
+    assert limits.greatest_angular_margin == pytest.approx(0.628, abs=5e-4)
+    assert "36° apart" in limits.explanation and "3.8 times less" in limits.explanation
 
 
 @pytest.mark.parametrize("classes", [2, 3])
 def test_limits_agree_where_the_circle_holds_a_simplex(classes):
-    """Two classes opposite each other, three at 120°: the exact bound and the papers' formula are one."""
-    found = bounds.limits(classes, 2, 0.9)
-    assert found.least_scale == pytest.approx(bounds.least_scale(0.9, classes), rel=1e-9)
-    assert math.cos(found.greatest_angular_margin) == pytest.approx(-1 / (classes - 1))
+    """Two classes opposite each other, three at 120°: the exact bound is the papers' formula."""
+    limits = bounds.limits(classes, 2, 0.9)
+    assert limits.least_scale == pytest.approx(bounds.least_scale(0.9, classes), rel=1e-9)
+    assert math.cos(limits.greatest_angular_margin) == pytest.approx(-1 / (classes - 1))
 
 
-def test_limits_say_where_no_formula_is_known():
-    found = bounds.limits(10, 3)
+def test_limits_tell_where_no_formula_is_known():
+    limits = bounds.limits(10, 3)
     assert (
-        found.least_scale is found.greatest_cosine_margin is found.greatest_angular_margin is None
+        limits.least_scale
+        is limits.greatest_cosine_margin
+        is limits.greatest_angular_margin
+        is None
     )
-    assert "no formula is known for s" in found.explanation and "below 1" in found.explanation
+    assert "no formula is known for s" in limits.explanation and "below 1" in limits.explanation
 
 
 @pytest.mark.parametrize("classes, dim", [(5, 3), (6, 3), (10, 5), (10, 8), (16, 8)])
 def test_limits_between_simplex_and_cross_polytope_are_a_right_angle(classes, dim):
-    found = bounds.limits(classes, dim)
+    limits = bounds.limits(classes, dim)
     assert (
-        found[0] is None
-        and found[2:4] == (1, math.pi / 2)
-        and "at best 90° apart" in found.explanation
+        limits[0] is None
+        and limits[2:4] == (1, math.pi / 2)
+        and "at best 90° apart" in limits.explanation
     )
     searched = bounds.limits_of(bounds.best_spacing(classes, dim, starts=4))
     assert searched.greatest_angular_margin == pytest.approx(math.pi / 2, abs=1e-3)
-    assert searched.least_scale > found.least_scale_simplex
+    assert searched.least_scale > limits.least_scale_simplex
 
 
 @pytest.mark.parametrize(
-    "arguments, says",
+    "arguments, message",
     [
         ((1,), "num_classes = 1"),
         ((10, 1), "embedding_dim = 1"),
@@ -139,8 +142,8 @@ def test_limits_between_simplex_and_cross_polytope_are_a_right_angle(classes, di
         ((10, 2, 1.0), "posterior = 1.0"),
     ],
 )
-def test_limits_refuse_what_makes_no_sense(arguments, says):
-    with pytest.raises(ValueError, match=says):
+def test_limits_refuse_what_makes_no_sense(arguments, message):
+    with pytest.raises(ValueError, match=message):
         bounds.limits(*arguments)
 
 
@@ -168,24 +171,21 @@ def test_very_many_classes_on_the_circle(classes):
     ],
 )
 def test_the_search_finds_the_best_spacing_known(classes, dim, degrees):
-    found = bounds.best_spacing(classes, dim, starts=8)
-    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1)
-    closest = max(found[i] @ found[j] for i, j in itertools.combinations(range(classes), 2))
+    unit = bounds.best_spacing(classes, dim, starts=8)
+    np.testing.assert_allclose(np.linalg.norm(unit, axis=1), 1)
+    closest = max(unit[i] @ unit[j] for i, j in itertools.combinations(range(classes), 2))
     assert math.degrees(math.acos(max(-1, closest))) == pytest.approx(degrees, abs=0.02)
 
 
 @pytest.mark.parametrize("classes, dim", [(10, 2), (3, 2), (6, 5), (10, 9)])
 def test_limits_of_the_best_spacing_are_the_formulas(classes, dim):
-    found, formula = (
-        bounds.limits_of(bounds.best_spacing(classes, dim, starts=8)),
-        bounds.limits(classes, dim),
-    )
-    assert found[:4] == pytest.approx(formula[:4], abs=1e-3)
+    searched = bounds.limits_of(bounds.best_spacing(classes, dim, starts=8))
+    assert searched[:4] == pytest.approx(bounds.limits(classes, dim)[:4], abs=1e-3)
 
 
 @given(st.integers(2, 8), st.integers(2, 5), st.integers(0, 10**6), st.floats(0.05, 0.95))
 def test_limits_of_any_arrangement_by_a_loop(classes, dim, seed, share):
-    """At the least scale the worst class has the posterior; the margins are met at the centres, and no larger one."""
+    """At the least scale the worst class has the posterior; no larger margin is met at a centre."""
     vectors, posterior = (
         np.random.default_rng(seed).normal(size=(classes, dim)),
         1 / classes + share * (1 - 1 / classes),
@@ -194,18 +194,18 @@ def test_limits_of_any_arrangement_by_a_loop(classes, dim, seed, share):
     others = [max(unit[j] @ unit[k] for k in range(classes) if k != j) for j in range(classes)]
     if max(others) > 0.999:
         return
-    found = bounds.limits_of(vectors, posterior)
-    sure = [
-        1 / sum(math.exp(found.least_scale * (unit[j] @ unit[k] - 1)) for k in range(classes))
+    limits = bounds.limits_of(vectors, posterior)
+    posteriors = [
+        1 / sum(math.exp(limits.least_scale * (unit[j] @ unit[k] - 1)) for k in range(classes))
         for j in range(classes)
     ]
-    assert min(sure) == pytest.approx(posterior, rel=1e-6)
-    assert found.greatest_cosine_margin == pytest.approx(1 - max(others))
-    assert found.greatest_angular_margin == pytest.approx(math.acos(max(others)))
+    assert min(posteriors) == pytest.approx(posterior, rel=1e-6)
+    assert limits.greatest_cosine_margin == pytest.approx(1 - max(others))
+    assert limits.greatest_angular_margin == pytest.approx(math.acos(max(others)))
 
 
 @pytest.mark.parametrize(
-    "call, says",
+    "call, message",
     [
         (lambda: bounds.best_spacing(1, 3), "num_classes = 1"),
         (lambda: bounds.best_spacing(10, 1), "embedding_dim = 1"),
@@ -214,6 +214,6 @@ def test_limits_of_any_arrangement_by_a_loop(classes, dim, seed, share):
         (lambda: bounds.limits_of(np.eye(3), 0.2), "posterior = 0.2"),
     ],
 )
-def test_arrangements_that_make_no_sense(call, says):
-    with pytest.raises(ValueError, match=says):
+def test_arrangements_that_make_no_sense(call, message):
+    with pytest.raises(ValueError, match=message):
         call()

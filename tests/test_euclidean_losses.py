@@ -1,4 +1,4 @@
-"""Losses of distances against explicit loops in plain Python, pytorch-metric-learning and autograd's own check."""
+"""Losses on distances against explicit loops, pytorch-metric-learning and autograd's check."""
 
 import itertools
 import math
@@ -234,7 +234,7 @@ def test_nor_do_the_names_of_the_classes(seed, name):
     torch.testing.assert_close(LOSSES[name](x, (y + 2) % C), LOSSES[name](x, y))
 
 
-def test_the_losses_say_what_they_want():
+def test_the_losses_are_zero_for_well_separated_classes_alone():
     """Zero for tight classes far enough apart, above zero for classes on one spot."""
     y = torch.arange(C).repeat_interleave(3)
     good = 10 * torch.eye(C, dtype=torch.float64)[y]
@@ -245,8 +245,8 @@ def test_the_losses_say_what_they_want():
 
 
 # --- pytorch-metric-learning ---------------------------------------------------------------------
-# Its contrastive loss takes distances without square and half, so those are put on its pairs one by one.
-# Its "semihard" miner keeps every negative inside the margin, ours the nearest: one is a part of the other.
+# Its contrastive loss takes distances without square and half: both are applied to its pairs here.
+# Its "semihard" miner keeps every negative inside the margin, ours the nearest: ours are a part.
 
 
 def test_contrastive_agrees_with_pytorch_metric_learning():
@@ -382,7 +382,7 @@ def test_unknown_mining_is_named():
 
 
 @pytest.mark.parametrize("alpha", [0.1, 0.5, 1.0])
-def test_moved_centers_are_the_papers_step(alpha):
+def test_updated_centers_are_the_papers_step(alpha):
     x, y = batch()
     y[y == 2] = 3  # a class that is not in the batch
     centers = torch.randn(C, D, dtype=torch.float64, generator=torch.Generator().manual_seed(9))
@@ -404,7 +404,8 @@ def test_the_papers_step_is_the_gradient_with_a_rate_of_each_class():
     (len(x) * euclidean_losses.center(x, y, centers)).backward()
     rate = 0.5 / (1 + torch.bincount(y, minlength=C))[:, None]
     torch.testing.assert_close(
-        euclidean_losses.updated_centers(centers, x, y, 0.5), (centers - rate * centers.grad).detach()
+        euclidean_losses.updated_centers(centers, x, y, 0.5),
+        (centers - rate * centers.grad).detach(),
     )
 
 
@@ -413,6 +414,7 @@ def test_the_papers_step_is_the_gradient_with_a_rate_of_each_class():
 def test_no_batch_makes_a_center_overshoot(seed, count, alpha):
     x = torch.randn(count, D, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
     centers = torch.full((1, D), 3.0, dtype=torch.float64)
-    moved = euclidean_losses.updated_centers(centers, x, torch.zeros(count, dtype=torch.int64), alpha)
-    before, after = (centers - x.mean(dim=0)).norm(), (moved - x.mean(dim=0)).norm()
-    assert after < before and ((moved - x.mean(dim=0)) * (centers - x.mean(dim=0)) >= 0).all()
+    labels = torch.zeros(count, dtype=torch.int64)
+    moved = euclidean_losses.updated_centers(centers, x, labels, alpha)
+    before, after = centers - x.mean(dim=0), moved - x.mean(dim=0)
+    assert after.norm() < before.norm() and (after * before >= 0).all()

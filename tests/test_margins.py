@@ -1,5 +1,6 @@
 """Margins against the papers' formulas, and the properties every margin must have."""
 
+import doctest
 import math
 
 import pytest
@@ -145,7 +146,7 @@ def test_easy_margin_leaves_the_far_half_alone():
 
 
 @pytest.mark.parametrize(
-    "call, says",
+    "call, message",
     [
         (lambda c: margins.lsoftmax(c, 0.5), "at least 1"),
         (lambda c: margins.sphereface(c, math.nan), "nan"),
@@ -165,8 +166,8 @@ def test_easy_margin_leaves_the_far_half_alone():
         ),
     ],
 )
-def test_margins_outside_their_domain(call, says):
-    with pytest.raises(ValueError, match=says):
+def test_margins_outside_their_domain(call, message):
+    with pytest.raises(ValueError, match=message):
         call(torch.zeros(3))
 
 
@@ -174,3 +175,7 @@ def test_margins_outside_their_domain(call, says):
 def test_cosines_of_the_wrong_kind(cos):
     with pytest.raises(TypeError, match="floating-point tensor"):
         margins.arcface(cos, 0.5)
+
+
+def test_the_examples_in_the_docstrings():
+    assert doctest.testmod(margins).attempted and not doctest.testmod(margins).failed

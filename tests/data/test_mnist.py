@@ -1,6 +1,7 @@
 """Data sets: found wherever they may lie, right to the last byte or refused, and never swapped."""
 
 import contextlib
+import doctest
 import functools
 import gzip
 import hashlib
@@ -416,3 +417,7 @@ def test_the_real_set_where_this_machine_has_it(name, first, share_of_ink, monke
     assert torch.bincount(real.test.labels).tolist() == [1000] * 10 or name == "mnist"
     assert real.train.labels[:5].tolist() == first
     assert real.train.images.mean().item() == pytest.approx(share_of_ink, abs=1e-4)
+
+
+def test_the_examples_in_the_docstrings():
+    assert doctest.testmod(mnist).attempted and not doctest.testmod(mnist).failed
