@@ -4,6 +4,7 @@
 # make notebooks   notebooks/*.ipynb from notebooks/*.md, and the README's table of them
 # make slides      a deck of slides per chapter, in _build/slides (no network needed to show them)
 # make handouts    a chapter as a PDF to print, in _build/handouts (needs Chromium)
+# make time        how long the book takes to build, from nothing and once more
 # make lock        requirements.txt from pyproject.toml and requirements.in
 # make clean       remove what was built
 #
@@ -16,7 +17,7 @@ PYTHON ?= $(shell $(FIND))
 VENV   := .venv/bin/python
 READY  := .venv/.lock-installed
 
-.PHONY: book test colab notebooks slides handouts lock clean
+.PHONY: book test colab notebooks slides handouts time lock clean
 .DELETE_ON_ERROR:
 
 book: $(READY)
@@ -35,6 +36,9 @@ notebooks: $(READY)
 
 slides handouts: book
 	$(VENV) -m tools.exports.$@
+
+time: $(READY)
+	$(VENV) -m tools.exports.build_minutes
 
 # --without-pip and then pip from outside: Debian's Python has no ensurepip.
 $(READY): requirements.txt

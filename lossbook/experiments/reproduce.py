@@ -123,7 +123,7 @@ def check(name, dataset, backbone, *, embedding_dim=2, seed=0, folder=None, devi
     require(
         seed in saved,
         f"no saved result of {name} with seed {seed} in {folder / setting}: there is nothing "
-        f"to check; make it with python -m lossbook reproduce {name}",
+        f"to check; make it with lossbook reproduce {name}",
         FileNotFoundError,
     )
     record = saved[seed]

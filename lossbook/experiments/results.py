@@ -64,9 +64,7 @@ def load(folder=None, setting=None):
     pattern = "*-seed*.json" if setting else "*/*-seed*.json"
     records = [read(path) for path in sorted(folder.glob(pattern))]
     if not records:
-        raise FileNotFoundError(
-            f"no results in {folder}: make some with python -m lossbook reproduce"
-        )
+        raise FileNotFoundError(f"no results in {folder}: make some with lossbook reproduce")
     return records
 
 

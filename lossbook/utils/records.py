@@ -33,10 +33,10 @@ _PACKAGE = Path(__file__).parents[1]
 _INSTALLED = _PACKAGE / "saved"
 FOLDER = _INSTALLED if _INSTALLED.is_dir() else _PACKAGE.parent / REPOSITORY_FOLDER
 
-# Benchmarks that are not made by "python -m lossbook benchmark" and the first part of their name.
+# Benchmarks that are not made by "lossbook benchmark" and the first part of their name.
 _BENCHMARK_COMMANDS = {
     "book": "make time",
-    "million": "python -m lossbook benchmark heads --classes 1000000 --without-times --only "
+    "million": "lossbook benchmark heads --classes 1000000 --without-times --only "
     "'linear + cross-entropy' ArcFace 'ArcFace in chunks' "
     f"--out {REPOSITORY_FOLDER.as_posix()}/benchmarks/million-cpu.json",
 }
@@ -96,9 +96,9 @@ def command_for(path):
     folder = path.parent.name
     if folder == "benchmarks":
         kind = path.stem.partition("-")[0]
-        return _BENCHMARK_COMMANDS.get(kind, f"python -m lossbook benchmark {kind}")
+        return _BENCHMARK_COMMANDS.get(kind, f"lossbook benchmark {kind}")
     if path.parent.parent.name == "maps":
-        return f"python -m lossbook map {folder.partition('-')[0]}"
+        return f"lossbook map {folder.partition('-')[0]}"
     if path.name == "record.json":
-        return f"python -m lossbook {folder}"
-    return f"python -m lossbook reproduce {path.stem.partition('-seed')[0]}"
+        return f"lossbook {folder}"
+    return f"lossbook reproduce {path.stem.partition('-seed')[0]}"

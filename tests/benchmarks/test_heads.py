@@ -118,7 +118,7 @@ def test_a_margin_costs_hardly_any_memory(name):
 
 def test_save_and_load(tmp_path, monkeypatch):
     monkeypatch.setattr(heads, "FOLDER", tmp_path)
-    with pytest.raises(FileNotFoundError, match="python -m lossbook benchmark heads"):
+    with pytest.raises(FileNotFoundError, match="lossbook benchmark heads"):
         load_benchmark("heads-cpu")
     records.save(record(), tmp_path / "benchmarks" / "heads-cpu.json")
     assert load_benchmark("heads-cpu") == record()

@@ -55,5 +55,5 @@ def test_the_saved_experiment_is_the_plan():
 
 
 def test_none_saved_is_a_message(tmp_path):
-    with pytest.raises(FileNotFoundError, match="python -m lossbook noise"):
+    with pytest.raises(FileNotFoundError, match="lossbook noise"):
         label_noise.load(tmp_path / "noise")

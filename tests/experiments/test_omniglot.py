@@ -116,7 +116,7 @@ def test_losses_that_are_no_rows_have_a_name_too():
 
 
 def test_none_saved_is_a_message(tmp_path):
-    with pytest.raises(FileNotFoundError, match="python -m lossbook strangers"):
+    with pytest.raises(FileNotFoundError, match="lossbook strangers"):
         omniglot.load(tmp_path / "strangers")
 
 

@@ -133,7 +133,7 @@ def test_check_without_a_saved_row_says_so(tmp_path):
     make(tmp_path, ["softmax"])
     with pytest.raises(
         FileNotFoundError,
-        match="nothing to check; make it with python -m lossbook reproduce ArcFace_v1",
+        match="nothing to check; make it with lossbook reproduce ArcFace_v1",
     ):
         reproduce.check("ArcFace_v1", toy_dataset(), lambda d: tiny_backbone(), folder=tmp_path)
 

@@ -101,7 +101,7 @@ def test_a_file_that_is_no_result_is_named(content, says, tmp_path):
 
 
 def test_an_empty_folder_says_how_to_fill_it(tmp_path):
-    with pytest.raises(FileNotFoundError, match="python -m lossbook reproduce"):
+    with pytest.raises(FileNotFoundError, match="lossbook reproduce"):
         results.load(tmp_path)
 
 

@@ -107,7 +107,7 @@ def test_the_saved_grid_is_complete(loss):
 
 
 def test_none_saved_is_a_message(tmp_path):
-    with pytest.raises(FileNotFoundError, match="python -m lossbook map ArcFace"):
+    with pytest.raises(FileNotFoundError, match="lossbook map ArcFace"):
         scale_margin_grid.load("ArcFace", tmp_path / "maps" / "ArcFace-toy-2d")
 
 

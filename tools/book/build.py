@@ -76,7 +76,7 @@ def main():
     seconds = {"executing": executed - start, "writing": time.perf_counter() - executed}
     (BUILD / "seconds.json").write_text(
         json.dumps(seconds), encoding="utf-8"
-    )  # for python -m lossbook benchmark book
+    )  # for tools.exports.build_minutes
     print(f"The book is in {(HTML / 'index.html').relative_to(ROOT)}")
 
 
