@@ -1,9 +1,9 @@
-"""Figures that a reader can move: the same in a notebook, in Colab and on a page without a kernel."""
+"""Figures that a reader moves: in a notebook, in Colab and on a page without a kernel."""
 
 from lossbook.interactive.epoch_slider import scrub
 from lossbook.interactive.explorer import margin_explorer
 from lossbook.interactive.rotating_sphere import sphere
-from lossbook.interactive.training_panel import train_panel
+from lossbook.interactive.training_panel import TrainPanel, train_panel
 from lossbook.interactive.widget import Widget
 
-__all__ = ["scrub", "margin_explorer", "sphere", "train_panel", "Widget"]
+__all__ = ["scrub", "sphere", "margin_explorer", "train_panel", "TrainPanel", "Widget"]

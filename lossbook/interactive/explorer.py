@@ -1,4 +1,4 @@
-"""The margin explorer: target curve, slope and decision regions of any combined margin."""
+"""The margin explorer: target curve, derivative and decision regions of any combined margin."""
 
 from lossbook import figures, heads, margins
 from lossbook.figures.style import CLASS_COLORS
@@ -9,7 +9,7 @@ __all__ = ["margin_explorer"]
 
 
 def margin_explorer(preset="ArcFace_v3", num_classes=10, embedding_dim=2):
-    """Sliders for m1, m2, m3 and s, and what they do: curve, boundaries, circle, posterior, feasibility.
+    """Sliders for m1, m2, m3 and s, with the curve, boundaries, circle, posterior and feasibility.
 
     Parameters
     ----------
@@ -36,15 +36,15 @@ def margin_explorer(preset="ArcFace_v3", num_classes=10, embedding_dim=2):
             isinstance(value, int) and 2 <= value <= 30,
             f"{name} = {value!r}: expected a whole number from 2 to 30",
         )
-    row = heads.PRESETS[preset]
+    start = heads.PRESETS[preset]
     still = figures.target_curves(
         {
             "cos θ": lambda cos: 1 * cos,
-            preset: lambda cos: margins.combined(cos, row.m1, row.m2, row.m3),
+            preset: lambda cos: margins.combined(cos, start.m1, start.m2, start.m3),
         }
     )
     data = {
-        "presets": {name: each._asdict() for name, each in heads.PRESETS.items()},
+        "presets": {name: row._asdict() for name, row in heads.PRESETS.items()},
         "preset": preset,
         "C": num_classes,
         "d": embedding_dim,
@@ -54,7 +54,6 @@ def margin_explorer(preset="ArcFace_v3", num_classes=10, embedding_dim=2):
         "explorer",
         data,
         still,
-        f"Target logit against angle, without margin and with that of {preset} (m1 = {row.m1:g}, "
-        f"m2 = {row.m2:g}, m3 = {row.m3:g}), and below it the derivatives",
-        scripts=("bounds.js", "margin_charts.js"),
+        f"Target logit against angle, without margin and with that of {preset} (m1 = {start.m1:g}, "
+        f"m2 = {start.m2:g}, m3 = {start.m3:g}), and below it the derivatives",
     )

@@ -1,7 +1,7 @@
-"""Widget: a picture that a reader can move, as one piece of HTML that needs no kernel and no network.
+"""A picture that a reader moves, as one piece of HTML that needs no kernel and no network.
 
-A widget of a kind is made of the files ``web/kind.html``, ``.css`` and ``.js`` beside this
-module, and of ``common.css`` and ``common.js``, which all kinds share. Its script defines
+A widget of a kind is made of the files ``web/<kind>.html``, ``.css`` and ``.js`` beside this
+module, of ``common.css``, and of the modules that its script imports. The script exports
 ``start(root, data)``. Until that has run, and on paper, a still picture stands in its place.
 """
 
@@ -9,20 +9,24 @@ import base64
 import hashlib
 import html
 import json
-from importlib.resources import files
+import re
+from pathlib import Path
 
 from lossbook.utils.validation import require
 
-__all__ = ["Widget"]
+__all__ = ["Widget", "bundle", "WEB"]
 
-FILES = files("lossbook.interactive") / "web"
-HEAVIEST = 500_000  # bytes of HTML a figure may add to a page
+WEB = Path(__file__).parent / "web"
+IMPORT = re.compile(r'^import [^;]*? from "([^"]+)";\n', re.MULTILINE)
+EXPORT = re.compile(r"^export ", re.MULTILINE)
+MAX_BYTES = 500_000  # of HTML that a figure may add to a page
 TEMPLATE = """<div class="lossbook-widget lossbook-{kind}" data-lossbook="{key}">
 <style>
 {style}</style>
 <div class="lb-live">
 {controls}</div>
-<img class="lb-still" alt="{alt}" width="{width}" height="{height}" src="data:image/png;base64,{still}">
+<img class="lb-still" alt="{alt}" width="{width}" height="{height}" \
+src="data:image/png;base64,{still}">
 <script>
 (() => {{
 "use strict";
@@ -39,31 +43,63 @@ for (const root of document.querySelectorAll('[data-lossbook="{key}"]:not(.lb-on
 """
 
 
+def bundle(*modules):
+    """One classic script made of JavaScript modules and of all that they import.
+
+    HTML inside a notebook, and a page opened from a folder, can run a classic script but cannot
+    load modules. Each module comes once, after those that it imports, without its ``import`` and
+    ``export``. All share one scope, so no two may define the same name; an import cannot rename.
+
+    Parameters
+    ----------
+    *modules : pathlib.Path
+        The files of the modules; they import others by relative paths.
+
+    Returns
+    -------
+    str
+    """
+    texts = {}
+    for path in modules:
+        _collect(path.resolve(), texts)
+    return "\n".join(texts.values())
+
+
+def _collect(path, texts, importers=()):
+    """Put the text of a module into ``texts`` (path → text), after those that it imports."""
+    require(path not in importers, f"{path} imports itself, by way of {importers[1:]}")
+    if path in texts:
+        return
+    text = path.read_text(encoding="utf-8")
+    for name in IMPORT.findall(text):
+        _collect((path.parent / name).resolve(), texts, (*importers, path))
+    texts[path] = EXPORT.sub("", IMPORT.sub("", text))
+
+
 class Widget:
-    """Shows itself in a notebook and on the book's pages.
+    """An interactive figure: a notebook, and a page of the book, shows its HTML.
 
     Attributes: ``html``, the same for the same input, and ``alt``.
 
     Parameters
     ----------
     kind : str
-        Which files under ``web/`` it is made of.
+        The files under ``web/`` that it is made of: ``"epoch_slider"``, ``"rotating_sphere"`` or
+        ``"explorer"``; its element has the CSS class ``lossbook-<kind>``.
     data : dict
-        What its script is given, as JSON.
-    still : lossbook.figures.style.Card
+        Passed to its script, as JSON.
+    still : lossbook.figures.style.NotebookFigure
         The picture for readers without scripts, and for paper.
     alt : str
-        What that picture shows, in words.
-    scripts : tuple of str
-        Further files under ``web/`` that the kind's script builds on.
+        A description of that picture.
 
     Raises
     ------
     ValueError
-        If the HTML is heavier than 500 kB.
+        If the HTML is larger than 500 kB.
     """
 
-    def __init__(self, kind, data, still, alt, scripts=()):
+    def __init__(self, kind, data, still, alt):
         self.alt = alt
         text = json.dumps(data, separators=(",", ":"), ensure_ascii=True).replace("<", "\\u003c")
         self.html = TEMPLATE.format(
@@ -71,7 +107,7 @@ class Widget:
             key=f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:12]}",
             style=_read("common.css") + _read(f"{kind}.css"),
             controls=_read(f"{kind}.html"),
-            script="".join(map(_read, ["common.js", *scripts, f"{kind}.js"])),
+            script=bundle(WEB / "common.js", WEB / f"{kind}.js"),
             data=text,
             alt=html.escape(alt),
             width=round(100 * still.get_figwidth()),
@@ -80,9 +116,9 @@ class Widget:
         )
         size = len(self.html.encode())
         require(
-            size <= HEAVIEST,
-            f"this figure would weigh {size:,} bytes, more than the {HEAVIEST:,} a page should "
-            "be asked to load: show fewer points or smaller pictures",
+            size <= MAX_BYTES,
+            f"this figure would take {size:,} bytes, more than the {MAX_BYTES:,} that a page "
+            "should load: show fewer points or smaller pictures",
         )
 
     def _repr_html_(self):
@@ -93,4 +129,4 @@ class Widget:
 
 
 def _read(name):
-    return (FILES / name).read_text(encoding="utf-8")
+    return (WEB / name).read_text(encoding="utf-8")

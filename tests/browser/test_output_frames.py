@@ -10,13 +10,12 @@ import pytest
 
 from lossbook import interactive
 from tests.browser.conftest import Visit, served
-from tests.helpers.runs import make_run
-from tests.interactive.test_widgets import spatial
+from tests.helpers.runs import make_3d_run, make_run
 
 WIDGETS = {
     "scrub": lambda: interactive.scrub(make_run(epochs=3)),
     "explorer": interactive.margin_explorer,
-    "sphere": lambda: interactive.sphere({"one": spatial(0), "two": spatial(1)}),
+    "sphere": lambda: interactive.sphere({"one": make_3d_run(seed=0), "two": make_3d_run(seed=1)}),
 }
 PHONE, DESKTOP = 320, 760
 

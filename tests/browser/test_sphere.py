@@ -11,13 +11,15 @@ from lossbook.figures import sphere_plots
 from lossbook.metrics import winning_regions
 from tests.browser.conftest import Visit, served
 from tests.browser.test_interactive_pages import DESKTOP, PAGE, PHONE, open_page, settle  # noqa: F401 (a fixture)
-from tests.helpers.runs import make_run
-from tests.interactive.test_widgets import spatial
+from tests.helpers.runs import make_3d_run, make_run
 
 N = 200
 STILL = {"reduced_motion": "reduce", **DESKTOP}
 TOUCH = {"reduced_motion": "reduce", **PHONE}
-RUNS = {title: spatial(seed, n=N, m=N) for seed, title in enumerate(("one", "two", "three"))}
+RUNS = {
+    title: make_3d_run(seed=seed, epochs=3, n=N, m=N)
+    for seed, title in enumerate(("one", "two", "three"))
+}
 
 
 @pytest.fixture(scope="module")

@@ -94,8 +94,8 @@ def test_the_ground_is_the_heads_word_and_the_points_are_the_runs():
     shown = np.asarray(image.get_array())
     for row, up in enumerate(np.linspace(bottom, top, 41)):
         for column, across in enumerate(np.linspace(left, right, 41)):
-            said = int(nearest_spoke(torch.tensor([[across, up]]).float()).argmax())
-            np.testing.assert_allclose(shown[row, column], tints[said])
+            winner = int(nearest_spoke(torch.tensor([[across, up]]).float()).argmax())
+            np.testing.assert_allclose(shown[row, column], tints[winner])
     x = run.snapshots[-1].test
     points, wrong = ax.collections[:2]
     np.testing.assert_allclose(
@@ -155,9 +155,9 @@ def test_no_margin_wins_everything_and_the_picture_says_so():
     figure = figures.sectors(
         {"none": lambda cos: cos, "ArcFace": lambda cos: margins.arcface(cos, 0.3)}, num_classes=10
     )
-    said = [text.get_text() for ax in figure.axes for text in ax.texts]
-    assert "100% of the circle is won" in said
-    assert f"{1 - 10 * 0.3 / (2 * math.pi):.0%} of the circle is won" in said
+    notes = [text.get_text() for ax in figure.axes for text in ax.texts]
+    assert "100% of the circle is won" in notes
+    assert f"{1 - 10 * 0.3 / (2 * math.pi):.0%} of the circle is won" in notes
 
 
 @pytest.mark.parametrize("classes", [1, 11])

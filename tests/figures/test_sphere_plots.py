@@ -113,11 +113,11 @@ def test_a_cap_that_crosses_the_edge_has_the_area_of_its_visible_part():
 
 
 def test_the_caps_drawn_are_those_of_the_runs_own_margin(run):
-    found = winning_regions.on_sphere(ARC, run.snapshots[-1].weight, sphere_plots.RIM_POINTS)
-    rims = turned(found.rims.reshape(-1, 3), *sphere_plots.HOME).reshape(found.rims.shape)
+    won = winning_regions.on_sphere(ARC, run.snapshots[-1].weight, sphere_plots.RIM_POINTS)
+    rims = turned(won.rims.reshape(-1, 3), *sphere_plots.HOME).reshape(won.rims.shape)
     lines = [c for c in figures.sphere(run).axes[0].collections if isinstance(c, LineCollection)]
     drawn = np.concatenate([s for c in lines for s in c.get_segments() if len(s)])
-    for point in rims[found.share > 0][:, ::20].reshape(-1, 3):
+    for point in rims[won.share > 0][:, ::20].reshape(-1, 3):
         assert np.linalg.norm(drawn - point[:2], axis=1).min() < 0.03
 
 

@@ -1,0 +1,26 @@
+"""The margin explorer starts from the presets of the library."""
+
+import pytest
+
+from lossbook import heads, interactive
+from tests.helpers.widgets import read_data
+
+
+def test_the_explorer_offers_the_presets_of_the_library():
+    decoded = read_data(interactive.margin_explorer("CosFace_v2", num_classes=8, embedding_dim=7))
+    assert {name: heads.Preset(**row) for name, row in decoded["presets"].items()} == heads.PRESETS
+    assert (decoded["preset"], decoded["C"], decoded["d"]) == ("CosFace_v2", 8, 7)
+    with pytest.raises(KeyError, match="no preset 'CosFace'.*CosFace_v1"):
+        interactive.margin_explorer("CosFace")
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: interactive.margin_explorer(num_classes=1), "num_classes = 1"),
+        (lambda: interactive.margin_explorer(embedding_dim=31), "embedding_dim = 31"),
+    ],
+)
+def test_refusals_say_why(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
