@@ -1,8 +1,9 @@
-"""What pyproject.toml cannot say: every package found, and one whose files lie in the book."""
+"""What pyproject.toml cannot state: all packages are found, and one has its files in the book."""
 
 from setuptools import find_packages, setup
 
-# The saved results travel with the package, so that a notebook far from the repository can read them.
+# The saved results are installed as lossbook.saved, so that notebooks far from the repository can
+# read them.
 setup(
     packages=[*find_packages(include=["lossbook", "lossbook.*"]), "lossbook.saved"],
     package_dir={"lossbook.saved": "book/results"},
