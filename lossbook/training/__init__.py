@@ -8,12 +8,12 @@ from lossbook.training.recipe import Recipe
 from lossbook.training.run import Run, RunFileError, Snapshot
 
 __all__ = [
-    "pick_device",
-    "TrainingDiverged",
-    "embed",
     "fit",
     "Recipe",
     "Run",
-    "RunFileError",
     "Snapshot",
+    "RunFileError",
+    "TrainingDiverged",
+    "embed",
+    "pick_device",
 ]

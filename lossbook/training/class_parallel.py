@@ -1,16 +1,17 @@
-"""Class-parallel training: the class vectors split among processes, and the images of every batch too.
+"""Class-parallel training: class vectors split among processes, and the images of each batch too.
 
-Started by ``torchrun``, each process, a *rank*, holds C/K class vectors and a full backbone. A step
+Started by ``torchrun``, each of K processes, a *rank*, holds C/K class vectors and a full backbone.
+A step
 
-1. embeds this rank's share of the batch,
+1. embeds this rank's shard of the batch,
 2. gathers all embeddings of the batch on every rank (they are small),
-3. takes their logits for this rank's classes, with the margin on the targets that are among them,
-4. forms one softmax over the classes of all ranks without ever bringing their logits together.
+3. computes their logits for this rank's classes, with the margin on the targets among them,
+4. forms one softmax over the classes of all ranks without ever gathering their logits.
 
-In a step no rank holds the (N, C) logits or the (C, d) class vectors. After an epoch the vectors are
-brought together once, for the snapshot and the checkpoint. PyTorch does the work: ``DTensor`` for
-what is split, ``loss_parallel`` for the softmax, ``DistributedDataParallel`` for the backbone. The
-loss and every gradient are those of a single process, to rounding.
+In a step no rank holds the (N, C) logits or the (C, d) class vectors. After an epoch the vectors
+are gathered once, for the snapshot and the checkpoint. PyTorch does the work: ``DTensor`` for what
+is split, ``loss_parallel`` for the softmax, ``DistributedDataParallel`` for the backbone. The loss
+and every gradient are those of a single process, to rounding.
 """
 
 import os
@@ -28,100 +29,95 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils._pytree import tree_map
 
 from lossbook.heads.base import Head
-from lossbook.training.single_process import RankLost, SingleProcess
+from lossbook.training.processes import Processes, RankLost
 from lossbook.utils.validation import require
 
 __all__ = ["ProcessGroup", "join_process_group", "ClassParallelHead"]
 
-PATIENCE = timedelta(minutes=5)  # how long a rank waits for the others
+TIMEOUT = timedelta(minutes=5)  # how long a rank waits for the others
 
 
-class ProcessGroup(SingleProcess):
-    """The processes that ``torchrun`` started, joined for one training; make it with :func:`ranks`.
+class ProcessGroup(Processes):
+    """The processes started by ``torchrun``; :func:`join_process_group` makes it.
 
-    Attributes: ``rank`` (from 0), ``size`` and ``device``, this rank's.
+    Attributes
+    ----------
+    rank : int
+        The number of this process, from 0.
+    size : int
+        The number of processes.
+    device : torch.device
+        The device of this process.
+    mesh : DeviceMesh
+        The processes as ``DTensor`` sees them.
     """
 
-    scales = False  # torch.amp.GradScaler does not take DTensors beside tensors
+    supports_loss_scaling = False  # torch.amp.GradScaler does not take DTensors beside tensors
 
     def __init__(self, device_type):
-        self.rank, self.size = dist.get_rank(), dist.get_world_size()
+        self.rank = dist.get_rank()
+        self.size = dist.get_world_size()
         self.mesh = init_device_mesh(device_type, (self.size,))
-        self.device = (
-            torch.device(device_type, int(os.environ["LOCAL_RANK"]))
-            if device_type == "cuda"
-            else torch.device(device_type)
-        )
-
-    def spread(self, backbone, head):
-        batch_norms = [
-            name
-            for name, layer in backbone.named_modules()
-            if isinstance(layer, nn.modules.batchnorm._BatchNorm)
-        ]
-        if batch_norms and self.device.type == "cuda":
-            backbone = nn.SyncBatchNorm.convert_sync_batchnorm(backbone)
+        if device_type == "cuda":
+            self.device = torch.device(device_type, int(os.environ["LOCAL_RANK"]))
         else:
-            require(
-                not batch_norms,
-                f"the backbone's layer {', '.join(batch_norms[:1])} normalises over the batch, and "
-                "PyTorch can do that across ranks on CUDA alone: take a backbone without batch "
-                "normalisation, for instance --backbone LeNetPP",
-            )
-        parallel = DistributedDataParallel(backbone)
-        parallel.register_comm_hook(None, _summed)  # the loss is the whole batch's mean already
-        return parallel, ClassParallelHead(head, self.mesh)
+            self.device = torch.device(device_type)
 
-    def share(self, batch):
-        parts = batch.chunk(self.size)
+    def prepare(self, backbone, head):
+        backbone = DistributedDataParallel(_synchronize_batch_norm(backbone, self.device))
+        backbone.register_comm_hook(None, _sum_gradients)  # the loss is already the batch's mean
+        return backbone, ClassParallelHead(head, self.mesh)
+
+    def training_context(self):
+        return loss_parallel()
+
+    def shard(self, batch):
+        shards = batch.chunk(self.size)
         require(
-            len(parts) == self.size,
+            len(shards) == self.size,
             f"a batch of {len(batch)} images cannot be shared among {self.size} ranks: "
             "choose another batch_size (the last batch of an epoch counts too) or fewer ranks",
         )
-        return parts[self.rank]
+        return shards[self.rank]
 
-    def total(self, number):
+    def all_reduce(self, number):
         number = torch.tensor(number, dtype=torch.float64, device=self.device)
         dist.all_reduce(number)
         return number.item()
 
-    def clip(self, parameters, most):
+    def clip_grad_norm(self, parameters, max_norm):
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        norm = torch.stack(
-            [self.whole(torch.linalg.vector_norm(gradient)) for gradient in gradients]
-        ).norm()
+        norms = [self.gather(torch.linalg.vector_norm(gradient)) for gradient in gradients]
+        total_norm = torch.stack(norms).norm()
         for gradient in gradients:
-            gradient.mul_((most / (norm + 1e-6)).clamp(max=1.0))
-        return norm
+            gradient.mul_((max_norm / (total_norm + 1e-6)).clamp(max=1.0))
+        return total_norm
 
-    @contextmanager
-    def together(self):
-        with loss_parallel():
-            yield
-
-    def whole(self, state):
+    def gather(self, state):
         return tree_map(
             lambda value: value.full_tensor() if isinstance(value, DTensor) else value, state
         )
 
-    def restore(self, part, state):
+    def load_state_dict(self, part, state):
         if isinstance(part, nn.Module):
-            own = part.state_dict()
-            state = {name: _like(own[name], value) for name, value in state.items()}
-        super().restore(part, state)
+            current = part.state_dict()
+            state = {name: _distribute_like(current[name], value) for name, value in state.items()}
+        part.load_state_dict(state)
         if isinstance(part, torch.optim.Optimizer):
             for parameter, values in part.state.items():
-                values.update({name: _like(parameter, value) for name, value in values.items()})
+                for name, value in values.items():
+                    values[name] = _distribute_like(parameter, value)
 
 
 @contextmanager
 def join_process_group(device=None):
-    """Join the processes of a ``torchrun`` for the time of a ``with``; gives :class:`Ranks`.
+    """Join the processes of a ``torchrun`` for the duration of a ``with``.
 
-    ``device`` is "cuda" or "cpu"; default CUDA where there is one a rank, else the CPU.
+    Gives a :class:`ProcessGroup`. ``device`` is "cuda" or "cpu"; by default CUDA where each rank
+    has a graphics card of its own, else the CPU.
 
-    Raises ``ValueError`` outside of torchrun, :class:`RankLost` if another rank ends first.
+    Raises ``ValueError`` outside of torchrun, and
+    :class:`~lossbook.training.processes.RankLost` if another rank ends first.
     """
     require(
         "TORCHELASTIC_RUN_ID" in os.environ
@@ -129,69 +125,60 @@ def join_process_group(device=None):
         "class-parallel training needs several processes: start it with "
         "torchrun --nproc-per-node=2 -m lossbook train NAME --class-parallel",
     )
-    local = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
-    kind = (
-        torch.device(device).type
-        if device
-        else "cuda"
-        if torch.cuda.device_count() >= local
-        else "cpu"
-    )
-    if kind == "cuda":
+    device_type = _device_type(device)
+    if device_type == "cuda":
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    dist.init_process_group("nccl" if kind == "cuda" else "gloo", timeout=PATIENCE)
+    dist.init_process_group("nccl" if device_type == "cuda" else "gloo", timeout=TIMEOUT)
     try:
-        yield ProcessGroup(kind)
+        yield ProcessGroup(device_type)
     except (dist.DistError, RuntimeError) as error:
-        if (
-            isinstance(error, dist.DistError)
-            or "gloo" in str(error).lower()
-            or "onnection" in str(error)
-        ):
-            raise RankLost(
-                f"rank {dist.get_rank()} lost another rank, which ended or cannot be reached: its own output "
-                "says why; the same command goes on from the last finished epoch, with as many ranks or "
-                f"with another number of them ({str(error).splitlines()[0]})"
-            ) from error
-        raise
+        if not _is_lost_connection(error):
+            raise
+        raise RankLost(
+            f"rank {dist.get_rank()} lost another rank, which ended or cannot be reached: see that "
+            "rank's own output for the reason; the same command resumes from the last finished "
+            "epoch, with as many ranks or with another number of them "
+            f"({str(error).splitlines()[0]})"
+        ) from error
     finally:
         dist.destroy_process_group()
 
 
 class ClassParallelHead(nn.Module):
-    """A head of :mod:`lossbook.heads` whose class vectors (and bias) are split among the ranks of ``mesh``.
+    """A head whose class vectors (and bias) are split among the ranks of ``mesh``.
 
-    ``weight`` is a DTensor of the shape (C, d); each rank holds about C/K rows of it. ``loss(x, labels)``
-    takes this rank's embeddings and gives the mean over the whole batch; ``forward(x)`` gives the
-    logits (n, C) of this rank's own.
+    ``weight`` is a DTensor of shape (C, d); each rank holds about C/K rows of it.
+    ``loss(x, labels)`` takes this rank's embeddings and gives the mean over the whole batch;
+    ``forward(x)`` gives the logits (n, C) of this rank's embeddings.
 
-    Raises ``ValueError`` for a head whose logits are not those of ``lossbook.heads.base``, such as one with
-    sub-centres or a second loss: they would be split wrongly.
+    Raises ``ValueError`` for a head whose logits are not those of :mod:`lossbook.heads.base`, such
+    as one with sub-centres or a second loss: they would be split wrongly.
     """
 
     def __init__(self, head, mesh):
         super().__init__()
         require(
-            isinstance(head, Head) and type(head).loss is Head.loss and head._is_as_written_here(),
-            f"{type(head).__name__} defines logits or a loss of its own, and class-parallel training knows only those "
-            "of lossbook.heads.base: train it in one process, or give a subclass of MarginHead a margin_of alone",
+            isinstance(head, Head) and type(head).loss is Head.loss and head.uses_library_logits(),
+            f"{type(head).__name__} defines its own logits or loss, and class-parallel training "
+            "supports only those of lossbook.heads.base: train it in one process, or write it as "
+            "a subclass of MarginHead that defines margin_of alone",
         )
-        self.mesh, classes = mesh, head.num_classes
-        share = -(-classes // mesh.size())
+        classes, ranks = head.num_classes, mesh.size()
+        classes_per_rank = -(-classes // ranks)  # rounded up; the last rank may hold fewer
         require(
-            share * (mesh.size() - 1) < classes,
-            f"{classes} classes leave one of {mesh.size()} ranks without any: use fewer ranks",
+            classes_per_rank * (ranks - 1) < classes,
+            f"{classes} classes leave one of {ranks} ranks without any: use fewer ranks",
         )
-        self.first = share * mesh.get_local_rank()
+        self.mesh = mesh
+        self.first_class = classes_per_rank * mesh.get_local_rank()
         for name, parameter in list(head.named_parameters()):
-            setattr(
-                head, name, nn.Parameter(distribute_tensor(parameter.detach(), mesh, [Shard(0)]))
-            )
-        self.part = _Part(head)
+            split = distribute_tensor(parameter.detach(), mesh, [Shard(0)])
+            setattr(head, name, nn.Parameter(split))
+        self.local = _LocalLogits(head)
 
     @property
     def head(self):
-        return self.part.head
+        return self.local.head
 
     @property
     def weight(self):
@@ -205,71 +192,102 @@ class ClassParallelHead(nn.Module):
         self.head.set_progress(progress)
 
     def forward(self, x):
-        logits = self._logits(self._gathered(self.head._checked(x, None)))
+        logits = self._split_logits(self._all_gather(self.head.check_inputs(x, None)))
         return logits.redistribute(self.mesh, [Shard(0)]).to_local()
 
     def loss(self, x, labels):
-        x = self.head._checked(x, labels)
-        labels = self._gathered(labels)
-        logits = self._logits(self._gathered(x), labels)
+        x = self.head.check_inputs(x, labels)
+        labels = self._all_gather(labels)
+        logits = self._split_logits(self._all_gather(x), labels)
         targets = DTensor.from_local(labels, self.mesh, [Replicate()])
         return F.cross_entropy(logits, targets).full_tensor()
 
-    def _gathered(self, mine):
-        """All ranks' rows, (N, …), on every rank."""
-        sizes = torch.zeros(self.mesh.size(), dtype=torch.int64, device=mine.device)
-        sizes[self.mesh.get_local_rank()] = len(mine)
-        dist.all_reduce(sizes)
-        shape = torch.Size([int(sizes.sum()), *mine.shape[1:]])
+    def _all_gather(self, rows):
+        """The rows of all ranks, (N, …), on every rank, from this rank's (n, …).
+
+        Not by ``torch.distributed.nn.all_gather``: ranks hold unequal numbers of rows.
+        """
+        counts = torch.zeros(self.mesh.size(), dtype=torch.int64, device=rows.device)
+        counts[self.mesh.get_local_rank()] = len(rows)
+        dist.all_reduce(counts)
+        shape = torch.Size([int(counts.sum()), *rows.shape[1:]])
         stride = torch.empty(shape, device="meta").stride()
         split = DTensor.from_local(
-            mine.contiguous(), self.mesh, [Shard(0)], shape=shape, stride=stride
+            rows.contiguous(), self.mesh, [Shard(0)], shape=shape, stride=stride
         )
         return split.redistribute(self.mesh, [Replicate()]).to_local(grad_placements=[Partial()])
 
-    def _logits(self, x, labels=None):
+    def _split_logits(self, x, labels=None):
         """(N, C) logits as a DTensor split by class."""
-        local = {
+        parameters = {
             f"head.{name}": parameter.to_local() for name, parameter in self.head.named_parameters()
         }
-        mine = torch.func.functional_call(self.part, local, (x, labels, self.first))
+        local = torch.func.functional_call(self.local, parameters, (x, labels, self.first_class))
         shape = torch.Size([len(x), self.head.num_classes])
-        return DTensor.from_local(mine, self.mesh, [Shard(1)], shape=shape, stride=(shape[1], 1))
+        return DTensor.from_local(local, self.mesh, [Shard(1)], shape=shape, stride=(shape[1], 1))
 
 
-class _Part(nn.Module):
-    """What one rank computes: the logits of its classes, with the margin where the target is among them."""
+class _LocalLogits(nn.Module):
+    """The logits of one rank's classes, with the margin where the target is among them."""
 
     def __init__(self, head):
         super().__init__()
         self.head = head
 
-    def forward(self, x, labels, first):
-        logits = self.head._logits(x)
+    def forward(self, x, labels, first_class):
+        logits = self.head.plain_logits(x)
         if labels is None:
             return logits
-        rows = torch.nonzero((labels >= first) & (labels < first + logits.shape[1])).squeeze(1)
-        margined = self.head._with_margin(logits[rows], x[rows], labels[rows] - first)
+        columns = labels - first_class
+        rows = torch.nonzero((columns >= 0) & (columns < logits.shape[1])).squeeze(1)
+        margined = self.head.apply_margin(logits[rows], x[rows], columns[rows])
         return logits.index_copy(0, rows, margined)
 
 
-def _summed(_, bucket):
-    """Gradients of the backbone, added up over the ranks."""
-    return (
-        dist.all_reduce(bucket.buffer(), async_op=True)
-        .get_future()
-        .then(lambda done: done.value()[0])
+def _synchronize_batch_norm(backbone, device):
+    """``backbone`` with batch normalisation over the batches of all ranks; CUDA only."""
+    batch_norms = [
+        name
+        for name, layer in backbone.named_modules()
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm)
+    ]
+    if not batch_norms:
+        return backbone
+    require(
+        device.type == "cuda",
+        f"the backbone's layer {batch_norms[0]} normalises over the batch, and PyTorch can do "
+        "that across ranks only on CUDA: take a backbone without batch normalisation, for "
+        "instance --backbone LeNetPP",
     )
+    return nn.SyncBatchNorm.convert_sync_batchnorm(backbone)
 
 
-def _like(parameter, tensor):
-    """``tensor`` split as ``parameter`` is, if it is split and of the same shape."""
+def _sum_gradients(_state, bucket):
+    """A communication hook: the backbone's gradients summed over the ranks, not averaged."""
+    work = dist.all_reduce(bucket.buffer(), async_op=True)
+    return work.get_future().then(lambda future: future.value()[0])
+
+
+def _distribute_like(reference, tensor):
+    """``tensor`` split as ``reference`` is, if that is split and has the same shape."""
     if (
-        isinstance(parameter, DTensor)
+        isinstance(reference, DTensor)
         and torch.is_tensor(tensor)
-        and tensor.shape == parameter.shape
+        and tensor.shape == reference.shape
     ):
         return distribute_tensor(
-            tensor.to(parameter.device), parameter.device_mesh, parameter.placements
+            tensor.to(reference.device), reference.device_mesh, reference.placements
         )
     return tensor
+
+
+def _device_type(device):
+    if device:
+        return torch.device(device).type
+    ranks_here = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    return "cuda" if torch.cuda.device_count() >= ranks_here else "cpu"
+
+
+def _is_lost_connection(error):
+    message = str(error)
+    return isinstance(error, dist.DistError) or "gloo" in message.lower() or "onnection" in message

@@ -1,12 +1,15 @@
-"""Where a training computes, and with how many bits."""
+"""Where a training computes, and in which precision."""
 
 import torch
 
-__all__ = ["pick_device", "pick_precision", "describe"]
+__all__ = ["pick_device", "pick_precision", "device_name"]
 
 
 def pick_device(device=None):
-    """The device asked for, else CUDA, else MPS, else the CPU. Raises ``ValueError`` for one that is not here."""
+    """The given device; by default CUDA, else MPS, else the CPU.
+
+    Raises ``ValueError`` for a device that is not available here.
+    """
     if device is not None:
         try:
             torch.empty(0, device=device)
@@ -21,29 +24,31 @@ def pick_device(device=None):
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
-def pick_precision(precision, device, scales=True):
-    """The dtype of a name; "auto" is mixed precision on CUDA, float32 elsewhere. Raises ``ValueError``.
+def pick_precision(precision, device, supports_loss_scaling=True):
+    """The dtype of a name; "auto" is mixed precision on CUDA and float32 elsewhere.
 
-    Without ``scales`` the loss cannot be scaled, which float16 needs.
+    Raises ``ValueError`` for an unknown name, and for "float16" without ``supports_loss_scaling``:
+    small gradients would become 0 in float16.
     """
     if precision == "auto":
         if device.type != "cuda":
             return torch.float32
         if torch.cuda.is_bf16_supported(including_emulation=False):
             return torch.bfloat16
-        return torch.float16 if scales else torch.float32
-    if precision == "float16" and not scales:
+        return torch.float16 if supports_loss_scaling else torch.float32
+    if precision == "float16" and not supports_loss_scaling:
         raise ValueError(
-            "precision = 'float16': class-parallel training cannot scale its loss; take 'bfloat16' or 'float32'"
+            "precision = 'float16': class-parallel training cannot scale its loss; "
+            "take 'bfloat16' or 'float32'"
         )
-    known = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-    if precision not in known:
+    dtypes = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    if precision not in dtypes:
         raise ValueError(
-            f"precision = {precision!r}: expected 'auto', {', '.join(map(repr, known))}"
+            f"precision = {precision!r}: expected 'auto', {', '.join(map(repr, dtypes))}"
         )
-    return known[precision]
+    return dtypes[precision]
 
 
-def describe(device):
-    """The device in words, for the record of a run."""
+def device_name(device):
+    """The name of the device for the record of a run: the graphics card's, or "cpu" or "mps"."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

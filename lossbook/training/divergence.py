@@ -1,17 +1,21 @@
-"""The error of a training that stopped being finite, and the likely cause in words."""
+"""The error of a training that diverged, with the likely cause in its message."""
 
 import torch
 
 from lossbook.heads.base import NonFiniteEmbedding
 
-__all__ = ["TrainingDiverged"]
+__all__ = ["TrainingDiverged", "compute_loss", "diagnose_gradient"]
 
 
 class TrainingDiverged(FloatingPointError):
-    """A loss, a gradient or an embedding stopped being finite."""
+    """A loss, a gradient or an embedding is no longer finite."""
 
 
-def finite_loss(head, x, labels, where):
+def compute_loss(head, x, labels, where):
+    """``head.loss(x, labels)``, a finite scalar; else :class:`TrainingDiverged`.
+
+    ``where`` (for instance "epoch 1, step 3 of 79") begins the error's message.
+    """
     try:
         loss = head.loss(x, labels)
     except NonFiniteEmbedding as error:
@@ -20,21 +24,31 @@ def finite_loss(head, x, labels, where):
             "lower learning_rate or clip_norm"
         ) from error
     if not torch.isfinite(loss):
-        cause = (
-            "the embeddings are finite, so the head made it: exp or log written by hand, "
-            "or an angle outside arccos's domain"
-            if torch.isfinite(x).all()
-            else "the embeddings are not finite: the weights diverged; lower learning_rate or clip_norm"
-        )
+        if torch.isfinite(x).all():
+            cause = (
+                "the embeddings are finite, so the head made it: exp or log written by hand, "
+                "or an angle outside arccos's domain"
+            )
+        else:
+            cause = (
+                "the embeddings are not finite: the weights diverged; "
+                "lower learning_rate or clip_norm"
+            )
         raise TrainingDiverged(f"{where}: the loss is {loss.item()}. Likely cause: {cause}")
     return loss
 
 
-def gradient_message(backbone, head, loss, where):
-    named = [*head.named_parameters("head"), *backbone.named_parameters("backbone")]
-    broken = [name for name, p in named if p.grad is not None and not torch.isfinite(p.grad).all()]
+def diagnose_gradient(backbone, head, loss, where):
+    """The message for a finite loss whose gradient is not finite: which weights, and why."""
+    parameters = [*head.named_parameters("head"), *backbone.named_parameters("backbone")]
+    broken = [
+        name
+        for name, parameter in parameters
+        if parameter.grad is not None and not torch.isfinite(parameter.grad).all()
+    ]
+    names = ", ".join(broken[:3]) + (", …" if len(broken) > 3 else "")
     return (
-        f"{where}: the loss is {loss.item():.4g} but its gradient is not finite (in {', '.join(broken[:3])}"
-        f"{', …' if len(broken) > 3 else ''}). Likely cause: arccos or a square root in the head at "
-        "cos θ = ±1, where its slope is infinite; the heads in lossbook.heads guard against it"
+        f"{where}: the loss is {loss.item():.4g} but its gradient is not finite (in {names}). "
+        "Likely cause: arccos or a square root in the head at cos θ = ±1, where its slope is "
+        "infinite; the heads in lossbook.heads guard against it"
     )

@@ -13,15 +13,17 @@ __all__ = ["Recipe"]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train. ``fit`` takes these by name.
+    """How to train; :func:`lossbook.training.fit` takes these settings by name.
 
     epochs : passes over the training images
-    batch_size : images a step; the last, smaller batch of an epoch is kept
+    batch_size : images per step; the last, smaller batch of an epoch is kept
     learning_rate : the peak of the one-cycle schedule (a third of the way up, then down to 0)
-    optimizer : "adamw" or "sgd"; the schedule moves the momentum (AdamW's β₁) from 0.95 to 0.85 and back
+    optimizer : "adamw" or "sgd"; the schedule moves the momentum (AdamW's β₁) from 0.95 to 0.85
+        and back
     weight_decay : of all weights
-    max_shift : pixels; each training batch is moved by a random shift of at most this much each way
-    clip_norm : the gradient's norm is cut to this; None leaves it as it is
+    max_shift : pixels; each training batch is moved by one random shift, at most this far in
+        each direction
+    clip_norm : the gradient is scaled down to this norm; None leaves it as it is
 
     Raises ``ValueError`` for a setting outside its domain.
     """
@@ -37,17 +39,10 @@ class Recipe:
     def __post_init__(self):
         for name, smallest in [("epochs", 1), ("batch_size", 1), ("max_shift", 0)]:
             object.__setattr__(self, name, check_int(name, getattr(self, name), smallest))
-        for name, zero in [("learning_rate", False), ("weight_decay", True), ("clip_norm", False)]:
-            value = getattr(self, name)
-            require(
-                (value is None and name == "clip_norm")
-                or (
-                    isinstance(value, numbers.Real)
-                    and math.isfinite(value)
-                    and (value > 0 or zero and value == 0)
-                ),
-                f"{name} = {value!r}: expected a finite number {'of at least' if zero else 'above'} 0",
-            )
+        _check_number("learning_rate", self.learning_rate)
+        _check_number("weight_decay", self.weight_decay, zero_allowed=True)
+        if self.clip_norm is not None:
+            _check_number("clip_norm", self.clip_norm)
         require(
             self.optimizer in ("adamw", "sgd"),
             f"optimizer = {self.optimizer!r}: expected 'adamw' or 'sgd'",
@@ -60,3 +55,13 @@ class Recipe:
                 parameters, self.learning_rate, momentum=0.9, weight_decay=self.weight_decay
             )
         return torch.optim.AdamW(parameters, self.learning_rate, weight_decay=self.weight_decay)
+
+
+def _check_number(name, value, zero_allowed=False):
+    require(
+        isinstance(value, numbers.Real)
+        and math.isfinite(value)
+        and (value > 0 or zero_allowed and value == 0),
+        f"{name} = {value!r}: expected a finite number "
+        f"{'of at least' if zero_allowed else 'above'} 0",
+    )

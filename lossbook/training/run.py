@@ -1,4 +1,4 @@
-"""Run: the record of one training, all that figures and metrics need to see."""
+"""Run: the record of one training, everything that figures and metrics need."""
 
 import json
 import zipfile
@@ -10,10 +10,11 @@ import pandas as pd
 
 from lossbook.utils.files import write_atomically
 
-__all__ = ["Run", "Snapshot", "RunFileError"]
+__all__ = ["Run", "Snapshot", "RunFileError", "COLUMNS"]
 
 FORMAT = 1
 COLUMNS = ["epoch", "train_loss", "train_acc", "test_acc", "seconds"]
+SNAPSHOT_ARRAYS = ["train", "test", "weight", "train_pred", "test_pred"]
 
 
 class RunFileError(ValueError):
@@ -22,11 +23,12 @@ class RunFileError(ValueError):
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What one epoch left: embeddings of the fixed samples, and the class vectors.
+    """The state after one epoch: embeddings of the fixed samples, and the class vectors.
 
-    ``train`` (n, d) and ``test`` (m, d) embeddings, ``weight`` (C, d) class vectors as trained,
-    float32; ``train_pred`` (n,) and ``test_pred`` (m,) classes predicted without margin, int64.
-    ``epoch`` counts from 1: the state after that epoch.
+    epoch : counted from 1
+    train, test : (n, d) and (m, d) float32, embeddings of the fixed training and test samples
+    weight : (C, d) float32, class vectors as trained
+    train_pred, test_pred : (n,) and (m,) int64, classes predicted without margin
     """
 
     epoch: int
@@ -39,13 +41,15 @@ class Snapshot:
 
 @dataclass
 class Run:
-    """One training: its history, an embedding snapshot an epoch, and how it was made.
+    """One training: its history, one snapshot per epoch, and how it was made.
 
-    ``name`` the loss and its settings · ``history`` a DataFrame, one row an epoch: ``epoch``,
-    ``train_loss`` (with margin), ``train_acc`` and ``test_acc`` (fractions, without margin),
-    ``seconds`` · ``snapshots`` a list of :class:`Snapshot` · ``train_labels`` (n,) and
-    ``test_labels`` (m,) of the fixed samples · ``classes`` their names · ``config`` recipe,
-    seed, device and versions.
+    name : the loss and its settings
+    classes : names of the classes
+    train_labels, test_labels : (n,) and (m,), of the fixed samples in the snapshots
+    config : recipe, seed, device and versions
+    history : DataFrame, one row per epoch: ``epoch``, ``train_loss`` (with margin), ``train_acc``
+        and ``test_acc`` (fractions, without margin), ``seconds``
+    snapshots : list of :class:`Snapshot`
     """
 
     name: str
@@ -56,12 +60,19 @@ class Run:
     history: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=COLUMNS))
     snapshots: list = field(default_factory=list)
 
-    def save(self, path):
-        """Write the run to one compressed .npz, whole or not at all; no pickle inside.
+    def add_epoch(self, snapshot, train_loss, train_acc, test_acc, seconds):
+        """Append an epoch: its snapshot, and a row of the history."""
+        self.snapshots.append(snapshot)
+        row = [snapshot.epoch, train_loss, train_acc, test_acc, seconds]
+        self.history.loc[len(self.history)] = row
+        self.history = self.history.astype({"epoch": int})
 
-        Raises ``OSError`` if it cannot be written; a former file of that name then survives.
+    def save(self, path):
+        """Write the run to one compressed .npz file, completely or not at all, without pickle.
+
+        Raises ``OSError`` if it cannot be written; an earlier file of that name then survives.
         """
-        about = {
+        metadata = {
             "format": FORMAT,
             "name": self.name,
             "classes": list(self.classes),
@@ -69,12 +80,12 @@ class Run:
             "history": {column: self.history[column].tolist() for column in COLUMNS},
         }
         arrays = {"train_labels": self.train_labels, "test_labels": self.test_labels}
-        for key in ("train", "test", "weight", "train_pred", "test_pred"):
+        for key in SNAPSHOT_ARRAYS:
             arrays[f"snapshot_{key}"] = np.array(
                 [getattr(snapshot, key) for snapshot in self.snapshots]
             )
         write_atomically(
-            path, lambda file: np.savez_compressed(file, about=json.dumps(about), **arrays)
+            path, lambda file: np.savez_compressed(file, about=json.dumps(metadata), **arrays)
         )
 
     @classmethod
@@ -88,32 +99,13 @@ class Run:
         try:
             with np.load(path, allow_pickle=False) as stored:
                 arrays = {key: stored[key] for key in stored.files}
-            about = json.loads(str(arrays["about"]))
-            if about.get("format") != FORMAT:
+            metadata = json.loads(str(arrays["about"]))
+            if metadata.get("format") != FORMAT:
                 raise RunFileError(
-                    f"{path} holds a Run of format {about.get('format')!r}, this lossbook reads format "
-                    f"{FORMAT}: train it again, or use the lossbook version that wrote it"
+                    f"{path} holds a Run of format {metadata.get('format')!r}, this lossbook reads "
+                    f"format {FORMAT}: train it again, or use the lossbook version that wrote it"
                 )
-            history = pd.DataFrame(about["history"], columns=COLUMNS)
-            snapshots = [
-                Snapshot(
-                    int(epoch),
-                    *(
-                        arrays[f"snapshot_{key}"][i]
-                        for key in ("train", "test", "weight", "train_pred", "test_pred")
-                    ),
-                )
-                for i, epoch in enumerate(history["epoch"])
-            ]
-            return cls(
-                about["name"],
-                tuple(about["classes"]),
-                arrays["train_labels"],
-                arrays["test_labels"],
-                about["config"],
-                history,
-                snapshots,
-            )
+            return cls._from_arrays(metadata, arrays)
         except FileNotFoundError:
             raise FileNotFoundError(
                 f"no run at {path}: save one with run.save({str(path)!r})"
@@ -132,3 +124,20 @@ class Run:
             raise RunFileError(
                 f"{path} is not a saved Run or is damaged ({error}): save it again"
             ) from error
+
+    @classmethod
+    def _from_arrays(cls, metadata, arrays):
+        history = pd.DataFrame(metadata["history"], columns=COLUMNS)
+        snapshots = [
+            Snapshot(int(epoch), **{key: arrays[f"snapshot_{key}"][i] for key in SNAPSHOT_ARRAYS})
+            for i, epoch in enumerate(history["epoch"])
+        ]
+        return cls(
+            metadata["name"],
+            tuple(metadata["classes"]),
+            arrays["train_labels"],
+            arrays["test_labels"],
+            metadata["config"],
+            history,
+            snapshots,
+        )

@@ -1,4 +1,7 @@
-"""What each rank of the class-parallel tests runs: ``torchrun … tests/ranks.py TASK FOLDER``; not a test itself."""
+"""The program of each rank in the class-parallel tests.
+
+Started as ``torchrun … tests/helpers/ranks.py TASK FOLDER``.
+"""
 
 import os
 import sys
@@ -21,12 +24,12 @@ HEADS = {
 
 
 def batch():
-    """Embeddings (7, 3) and labels (7,): shared unevenly by two and by four ranks."""
+    """Embeddings (7, 3) and labels (7,): split unevenly over two and over four ranks."""
     random = torch.Generator().manual_seed(1)
     return torch.randn(7, 3, generator=random), torch.tensor([0, 9, 3, 3, 6, 2, 8])
 
 
-def head_named(name):
+def head_from_name(name):
     torch.manual_seed(0)
     return HEADS[name]()
 
@@ -51,70 +54,69 @@ def backbone():
 
 
 def train(epochs, folder, **options):
-    """72 images in batches of 16: the last batch holds 8. ``on_epoch`` ends it early, with the schedule of all epochs."""
+    """72 images in batches of 16: the last batch holds 8.
+
+    ``on_epoch`` ends the training after ``epochs``, with the schedule of all three.
+    """
     return training.fit(
         backbone(),
         heads.ArcFace(2, CLASSES, scale=8, margin=0.2),
         dataset(),
-        epochs=3,
-        batch_size=16,
-        progress=False,
-        on_epoch=lambda run: len(run.history) >= epochs,
-        checkpoint=folder / "checkpoint",
-        **options,
+        **{
+            "epochs": 3,
+            "batch_size": 16,
+            "progress": False,
+            "on_epoch": lambda run: len(run.history) >= epochs,
+            "checkpoint": folder / "checkpoint",
+            **options,
+        },
     )
 
 
-def loss_and_gradients(ranks, folder):
-    """Of every head: the loss, all gradients, and the logits of this rank's embeddings, saved by the first rank."""
+def save_losses(process_group, folder):
+    """Save the loss, all gradients and this rank's logits of every head, gathered on rank 0."""
     x, labels = batch()
-    found = {}
+    results = {}
     for name in HEADS:
-        split = class_parallel.ClassParallelHead(head_named(name), ranks.mesh)
-        mine = ranks.share(x).clone().requires_grad_()
-        with ranks.together():
-            loss = split.loss(mine, ranks.share(labels))
+        split = class_parallel.ClassParallelHead(head_from_name(name), process_group.mesh)
+        shard = process_group.shard(x).clone().requires_grad_()
+        with process_group.training_context():
+            loss = split.loss(shard, process_group.shard(labels))
             loss.backward()
-        gathered = [None] * ranks.size
-        torch.distributed.all_gather_object(gathered, (mine.grad, split(mine).detach()))
-        found[name] = {
+        of_all_ranks = [None] * process_group.size
+        torch.distributed.all_gather_object(of_all_ranks, (shard.grad, split(shard).detach()))
+        results[name] = {
             "loss": loss.detach(),
-            "x": torch.cat([one for one, _ in gathered]),
-            "logits": torch.cat([one for _, one in gathered]),
+            "x": torch.cat([gradient for gradient, _ in of_all_ranks]),
+            "logits": torch.cat([logits for _, logits in of_all_ranks]),
             "rows": [parameter.to_local().shape[0] for parameter in split.parameters()],
             **{
-                key: ranks.whole(parameter.grad) for key, parameter in split.head.named_parameters()
+                key: process_group.gather(parameter.grad)
+                for key, parameter in split.head.named_parameters()
             },
         }
-    if ranks.rank == 0:
-        torch.save(found, folder / f"losses-{ranks.size}.pt")
+    if process_group.rank == 0:
+        torch.save(results, folder / f"losses-{process_group.size}.pt")
+
+
+def train_until_rank_1_dies(process_group, folder):
+    def die(run):
+        if process_group.rank == 1:
+            os._exit(9)
+
+    train(3, folder, process_group=process_group, on_epoch=die)
 
 
 def main(task, folder):
-    with class_parallel.join_process_group("cpu") as ranks:
+    with class_parallel.join_process_group("cpu") as process_group:
         if task == "losses":
-            loss_and_gradients(ranks, folder)
+            save_losses(process_group, folder)
         elif task == "die":
-
-            def fall(run):
-                if ranks.rank == 1:
-                    os._exit(9)
-
-            training.fit(
-                backbone(),
-                heads.ArcFace(2, CLASSES, scale=8, margin=0.2),
-                dataset(),
-                epochs=3,
-                batch_size=16,
-                progress=False,
-                on_epoch=fall,
-                checkpoint=folder / "checkpoint",
-                ranks=ranks,
-            )
+            train_until_rank_1_dies(process_group, folder)
         else:
-            run = train(int(task), folder, ranks=ranks, device=ranks.device)
-            if ranks.rank == 0:
-                run.save(folder / f"run-{ranks.size}.npz")
+            run = train(int(task), folder, process_group=process_group, device=process_group.device)
+            if process_group.rank == 0:
+                run.save(folder / f"run-{process_group.size}.npz")
 
 
 if __name__ == "__main__":

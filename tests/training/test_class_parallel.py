@@ -1,4 +1,4 @@
-"""Class-parallel training on two and four processes: the same loss, gradients and run as one process."""
+"""Class-parallel training on two and four processes: loss, gradients and run of one process."""
 
 import os
 import re
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def torchrun(number, *arguments):
-    """The finished process of ``torchrun`` with ``number`` ranks of tests/ranks.py, or of lossbook's command line."""
+    """The finished ``torchrun`` of a file, or of a module after -m, with ``number`` ranks."""
     command = [
         sys.executable,
         "-m",
@@ -49,10 +49,10 @@ def task(number, name, folder):
 @pytest.mark.parametrize("number", [2, 4])
 def test_loss_gradients_and_logits_are_those_of_one_process(number, tmp_path):
     task(number, "losses", tmp_path)
-    found = torch.load(tmp_path / f"losses-{number}.pt")
-    assert set(found) == set(ranks.HEADS)
-    for name, split in found.items():
-        head, (x, labels) = ranks.head_named(name), ranks.batch()
+    losses = torch.load(tmp_path / f"losses-{number}.pt")
+    assert set(losses) == set(ranks.HEADS)
+    for name, split in losses.items():
+        head, (x, labels) = ranks.head_from_name(name), ranks.batch()
         x.requires_grad_()
         loss = head.loss(x, labels)
         loss.backward()
@@ -64,24 +64,24 @@ def test_loss_gradients_and_logits_are_those_of_one_process(number, tmp_path):
             torch.testing.assert_close(split[key], parameter.grad, rtol=1e-4, atol=1e-6)
 
 
-def alike(one, two):
+def assert_close(first, second):
     """Two runs, equal to what rounding leaves after a few dozen steps."""
-    assert len(one.history) == len(two.history) == 3
-    np.testing.assert_allclose(one.history.train_loss, two.history.train_loss, rtol=1e-3)
-    for a, b in zip(one.snapshots, two.snapshots):
+    assert len(first.history) == len(second.history) == 3
+    np.testing.assert_allclose(first.history.train_loss, second.history.train_loss, rtol=1e-3)
+    for a, b in zip(first.snapshots, second.snapshots):
         np.testing.assert_allclose(a.weight, b.weight, atol=2e-3)
         np.testing.assert_allclose(a.test, b.test, atol=2e-3 * np.abs(a.test).max())
 
 
-def test_a_run_is_that_of_one_process_and_goes_on_with_another_number_of_them(tmp_path):
-    alone = ranks.train(3, tmp_path)
+def test_a_run_equals_that_of_one_process_and_resumes_with_another_number_of_them(tmp_path):
+    single = ranks.train(3, tmp_path)
     folder = tmp_path / "split"
     folder.mkdir()
     task(2, "1", folder)  # one epoch on two ranks,
     assert len(training.Run.load(folder / "run-2.npz").history) == 1
     task(4, "2", folder)  # a second on four,
     resumed = ranks.train(3, folder)  # and the last on one
-    alike(alone, resumed)
+    assert_close(single, resumed)
 
 
 def test_a_rank_that_dies_ends_the_run_and_the_checkpoint_stays(tmp_path):
@@ -89,8 +89,8 @@ def test_a_rank_that_dies_ends_the_run_and_the_checkpoint_stays(tmp_path):
     assert done.returncode != 0
     assert re.search(
         r"exitcode\s*:\s*9\b", done.stderr
-    )  # torchrun says which rank, and how it ended
-    alike(ranks.train(3, tmp_path), ranks.train(3, tmp_path / "whole"))
+    )  # torchrun reports which rank, and how it ended
+    assert_close(ranks.train(3, tmp_path), ranks.train(3, tmp_path / "whole"))
 
 
 def test_more_ranks_than_classes_can_fill_are_refused():
@@ -106,14 +106,12 @@ def test_more_ranks_than_classes_can_fill_are_refused():
     [subcenter.SubCenterArcFace(2, 10), euclidean.Center(2, 10)],
     ids=lambda head: type(head).__name__,
 )
-def test_a_head_with_logits_or_a_loss_of_its_own_is_refused(head):
-    with pytest.raises(
-        ValueError, match=f"{type(head).__name__} defines logits or a loss of its own"
-    ):
+def test_a_head_with_its_own_logits_or_loss_is_refused(head):
+    with pytest.raises(ValueError, match=f"{type(head).__name__} defines its own logits or loss"):
         class_parallel.ClassParallelHead(head, None)
 
 
-def test_the_other_rank_says_that_one_was_lost(tmp_path):
+def test_the_other_rank_reports_that_one_was_lost(tmp_path):
     """Without torchrun, which ends the others itself: as on several machines."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -134,23 +132,23 @@ def test_the_other_rank_says_that_one_was_lost(tmp_path):
         )
         for rank in range(2)
     ]
-    said = [process.communicate(timeout=300)[1] for process in started]
+    errors = [process.communicate(timeout=300)[1] for process in started]
     assert [process.returncode for process in started] == [1, 9]
     assert (
-        "RankLost: rank 0 lost another rank" in said[0]
-        and "goes on from the last finished epoch" in said[0]
+        "RankLost: rank 0 lost another rank" in errors[0]
+        and "resumes from the last finished epoch" in errors[0]
     )
 
 
 def test_float16_cannot_be_scaled_on_ranks():
-    assert class_parallel.ProcessGroup.scales is False
+    assert not class_parallel.ProcessGroup.supports_loss_scaling
     with pytest.raises(
         ValueError, match="precision = 'float16': class-parallel training cannot scale"
     ):
-        devices.pick_precision("float16", torch.device("cpu"), scales=False)
+        devices.pick_precision("float16", torch.device("cpu"), supports_loss_scaling=False)
 
 
-def test_outside_of_torchrun_it_says_how_to_start(monkeypatch):
+def test_outside_of_torchrun_the_error_names_the_command(monkeypatch):
     for name in ("TORCHELASTIC_RUN_ID", "RANK"):
         monkeypatch.delenv(name, raising=False)
     with (
@@ -161,17 +159,17 @@ def test_outside_of_torchrun_it_says_how_to_start(monkeypatch):
 
 
 def test_the_command_trains_class_parallel_and_one_process_evaluates_it(tmp_path, capsys):
-    asked = ["ArcFace_v1", "--epochs", "1", "--backbone", "LeNetPP", "--out", tmp_path]
-    done = torchrun(2, "-m", "lossbook", "train", *asked, "--class-parallel")
+    arguments = ["ArcFace_v1", "--epochs", "1", "--backbone", "LeNetPP", "--out", tmp_path]
+    done = torchrun(2, "-m", "lossbook", "train", *arguments, "--class-parallel")
     assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.count("saved in") == 1, "the first rank speaks for all"
+    assert done.stdout.count("saved in") == 1, "only the first rank prints"
     run = training.Run.load(tmp_path / "run.npz")
     assert run.config["ranks"] == 2 and run.snapshots[0].weight.shape == (10, 2)
     assert cli.main(["evaluate", "ArcFace_v1", "--out", str(tmp_path)]) == 0
     assert f"{run.history.test_acc.iloc[-1]:.2%}" in capsys.readouterr().out
 
 
-def test_the_quick_backbone_is_refused_with_the_way_out(tmp_path):
+def test_the_quick_backbone_is_refused_and_another_is_named(tmp_path):
     done = torchrun(
         2,
         "-m",
