@@ -1,4 +1,8 @@
-"""What ``benchmark heads`` compares: every head's loss, a plain linear layer, the plain way, a peer library."""
+"""What ``benchmark heads`` compares.
+
+The loss of every head, a plain linear layer, ArcFace in other ways, and the losses of a peer
+library.
+"""
 
 import math
 
@@ -14,14 +18,14 @@ __all__ = [
     "PEER",
     "IN_CHUNKS",
     "CHUNK",
-    "contestant",
-    "problem",
-    "peer_losses",
+    "build_contestant",
+    "import_peer_losses",
+    "make_inputs",
 ]
 
 PLAIN = "linear + cross-entropy"
 PEER = "pytorch-metric-learning"
-CHUNK = 4096  # classes held at a time by the contestant that works in chunks
+CHUNK = 4096  # classes at a time in the contestant that works in chunks
 IN_CHUNKS = "ArcFace in chunks"
 _SCALE = 64.0
 _HEADS = {
@@ -34,7 +38,7 @@ _HEADS = {
     "CombinedMargin": lambda d, C: heads.CombinedMargin(d, C, _SCALE, 1.0, 0.3, 0.2),
 }
 
-# The peer's names and settings for the same losses. It writes angles in degrees.
+# The peer's names and settings for the same losses. Its angles are in degrees.
 _PEERS = {
     "NormSoftmax": lambda losses, d, C: losses.NormalizedSoftmaxLoss(C, d, temperature=1 / _SCALE),
     "LSoftmax": lambda losses, d, C: losses.LargeMarginSoftmaxLoss(C, d, margin=4, scale=1),
@@ -53,10 +57,11 @@ CONTESTANTS = (
 )
 
 
-def contestant(name, weight):
-    """``(loss, parameter)``: a function of (x, labels), and the class vectors it trains, filled from ``weight`` (C, d).
+def build_contestant(name, weight):
+    """(loss, parameter): a function of (x, labels), and the class vectors that it trains.
 
-    Raises ``ModuleNotFoundError`` for the peer's losses where it is not installed.
+    The vectors start as ``weight`` (C, d). Raises ``ValueError`` for an unknown name, and
+    ``ModuleNotFoundError`` for the peer's losses where it is not installed.
     """
     require(
         name in CONTESTANTS, f"{name!r} is not compared: expected one of {', '.join(CONTESTANTS)}"
@@ -66,7 +71,7 @@ def contestant(name, weight):
         vectors = torch.nn.Parameter(weight)
         return lambda x, labels: F.cross_entropy(F.linear(x, vectors), labels), vectors
     if name.startswith(PEER):
-        loss = _PEERS[name.removeprefix(PEER + " ")](peer_losses(), d, C).to(weight.device)
+        loss = _PEERS[name.removeprefix(PEER + " ")](import_peer_losses(), d, C).to(weight.device)
         loss.W = torch.nn.Parameter(weight.T.contiguous())
         return loss, loss.W
     kind, _, way = name.partition(" ")
@@ -83,16 +88,20 @@ def contestant(name, weight):
     return ways[way], head.weight
 
 
-def problem(N, d, C, device="cpu", seed=0):
-    """The same random embeddings (N, d), labels (N,) and class vectors (C, d) for every contestant."""
+def make_inputs(N, d, C, device="cpu", seed=0):
+    """Random embeddings (N, d), labels (N,) and class vectors (C, d), the same for all."""
     generator = torch.Generator(device).manual_seed(seed)
     x = torch.randn(N, d, device=device, generator=generator)
     weight = torch.randn(C, d, device=device, generator=generator).mul_(math.sqrt(2 / (C + d)))
-    return x, torch.randint(0, C, (N,), device=device, generator=generator), weight
+    labels = torch.randint(0, C, (N,), device=device, generator=generator)
+    return x, labels, weight
 
 
-def peer_losses():
-    """The peer's module of losses. Raises ``ModuleNotFoundError`` saying how to install it."""
+def import_peer_losses():
+    """The peer's module of losses.
+
+    Raises ``ModuleNotFoundError`` with the command that installs it.
+    """
     try:
         from pytorch_metric_learning import losses
     except ModuleNotFoundError as missing:

@@ -1,8 +1,8 @@
 """``python -m lossbook benchmark heads``: time and peak memory of a step through the last layer.
 
 Times follow the usual discipline: every contestant on the same tensors, a warm-up, rounds that
-visit all contestants in turn (so a slow spell of the machine meets them all), medians, and ratios
-only within one run. Peak memory is what torch's allocator held.
+visit all contestants in turn (so that a slow spell of the machine meets them all), medians, and
+ratios only within one run. Peak memory is that of torch's allocator.
 """
 
 import statistics
@@ -12,15 +12,15 @@ import pandas as pd
 import torch
 
 from lossbook.benchmarks import contestants
-from lossbook.benchmarks.timing import best_seconds, machine, most_allocated, wait
+from lossbook.benchmarks.timing import best_seconds, machine, peak_bytes, synchronize
 from lossbook.utils.validation import require
 
-__all__ = ["heads", "table", "setting", "peak_memory", "rates", "estimate"]
+__all__ = ["measure_heads", "peak_memory", "measure_rates", "estimate", "table", "setting"]
 
 N, D = 256, 512  # embeddings in a batch, numbers in an embedding
 
 
-def heads(
+def measure_heads(
     classes,
     rounds=9,
     device="cpu",
@@ -30,10 +30,22 @@ def heads(
     made_by=None,
     progress=print,
 ):
-    """Measure all contestants of ``lossbook.benchmarks.contestants`` at each number of classes; returns a record for JSON.
+    """Measure the contestants at each number of classes; returns a record for JSON.
 
-    Times are seconds of forward and backward; ``peak`` is bytes beyond embeddings and class vectors,
-    the gradients included. ``only`` names some of the contestants; without rounds there are no times.
+    Parameters
+    ----------
+    classes : list of int
+    rounds : int
+        How often each contestant is timed; 0 for no times.
+    peers : bool
+        Whether the peer library's losses are measured too.
+    only : list of str, optional
+        Names in :data:`lossbook.benchmarks.contestants.CONTESTANTS`; by default all.
+    memory : bool
+        Whether peak memory is measured.
+
+    In the record, ``seconds`` are those of forward and backward; ``peak`` is bytes beyond
+    embeddings and class vectors, the gradients included.
     """
     require(
         classes and (rounds >= 1 or memory),
@@ -46,7 +58,7 @@ def heads(
         if peers or not name.startswith(contestants.PEER)
     ]
     if any(name.startswith(contestants.PEER) for name in names):
-        contestants.peer_losses()  # missing: say so now, not after an hour
+        contestants.import_peer_losses()  # a missing one is an error now, not after an hour
     record = {
         "format": 1,
         "benchmark": "heads",
@@ -55,12 +67,12 @@ def heads(
         "rounds": rounds,
         "chunk": contestants.CHUNK,
         "machine": machine(device),
-        "rates": rates(device),
+        "rates": measure_rates(device),
         "made_by": made_by or {},
         "rows": [],
     }
     for C in classes:
-        seconds = _times(names, C, rounds, device) if rounds else {}
+        seconds = _measure_times(names, C, rounds, device) if rounds else {}
         for name in names:
             row = {"classes": C, "name": name}
             if rounds:
@@ -73,61 +85,69 @@ def heads(
     return record
 
 
-def _times(names, C, rounds, device):
-    x, labels, weight = contestants.problem(N, D, C, device)
-    steps = {name: contestants.contestant(name, weight) for name in names}
+def _measure_times(names, C, rounds, device):
+    """Seconds of a step of each contestant in every round: ``{name: [seconds, …]}``."""
+    x, labels, weight = contestants.make_inputs(N, D, C, device)
+    steps = {name: contestants.build_contestant(name, weight) for name in names}
     seconds = {name: [] for name in names}
-    for turn in range(rounds + 1):  # the first turn warms up
+    for number in range(rounds + 1):  # round 0 warms up
         for name in names:
-            took = _step(*steps[name], x, labels)
-            if turn:
-                seconds[name].append(took)
+            duration = _time_step(*steps[name], x, labels)
+            if number > 0:
+                seconds[name].append(duration)
     return seconds
 
 
-def _step(loss, parameter, x, labels):
+def _time_step(loss, parameter, x, labels):
     """Seconds of one forward and backward, gradients of embeddings and class vectors included."""
     x = x.detach().requires_grad_()
-    wait(x)
+    synchronize(x)
     start = time.perf_counter()
     loss(x, labels).backward()
-    wait(x)
-    took = time.perf_counter() - start
+    synchronize(x)
+    seconds = time.perf_counter() - start
     parameter.grad = None
-    return took
+    return seconds
 
 
 def peak_memory(name, C, device="cpu"):
-    """Bytes that one step of a contestant needs at its peak beyond its inputs, gradients included."""
-    x, labels, weight = contestants.problem(N, D, C, device)
-    loss, parameter = contestants.contestant(name, weight)
-    return most_allocated(lambda: _step(loss, parameter, x, labels), device)
+    """Peak bytes of one step of a contestant beyond its inputs, gradients included."""
+    x, labels, weight = contestants.make_inputs(N, D, C, device)
+    loss, parameter = contestants.build_contestant(name, weight)
+    return peak_bytes(lambda: _time_step(loss, parameter, x, labels), device)
 
 
-def rates(device="cpu", turns=40):
-    """FLOP/s of the product of a batch with class vectors, and bytes/s of a copy too large for the cache."""
-    x, _, weight = contestants.problem(N, D, 16_384, device)
+def measure_rates(device="cpu", repeats=40):
+    """FLOP/s of the product of a batch with class vectors, and bytes/s of a copy.
+
+    The copy is too large for the cache.
+    """
+    x, _, weight = contestants.make_inputs(N, D, 16_384, device)
     large = torch.zeros(2**26, device=device)
-    out = torch.empty_like(large)
+    copy = torch.empty_like(large)
     return {
-        "flops": 2 * N * D * 16_384 / best_seconds(lambda: x @ weight.T, x, turns),
-        "bytes": 2 * 4 * large.numel() / best_seconds(lambda: out.copy_(large), x, turns),
+        "flops": 2 * N * D * 16_384 / best_seconds(lambda: x @ weight.T, x, repeats),
+        "bytes": 2 * 4 * large.numel() / best_seconds(lambda: copy.copy_(large), x, repeats),
     }
 
 
 def estimate(record, C, products=3):
-    """Roofline: the seconds that the products alone take at the measured rate, and those that memory alone takes.
+    """Roofline: seconds for the products alone and for memory alone, at the measured rates.
 
-    Bytes: the class vectors are read twice, their gradient is written once, and the (N, C) softmax is
-    written once and read once. Whatever a head takes beyond the larger of the two is overhead.
+    The class vectors are read twice, their gradient is written once, and the (N, C) softmax is
+    written once and read once. Time beyond the larger of the two is overhead.
     """
     flops = products * 2 * record["N"] * record["d"] * C
-    moved = 4 * (3 * C * record["d"] + 2 * record["N"] * C)
-    return flops / record["rates"]["flops"], moved / record["rates"]["bytes"]
+    moved_bytes = 4 * (3 * C * record["d"] + 2 * record["N"] * C)
+    return flops / record["rates"]["flops"], moved_bytes / record["rates"]["bytes"]
 
 
 def table(record):
-    """A DataFrame, one row a contestant and number of classes: milliseconds, MiB, ratios to the plain linear layer."""
+    """A DataFrame with one row per contestant and number of classes.
+
+    ``median`` is in seconds, ``peak`` in bytes; ``time_ratio`` and ``memory_ratio`` are multiples
+    of the plain linear layer's.
+    """
     frame = pd.DataFrame(
         [
             {key: row.get(key) for key in ("classes", "name", "median", "peak")}
@@ -141,6 +161,6 @@ def table(record):
 
 
 def setting(record):
-    """What a record was measured with, as the title of its picture."""
+    """The settings of a record, as the title of its picture."""
     threads = record["machine"]["threads"]
     return f"N = {record['N']}, d = {record['d']}, {threads} thread{'s' * (threads != 1)}"

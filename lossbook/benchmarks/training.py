@@ -1,9 +1,10 @@
-"""``python -m lossbook benchmark training``: images a second of ``fit`` beside a straightforward loop, trick by trick.
+"""``python -m lossbook benchmark training``: images/s of ``fit`` and of a straightforward loop.
 
 The straightforward loop is what a tutorial shows: a data set that shifts and converts one image at
-a time, a DataLoader, single precision, the loss as it is read. Every other way trains the same
-backbone and head on the same images with the same optimizer; each but the last two changes one
-thing. Rounds visit all ways in turn, as in :mod:`lossbook.benchmarks.heads`; ratios hold within one run.
+a time, a DataLoader, single precision, the loss as it is written in the formula. Every other way
+trains the same backbone and head on the same images with the same optimizer; each but the last two
+changes one thing. Rounds visit all ways in turn, as in :mod:`lossbook.benchmarks.heads`; ratios
+hold within one run.
 """
 
 import itertools
@@ -18,18 +19,18 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from lossbook import backbones, heads
-from lossbook.benchmarks.timing import machine, wait
+from lossbook.benchmarks.timing import machine, synchronize
 from lossbook.data.dataset import Dataset, Split
-from lossbook.training.loop import fit, shifted
+from lossbook.training.loop import fit, shift_randomly
 from lossbook.training.recipe import Recipe
 from lossbook.utils.torchvision_compat import import_torchvision
 from lossbook.utils.validation import require
 
-__all__ = ["BACKBONES", "WAYS", "LOOP", "TENSORS", "FIT", "training", "table", "setting"]
+__all__ = ["BACKBONES", "WAYS", "LOOP", "TENSORS", "FIT", "measure_training", "table", "setting"]
 
 
 class Way(NamedTuple):
-    """One way to train; the defaults are the loop over tensors that all tricks are compared with."""
+    """One way to train; the defaults are the loop over tensors that tricks are compared with."""
 
     loader: bool = False
     fit: bool = False
@@ -54,13 +55,13 @@ WAYS = {
     f"{FIT}, bfloat16": Way(fit=True, precision="bfloat16"),
 }
 
-# How many images a visit trains on: a second or so on two CPU cores.
+# (backbone, images per pass): a second or so per pass on two CPU cores.
 BACKBONES = {"LeNetPP": (backbones.LeNetPP, 256), "LeNetPP.small": (backbones.LeNetPP.small, 2048)}
 SHIFT = 2
 
 
 class OneByOne(torch.utils.data.Dataset):
-    """Images as torchvision's data sets hand them out: each a PIL image first, shifted, then a tensor."""
+    """Images as in torchvision's data sets: each a PIL image first, shifted, then a tensor."""
 
     def __init__(self, images, labels):
         self.pixels, self.labels = (255 * images[:, 0]).round().byte(), labels
@@ -76,14 +77,29 @@ class OneByOne(torch.utils.data.Dataset):
         return self.transform(Image.fromarray(self.pixels[i].numpy())), int(self.labels[i])
 
 
-def training(
+def measure_training(
     split, rounds=7, device="cpu", ways=tuple(WAYS), sizes=None, made_by=None, progress=print
 ):
     """Measure all ``ways`` on each backbone; returns a record for JSON.
 
-    ``split`` is a :class:`lossbook.data.Split` to train on, from its start; ``sizes`` (backbone → images a visit)
-    replaces those of ``BACKBONES``. ``seconds`` are those of one visit; ``first`` those of the first, which
-    warms up and, for torch.compile, compiles. Raises ``ValueError`` for an unknown way or too few images.
+    Parameters
+    ----------
+    split : lossbook.data.Split
+        To train on, from its start.
+    rounds : int
+        How often each way is timed.
+    ways : sequence of str
+        Names in ``WAYS``.
+    sizes : dict, optional
+        Backbone → images per pass, in place of those of ``BACKBONES``.
+
+    In the record, ``seconds`` are those of one pass; ``first`` those of the first one, which warms
+    up and, for torch.compile, compiles.
+
+    Raises
+    ------
+    ValueError
+        For an unknown way or too few images.
     """
     unknown = set(ways) - set(WAYS)
     require(
@@ -102,15 +118,16 @@ def training(
     for name, images in sizes.items():
         require(
             images <= len(split),
-            f"{images} images a visit were asked for, the data set has {len(split)}",
+            f"{images} images per pass, but the data set has {len(split)}",
         )
         part = Split(split.images[:images], split.labels[:images], split.classes)
-        visits = {
-            way: _visits(WAYS[way], BACKBONES[name][0], part, torch.device(device)) for way in ways
+        passes = {
+            way: _time_passes(WAYS[way], BACKBONES[name][0], part, torch.device(device))
+            for way in ways
         }
         seconds = {way: [] for way in ways}
         for _, way in itertools.product(range(rounds + 1), ways):
-            seconds[way].append(next(visits[way]))
+            seconds[way].append(next(passes[way]))
         for way in ways:
             first, *rest = seconds[way]
             row = {
@@ -126,8 +143,8 @@ def training(
     return record
 
 
-def _visits(way, backbone, split, device):
-    """Seconds of one pass over ``split`` after the other, without end, by one network that goes on training."""
+def _time_passes(way, backbone, split, device):
+    """Yield the seconds of one pass over ``split`` after the other; the training continues."""
     torch.manual_seed(0)
     model, head = (
         backbone(2).to(device),
@@ -160,9 +177,11 @@ def _visits(way, backbone, split, device):
         parameters, recipe.learning_rate, weight_decay=recipe.weight_decay, fused=way.fused
     )
     while True:
-        wait(parameters[0])
+        synchronize(parameters[0])
         start = time.perf_counter()
-        for images, labels in (_loaded if way.loader else _gathered)(split, way.batch_size, device):
+        for images, labels in (_load_one_by_one if way.loader else _gather_batches)(
+            split, way.batch_size, device
+        ):
             with torch.autocast(device.type, torch.bfloat16, enabled=way.precision == "bfloat16"):
                 loss = F.cross_entropy(head(embed(images), labels), labels)
             optimizer.zero_grad()
@@ -170,26 +189,31 @@ def _visits(way, backbone, split, device):
             torch.nn.utils.clip_grad_norm_(parameters, recipe.clip_norm)
             optimizer.step()
             loss.item()
-        wait(parameters[0])
+        synchronize(parameters[0])
         yield time.perf_counter() - start
 
 
-def _loaded(split, batch_size, device):
+def _load_one_by_one(split, batch_size, device):
     for images, labels in DataLoader(
         OneByOne(split.images, split.labels), batch_size, shuffle=True
     ):
         yield images.to(device), labels.to(device)
 
 
-def _gathered(split, batch_size, device):
+def _gather_batches(split, batch_size, device):
     random = torch.Generator().manual_seed(0)
-    every, labels = split.images.to(device), split.labels.to(device)
-    for chosen in torch.randperm(len(split), generator=random).to(device).split(batch_size):
-        yield shifted(every[chosen], SHIFT, random), labels[chosen]
+    images, labels = split.images.to(device), split.labels.to(device)
+    order = torch.randperm(len(split), generator=random).to(device)
+    for batch in order.split(batch_size):
+        yield shift_randomly(images[batch], SHIFT, random), labels[batch]
 
 
 def table(record):
-    """A DataFrame, one row a backbone and way: ``rate`` (images/s), its ratios ``to_loop`` and ``to_tensors``, ``first`` (s)."""
+    """A DataFrame with one row per backbone and way.
+
+    ``rate`` is in images/s, ``to_loop`` and ``to_tensors`` are its ratios to that of these two
+    ways, ``first`` is in seconds.
+    """
     frame = pd.DataFrame(
         [
             {
@@ -209,6 +233,6 @@ def table(record):
 
 
 def setting(record):
-    """What a record was measured with, as the title of its picture."""
+    """The settings of a record, as the title of its picture."""
     threads = record["machine"]["threads"]
     return f"training, {threads} thread{'s' * (threads != 1)}"

@@ -80,7 +80,7 @@ def benchmark_heads(options):
     from lossbook.benchmarks import heads as head_benchmark
 
     device = options.device or "cpu"
-    record = head_benchmark.heads(
+    record = head_benchmark.measure_heads(
         options.classes,
         options.rounds if options.times else 0,
         device,
@@ -107,7 +107,7 @@ def benchmark_training(options):
     from lossbook.benchmarks import training as training_benchmark
 
     device = options.device or "cpu"
-    record = training_benchmark.training(
+    record = training_benchmark.measure_training(
         data.load(options.dataset).train,
         options.rounds,
         device,

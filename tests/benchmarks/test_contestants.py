@@ -8,12 +8,12 @@ from torch.nn import functional as F
 
 from lossbook.benchmarks import contestants
 
-X, LABELS, WEIGHT = contestants.problem(8, 6, 40)
+X, LABELS, WEIGHT = contestants.make_inputs(8, 6, 40)
 PEERS = [name for name in contestants.CONTESTANTS if name.startswith(contestants.PEER)]
 
 
 def value(name):
-    loss, parameter = contestants.contestant(name, WEIGHT.clone())
+    loss, parameter = contestants.build_contestant(name, WEIGHT.clone())
     found = loss(X, LABELS)
     found.backward()
     assert parameter.grad.any()
@@ -43,9 +43,9 @@ def test_without_the_peer_the_message_says_what_to_do(monkeypatch):
     with pytest.raises(
         ModuleNotFoundError, match="pip install pytorch-metric-learning, or .*--without-peers"
     ):
-        contestants.contestant(PEERS[0], WEIGHT)
+        contestants.build_contestant(PEERS[0], WEIGHT)
 
 
 def test_an_unknown_contestant():
     with pytest.raises(ValueError, match="'Arcface' is not compared"):
-        contestants.contestant("Arcface", WEIGHT)
+        contestants.build_contestant("Arcface", WEIGHT)
