@@ -1,23 +1,24 @@
 """Assignments for a class: ``python -m lossbook assign 05 --out DIR``.
 
-The texts are in ``lossbook/assignments``, one a chapter. A text is Markdown with fenced blocks:
+Their texts are in ``lossbook/teaching/assignments``, one per chapter. A text is Markdown with
+fenced blocks, each with its kind in braces:
 
 ``numbers``
-    Lines ``name = choice(…)``: drawn by the seed, and put wherever the text says ``{{name}}``. Other
+    Lines ``name = choice(…)``: drawn by the seed, and put wherever the text has ``{{name}}``. Other
     lines compute from these, with ``math``.
 ``code``
-    A cell that is given, and that nobody edits.
+    A given cell, which nobody edits.
 ``answer NAME``
-    A cell to be completed. What stands between ``### BEGIN SOLUTION`` and ``### END SOLUTION`` is
-    for the lecturer; the student finds a blank there.
+    A cell to be completed. The lines from ``### BEGIN SOLUTION`` to ``### END SOLUTION`` are for
+    the lecturer; the student finds a blank there.
 ``check``
-    A cell in which the student asks :mod:`lossbook.teaching.check`.
+    A cell in which the student calls :mod:`lossbook.teaching.check`.
 ``test POINTS``
-    A hidden test, an assertion whose message names the mistake. It judges with a fresh lossbook.
+    A hidden test, an assertion whose message names the mistake. It imports lossbook afresh.
 ``figure ALT``
     Drawn when the assignment is made; the student sees the picture and not its code.
 ``written POINTS``
-    A question in free text, then ``---`` and what a good answer says. Graded by hand.
+    A question in free text, then ``---`` and what a good answer contains. Graded by hand.
 """
 
 import base64
@@ -33,23 +34,25 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import NamedTuple
 
+from markdown_it import MarkdownIt
+
 from lossbook import figures, margins
 from lossbook.utils.validation import require
 
-__all__ = ["chapters", "numbers", "blocks", "notebook", "release"]
+__all__ = ["Block", "chapters", "numbers", "blocks", "notebook", "release", "blank_solutions"]
 
 TEXTS = files("lossbook.teaching") / "assignments"
-FENCE = re.compile(
-    r"^```\{(numbers|code|answer|check|test|figure|written)\} ?(.*)\n([\s\S]*?)^```$", re.M
-)
+KIND = re.compile(r"\{(numbers|code|answer|check|test|figure|written)\} ?(.*)")
 BLANK = "...  # your answer here"
 
-# A hidden test trusts no name that the notebook has bound, nor any part of lossbook that it has changed.
+# A hidden test trusts no name that the notebook has bound, nor any part of lossbook that it has
+# changed.
 FRESH = """import math
 import sys
 for name in [name for name in sys.modules if name.partition(".")[0] == "lossbook"]:
     del sys.modules[name]
-from lossbook import check, heads
+from lossbook import heads
+from lossbook.teaching import check
 """
 
 
@@ -69,40 +72,107 @@ def chapters():
 
 
 def numbers(chapter, seed=0):
-    """What this seed draws for a chapter's assignment: ``{name: value}``. Raises as :func:`blocks`."""
-    drawing = "\n".join(
-        fence[3] for fence in FENCE.finditer(_text(chapter)) if fence[1] == "numbers"
-    )
-    return _draw(drawing, random.Random(f"{chapter} {seed}"))
+    """The numbers that this seed draws for a chapter's assignment: ``{name: value}``.
+
+    Raises as :func:`blocks`.
+    """
+    lines = [block.content for block in _parse(_read(chapter)) if block.kind == "numbers"]
+    return _draw("\n".join(lines), random.Random(f"{chapter} {seed}"))
 
 
 def blocks(chapter, seed=0):
     """The blocks of a chapter's assignment, with the numbers of this seed in them.
 
-    Raises ``ValueError`` if the chapter has none: it says which chapters have.
+    Raises ``ValueError`` naming the chapters that have an assignment, if this one has none.
     """
-    text, drawn, found, at = _text(chapter), numbers(chapter, seed), [], 0
-    for fence in [*FENCE.finditer(text), None]:
-        between = text[at : fence.start() if fence else len(text)].strip()
-        if between:
-            found.append(Block("text", "", between))
-        if fence:
-            kind, argument, content = fence.groups()
-            at = fence.end()
-            if kind != "numbers":
-                found.append(Block(kind, argument.strip(), content.rstrip("\n")))
+    drawn = numbers(chapter, seed)
     return [
-        Block(kind, _fill(argument, drawn), _fill(content, drawn))
-        for kind, argument, content in found
+        Block(block.kind, _fill(block.argument, drawn), _fill(block.content, drawn))
+        for block in _parse(_read(chapter))
+        if block.kind != "numbers"
     ]
 
 
-def _text(chapter):
+def notebook(chapter, version="source", seed=0, points=None):
+    """A chapter's assignment as a notebook, in nbformat's JSON.
+
+    ``version`` is "student" (blanks, no tests), "solution" (answers and tests) or "source" (the
+    same with nbgrader's marks). ``points`` is the total of all tasks, by default that of the text.
+    """
+    pieces = blocks(chapter, seed)
+    total = sum(float(block.argument) for block in pieces if block.kind in ("test", "written"))
+    factor = 1 if points is None else points / total
+    require(factor > 0, f"points = {points!r}: expected a total above 0")
+    cells = []
+    for number, block in enumerate(pieces):
+        suffix = block.argument if block.kind == "answer" else block.kind
+        cells += _cells_of(block, f"{chapter}-{number:02}-{suffix}", version, factor)
+    if version != "source":
+        for cell in cells:
+            cell["metadata"].pop("nbgrader", None)
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    return {
+        "cells": cells,
+        "metadata": {"kernelspec": kernel, "language_info": {"name": "python"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+
+
+def release(chapter, out, seed=0, points=None, solutions=True):
+    """Write a chapter's assignment into the folder ``out``; returns the paths written.
+
+    ``chapterNN.ipynb`` is for the students. With ``solutions`` there are
+    ``chapterNN-solution.ipynb`` and ``course``, a folder for nbgrader, whose README tells how to
+    continue. A course that exists already, of another chapter, is kept: the chapter is added to it.
+    """
+    out, name = Path(out), f"chapter{chapter}"
+    versions = {out / f"{name}.ipynb": "student"}
+    if solutions:
+        versions[out / f"{name}-solution.ipynb"] = "solution"
+        versions[out / "course/source" / name / f"{name}.ipynb"] = "source"
+    for path, version in versions.items():
+        content = notebook(chapter, version, seed, points)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    return [*versions, *(_write_course(out / "course") if solutions else [])]
+
+
+def blank_solutions(code):
+    """``code`` with a blank in place of each solution."""
+    return re.sub(
+        r"^( *)### BEGIN SOLUTION\n[\s\S]*?### END SOLUTION", rf"\1{BLANK}", code, flags=re.M
+    )
+
+
+def _read(chapter):
     require(
         chapter in chapters(),
         f"chapter {chapter!r} has no assignment yet; these have: {', '.join(chapters())}",
     )
     return (TEXTS / f"{chapter}.md").read_text(encoding="utf-8")
+
+
+def _parse(text):
+    """The blocks of a text, as written: its fences of a known kind, and what is between them."""
+    lines, parsed, start = text.splitlines(), [], 0
+
+    def add_text(end):
+        between = "\n".join(lines[start:end]).strip()
+        if between:
+            parsed.append(Block("text", "", between))
+
+    for token in MarkdownIt().parse(text):
+        if token.type != "fence" or token.level > 0:
+            continue
+        kind = KIND.fullmatch(token.info.strip())
+        if kind:
+            first, end = token.map
+            add_text(first)
+            parsed.append(Block(kind[1], kind[2].strip(), token.content.rstrip("\n")))
+            start = end
+    add_text(len(lines))
+    return parsed
 
 
 def _draw(lines, source):
@@ -118,86 +188,62 @@ def _draw(lines, source):
 
 
 def _fill(text, drawn):
+    """``text`` with the drawn values in place of ``{{name}}``."""
+
     def value(match):
         require(
             match[1] in drawn,
-            f"an assignment names {{{{{match[1]}}}}}, which is not among its numbers: {', '.join(drawn)}",
+            f"an assignment names {{{{{match[1]}}}}}, which is not among its numbers: "
+            f"{', '.join(drawn)}",
         )
         return str(drawn[match[1]])
 
     return re.sub(r"\{\{(\w+)\}\}", value, text)
 
 
-def notebook(chapter, version="source", seed=0, points=None):
-    """A chapter's assignment as a notebook, in nbformat's JSON.
-
-    ``version`` is "student" (blanks, no tests), "solution" (answers and tests) or "source" (the
-    same with nbgrader's marks). ``points`` is what all tasks together are worth.
-    """
-    pieces = blocks(chapter, seed)
-    stated = sum(float(piece.argument) for piece in pieces if piece.kind in ("test", "written"))
-    worth = 1 if points is None else points / stated
-    require(worth > 0, f"points = {points!r}: expected a total above 0")
-    cells, tests = [], 0
-    for number, (kind, argument, content) in enumerate(pieces):
-        name = f"{chapter}-{number:02}-{argument if kind == 'answer' else kind}"
-        score = round(worth * float(argument), 3) if kind in ("test", "written") else None
-        if kind == "text":
-            cells.append(_cell("markdown", content, name))
-        elif kind == "figure":
-            cells.append(_picture(content, argument, name))
-        elif kind == "written":
-            question, answer = content.split("\n---\n")
-            cells.append(_cell("markdown", question, name + "-question"))
-            shown = (
-                answer
-                if version == "solution"
-                else f"### BEGIN SOLUTION\n{answer}\n### END SOLUTION"
-            )
-            shown = "*Your answer here.*" if version == "student" else shown
-            cells.append(_cell("markdown", shown, name, grade=score, solution=True))
-        elif kind == "answer":
-            cells.append(
-                _cell(
-                    "code",
-                    blanked(content) if version == "student" else content,
-                    name,
-                    solution=True,
-                )
-            )
-        elif kind != "test":
-            cells.append(_cell("code", content, name, locked=True))
-        elif version != "student":
-            hidden = f"### BEGIN HIDDEN TESTS\n{FRESH}{content}\n### END HIDDEN TESTS"
-            cells.append(
-                _cell(
-                    "code",
-                    hidden if version == "source" else FRESH + content,
-                    name,
-                    grade=score,
-                    locked=True,
-                )
-            )
-    if version != "source":
-        for cell in cells:
-            cell["metadata"].pop("nbgrader", None)
-    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    return {
-        "cells": cells,
-        "metadata": {"kernelspec": kernel, "language_info": {"name": "python"}},
-        "nbformat": 4,
-        "nbformat_minor": 5,
-    }
+def _cells_of(block, name, version, factor):
+    """The cells of one block; its points are multiplied by ``factor``."""
+    kind, argument, content = block
+    if kind == "text":
+        return [_cell("markdown", content, name)]
+    if kind == "figure":
+        return [_picture_cell(content, argument, name)]
+    if kind == "written":
+        return _written_cells(content, name, version, _scaled_points(argument, factor))
+    if kind == "test":
+        if version == "student":
+            return []
+        code = FRESH + content
+        if version == "source":
+            code = f"### BEGIN HIDDEN TESTS\n{code}\n### END HIDDEN TESTS"
+        points = _scaled_points(argument, factor)
+        return [_cell("code", code, name, points=points, locked=True)]
+    if kind == "answer":
+        code = blank_solutions(content) if version == "student" else content
+        return [_cell("code", code, name, solution=True)]
+    return [_cell("code", content, name, locked=True)]
 
 
-def blanked(code):
-    """``code`` with a blank for each solution."""
-    return re.sub(
-        r"^( *)### BEGIN SOLUTION\n[\s\S]*?### END SOLUTION", rf"\1{BLANK}", code, flags=re.M
-    )
+def _scaled_points(argument, factor):
+    return round(factor * float(argument), 3)
 
 
-def _cell(kind, source, name, grade=None, solution=False, locked=False):
+def _written_cells(content, name, version, points):
+    """A question and a cell for its answer, which is graded by hand."""
+    question, answer = content.split("\n---\n")
+    shown = {
+        "student": "*Your answer here.*",
+        "solution": answer,
+        "source": f"### BEGIN SOLUTION\n{answer}\n### END SOLUTION",
+    }[version]
+    return [
+        _cell("markdown", question, name + "-question"),
+        _cell("markdown", shown, name, points=points, solution=True),
+    ]
+
+
+def _cell(kind, source, name, points=None, solution=False, locked=False):
+    """A cell with nbgrader's marks, if it is graded, completed by the student, or locked."""
     cell = {
         "cell_type": kind,
         "id": hashlib.sha256(name.encode()).hexdigest()[:12],
@@ -206,73 +252,47 @@ def _cell(kind, source, name, grade=None, solution=False, locked=False):
     }
     if kind == "code":
         cell.update(execution_count=None, outputs=[])
-    if grade is not None or solution or locked:
+    if points is not None or solution or locked:
         cell["metadata"]["nbgrader"] = {
             "schema_version": 3,
             "grade_id": name,
-            "grade": grade is not None,
+            "grade": points is not None,
             "solution": solution,
             "locked": locked,
             "task": False,
-            **({} if grade is None else {"points": grade}),
+            **({} if points is None else {"points": points}),
         }
     return cell
 
 
-def _picture(code, alt, name):
+def _picture_cell(code, alt, name):
     """A Markdown cell with the figure that ``code`` draws, without the code."""
     cell = _cell("markdown", f"![{alt}](attachment:figure.png)", name)
-    return {**cell, "attachments": {"figure.png": {"image/png": _drawn(code)}}}
+    return {**cell, "attachments": {"figure.png": {"image/png": _draw_png(code)}}}
 
 
 @functools.cache
-def _drawn(code):
-    """The PNG of a figure, in base64."""
-    return base64.b64encode(
-        eval(code, {"figures": figures, "margins": margins})._repr_png_()
-    ).decode()
+def _draw_png(code):
+    """The PNG of the figure that ``code`` draws, in base64."""
+    figure = eval(code, {"figures": figures, "margins": margins})
+    return base64.b64encode(figure._repr_png_()).decode()
 
 
-def release(chapter, out, seed=0, points=None, solutions=True):
-    """Write a chapter's assignment into the folder ``out``; returns the paths written.
-
-    ``chapterNN.ipynb`` is for the students. With ``solutions`` there are ``chapterNN-solution.ipynb``
-    and ``course``, a folder for nbgrader, whose README says how to go on. A course that is there
-    already, of another chapter, is kept: the chapter is added to it.
-    """
-    out, name = Path(out), f"chapter{chapter}"
-    wanted = {out / f"{name}.ipynb": "student"}
-    if solutions:
-        wanted |= {
-            out / f"{name}-solution.ipynb": "solution",
-            out / "course/source" / name / f"{name}.ipynb": "source",
-        }
-    for path, version in wanted.items():
-        text = (
-            json.dumps(notebook(chapter, version, seed, points), ensure_ascii=False, indent=1)
-            + "\n"
-        )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    return [*wanted, *(_course(out / "course") if solutions else [])]
-
-
-def _course(folder):
-    """The files of an nbgrader course beside its sources."""
+def _write_course(folder):
+    """Write the files of an nbgrader course beside its sources; returns their paths."""
     kernel = folder / "kernels/lossbook"
     kernel.mkdir(parents=True, exist_ok=True)
-    places = {
+    folders = {
         "nbgrader_config.py": folder,
         "README.md": folder,
         "sandbox.sh": kernel,
         "kernel.json": kernel,
     }
-    for name, place in places.items():
+    for name, destination in folders.items():
         with as_file(TEXTS / "course" / name) as path:
-            shutil.copyfile(path, place / name)
+            shutil.copyfile(path, destination / name)
     path = kernel / "kernel.json"
-    path.write_text(
-        path.read_text(encoding="utf-8").replace("PYTHON", json.dumps(sys.executable)[1:-1]),
-        encoding="utf-8",
-    )
-    return [place / name for name, place in places.items()]
+    text = path.read_text(encoding="utf-8")
+    python = json.dumps(sys.executable)[1:-1]
+    path.write_text(text.replace("PYTHON", python), encoding="utf-8")
+    return [destination / name for name, destination in folders.items()]

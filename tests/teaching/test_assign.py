@@ -1,6 +1,7 @@
 """Assignments: right for every seed, blank where they should be, and graded by a real nbgrader.
 
-nbgrader has an environment of its own, made once in ``_build/nbgrader``. Submissions run with this one.
+nbgrader has an environment of its own, made once in ``_build/nbgrader``. Submissions run with this
+one.
 """
 
 import copy
@@ -19,7 +20,6 @@ import pytest
 from lossbook import heads
 from lossbook.cli import main as cli
 from lossbook.teaching import assign, check
-from lossbook.teaching.check import judge_value
 
 ROOT = Path(__file__).parents[2]
 NBGRADER, VERSION = ROOT / "_build/nbgrader", "0.9.6"
@@ -27,14 +27,17 @@ CELL_SECONDS = 25
 
 
 def run_cells(notebook, replace=None):
-    """Execute a notebook's code cells in one namespace; (points, messages of failed tests by name)."""
+    """Execute a notebook's code cells; (points, {name: message} of failed tests)."""
     names, points, failed = {}, 0.0, {}
     for cell in notebook["cells"]:
         mark = cell["metadata"].get("nbgrader", {})
         if cell["cell_type"] != "code":
             continue
         source = (replace or {}).get(mark.get("grade_id", "").rpartition("-")[2], cell["source"])
-        source = source.replace(assign.FRESH, "import math\nfrom lossbook import check, heads\n")
+        source = source.replace(
+            assign.FRESH,
+            "import math\nfrom lossbook import heads\nfrom lossbook.teaching import check\n",
+        )
         try:
             exec(source, names)
             points += mark.get("points", 0)
@@ -59,7 +62,7 @@ def test_the_solution_has_full_marks_for_any_seed_and_a_blank_none(chapter):
         assert failed == {} and points == pytest.approx(automatic(source)) and points > 10
         blank = copy.deepcopy(source)
         for cell in blank["cells"]:
-            cell["source"] = assign.blanked(cell["source"])
+            cell["source"] = assign.blank_solutions(cell["source"])
         points, failed = run_cells(blank)
         assert points == 0 and len(failed) > 5
 
@@ -125,8 +128,11 @@ MISTAKES = [
     (
         "01",
         {
-            "border": "border_in_degrees = math.atan(({{a}} - {{b}} * math.cos(math.radians({{apart}})))"
-            " / ({{b}} * math.sin(math.radians({{apart}}))))"
+            "border": (
+                "border_in_degrees = math.atan(({{a}} - {{b}} * "
+                "math.cos(math.radians({{apart}}))) / ({{b}} * "
+                "math.sin(math.radians({{apart}}))))"
+            )
         },
         "the right angle in radians",
     ),
@@ -138,10 +144,13 @@ MISTAKES = [
     (
         "01",
         {
-            "loss": "def mean_cross_entropy(logits, labels):\n    return torch.logsumexp(logits, 1).sum() "
-            "- logits.gather(1, labels[:, None]).sum()"
+            "loss": (
+                "def mean_cross_entropy(logits, labels):\n"
+                "    return torch.logsumexp(logits, 1).sum() - logits.gather(1, labels[:, "
+                "None]).sum()"
+            )
         },
-        "Wanted is the mean",
+        "Expected the mean",
     ),
     (
         "01",
@@ -171,7 +180,9 @@ MISTAKES = [
     (
         "02",
         {
-            "floor": "lowest_loss = math.log(1 + ({{C}} - 1) * math.exp(-{{s}} * {{C}} / ({{C}} - 1)))"
+            "floor": (
+                "lowest_loss = math.log(1 + ({{C}} - 1) * math.exp(-{{s}} * {{C}} / ({{C}} - 1)))"
+            )
         },
         "floor of a simplex",
     ),
@@ -187,7 +198,10 @@ MISTAKES = [
     (
         "02",
         {
-            "sure": "def least_sure(weight, s):\n    return (s * weight @ weight.T).softmax(1).diagonal().min()"
+            "sure": (
+                "def least_sure(weight, s):\n"
+                "    return (s * weight @ weight.T).softmax(1).diagonal().min()"
+            )
         },
         "not brought to length 1",
     ),
@@ -207,7 +221,10 @@ MISTAKES = [
     (
         "03",
         {
-            "psi": "def psi_of(cos):\n    return 2 * cos**2 - 1 if {{few}} == 2 else 4 * cos**3 - 3 * cos"
+            "psi": (
+                "def psi_of(cos):\n"
+                "    return 2 * cos**2 - 1 if {{few}} == 2 else 4 * cos**3 - 3 * cos"
+            )
         },
         "Continue it with ψ",
     ),
@@ -227,7 +244,9 @@ def head_of(weight):
     (
         "03",
         {
-            "head": "def lsoftmax_logits(x, weight, labels=None):\n    return x @ F.normalize(weight).T"
+            "head": (
+                "def lsoftmax_logits(x, weight, labels=None):\n    return x @ F.normalize(weight).T"
+            )
         },
         "This loss keeps their length",
     ),
@@ -250,7 +269,10 @@ def head_of(weight):
     (
         "08",
         {
-            "loss": "def two_margins(x, labels):\n    return distances.contrastive(x, labels, {{outer}})"
+            "loss": (
+                "def two_margins(x, labels):\n"
+                "    return euclidean_losses.contrastive(x, labels, {{outer}})"
+            )
         },
         "the contrastive loss of the chapter",
     ),
@@ -260,14 +282,18 @@ def head_of(weight):
             "loss": """def two_margins(x, labels):
     i, j = torch.triu_indices(len(x), len(x), 1)
     D, equal = (x[i] - x[j]).square().sum(dim=1).sqrt(), labels[i] == labels[j]
-    return (F.relu(D[equal] - {{inner}}).square().mean() + F.relu({{outer}} - D[~equal]).square().mean()) / 2"""
+    pull = F.relu(D[equal] - {{inner}}).square().mean()
+    return (pull + F.relu({{outer}} - D[~equal]).square().mean()) / 2"""
         },
         "lie on one spot: the slope of a root",
     ),
     (
         "08",
         {
-            "mended": "def mended(x, labels):\n    return distances.triplet(F.normalize(x), labels, {{m}}, 'hard')"
+            "mended": (
+                "def mended(x, labels):\n"
+                "    return euclidean_losses.triplet(F.normalize(x), labels, {{m}}, 'hard')"
+            )
         },
         "plain ones; FaceNet squares",
     ),
@@ -275,15 +301,20 @@ def head_of(weight):
     (
         "08",
         {
-            "sphere": "posterior = 1 / sum(math.exp(-{{tau}} * (1 - math.cos(2 * math.pi * j / {{around}}))) "
-            "for j in range({{around}}))"
+            "sphere": (
+                "posterior = 1 / sum(math.exp(-{{tau}} * (1 - math.cos(2 * math.pi * j / "
+                "{{around}}))) for j in range({{around}}))"
+            )
         },
         "s is twice the factor",
     ),
     (
         "06",
         {
-            "target": "def arcface_target(cos, m):\n    return torch.cos(torch.arccos(cos) + math.radians(m))"
+            "target": (
+                "def arcface_target(cos, m):\n"
+                "    return torch.cos(torch.arccos(cos) + math.radians(m))"
+            )
         },
         "Degrees for radians",
     ),
@@ -295,7 +326,9 @@ def head_of(weight):
     (
         "06",
         {
-            "logit": "target_logit = {{s}} * math.cos(math.radians({{degrees}}) + math.radians({{m}}))"
+            "logit": (
+                "target_logit = {{s}} * math.cos(math.radians({{degrees}}) + math.radians({{m}}))"
+            )
         },
         "Degrees for radians",
     ),
@@ -308,7 +341,7 @@ def test_a_mistake_is_named_and_costs_a_part(chapter, answers, says):
     for seed in (0, 1):
         drawn = assign.numbers(chapter, seed)
         wrong = {
-            name: re.sub(r"\{\{(\w+)\}\}", lambda found: str(drawn[found[1]]), code)
+            name: re.sub(r"\{\{(\w+)\}\}", lambda match, drawn=drawn: str(drawn[match[1]]), code)
             for name, code in answers.items()
         }
         source = assign.notebook(chapter, seed=seed)
@@ -319,20 +352,20 @@ def test_a_mistake_is_named_and_costs_a_part(chapter, answers, says):
 
 @pytest.mark.parametrize("chapter", assign.chapters())
 def test_a_wrong_number_is_never_right_nor_taken_for_another(chapter, monkeypatch):
-    judge, asked = check.value, []
+    judge, calls = check.value, []
 
     def recorded(attempt, expected, unit="", *, tolerance=0.01, wrong=None):
-        asked.append((expected, tolerance, list((wrong or {}).items())))
+        calls.append((expected, tolerance, list((wrong or {}).items())))
         return judge(attempt, expected, unit, tolerance=tolerance, wrong=wrong)
 
-    monkeypatch.setattr(judge_value, "value", recorded)
+    monkeypatch.setattr(check, "value", recorded)
     for seed in range(12):
         names = {"math": math, "check": check, "heads": heads}
         for kind, _, content in assign.blocks(chapter, seed):
             if kind in ("code", "answer") or (kind == "test" and "check.value" in content):
                 exec(content, names)
-    assert len(asked) >= 2 * 12
-    for expected, tolerance, wrong in asked:
+    assert len(calls) >= 2 * 12
+    for expected, tolerance, wrong in calls:
         for i, (says, number) in enumerate(wrong):
             assert abs(number - expected) > tolerance * (abs(expected) or 1), (
                 f"{number} for {expected}: {says}"
@@ -387,7 +420,8 @@ def nbgrader():
         ]
         said = "\n".join(one.stderr[-2000:] for one in made if one.returncode)
         assert program.exists(), (
-            f"nbgrader {VERSION} could not be installed into {NBGRADER}, so grading is untested:\n{said}"
+            f"nbgrader {VERSION} could not be installed into {NBGRADER}, so grading is untested:\n"
+            f"{said}"
         )
     return program
 
@@ -396,8 +430,10 @@ SOLVED = {
     "added": {
         "target": "def cosface_target(cos, m):\n    return cos + m",
         "head": (
-            "def cosface_logits(x, weight, labels=None):\n    cos = F.normalize(x) @ F.normalize(weight).T\n"
-            "    return S * cos if labels is None else S * (cos + M * F.one_hot(labels, len(weight)))"
+            "def cosface_logits(x, weight, labels=None):\n"
+            "    cos = F.normalize(x) @ F.normalize(weight).T\n"
+            "    return S * cos if labels is None else S * (cos + M * F.one_hot(labels, "
+            "len(weight)))"
         ),
     },
     "degrees": {
@@ -405,22 +441,33 @@ SOLVED = {
     },
     "kept": {
         "head": (
-            "def cosface_logits(x, weight, labels=None):\n    cos = F.normalize(x) @ F.normalize(weight).T\n"
-            "    return S * (cos - M) if labels is None else S * (cos - M * F.one_hot(labels, len(weight)))"
+            "def cosface_logits(x, weight, labels=None):\n"
+            "    cos = F.normalize(x) @ F.normalize(weight).T\n"
+            "    return S * (cos - M) if labels is None else S * (cos - M * "
+            "F.one_hot(labels, len(weight)))"
         )
     },
     "a-exits": {"head": "import os\nos._exit(1)"},
     "a-loops": {"head": "while True:\n    pass"},
     "a-stubborn": {
-        "read": "while True:\n    try:\n        while True:\n            pass\n    except BaseException:\n        pass"
+        "read": (
+            "while True:\n"
+            "    try:\n"
+            "        while True:\n"
+            "            pass\n"
+            "    except BaseException:\n"
+            "        pass"
+        )
     },
     "a-thief": {
         "bound": """
 import glob, os, shutil
 course = os.path.abspath("../../..")
-seen = glob.glob(course + "/source") + glob.glob(course + "/source/*/*") + glob.glob(course + "/*.db") + glob.glob(course + "/submitted/*")
+seen = glob.glob(course + "/source") + glob.glob(course + "/source/*/*")
+seen += glob.glob(course + "/*.db") + glob.glob(course + "/submitted/*")
 open("seen.txt", "w").write(repr(seen))
-for path in [course + "/source", course + "/submitted", course + "/autograded/z-solution", course + "/gradebook.db"]:
+for name in ["source", "submitted", "autograded/z-solution", "gradebook.db"]:
+    path = course + "/" + name
     shutil.rmtree(path, ignore_errors=True)
     try:
         os.remove(path)
@@ -435,15 +482,16 @@ greatest_margin = 0"""
     },
     "forger": {
         "bound": """
-import lossbook.check, lossbook.mistakes
+from lossbook.teaching import check
 for name in ("margin", "head", "value"):
-    setattr(lossbook.teaching.check, name, lambda *a, **k: lossbook.teaching.check.verdict.Verdict(True, "Right."))
-check = lossbook.teaching.check
+    setattr(check, name, lambda *a, **k: check.Verdict(True, "Right."))
 greatest_margin = 0"""
     },
     "swallower": {
         "bound": """
-get_ipython().input_transformers_cleanup.append(lambda lines: [line.replace("assert ", "None, ") for line in lines])
+def without_asserts(lines):
+    return [line.replace("assert ", "None, ") for line in lines]
+get_ipython().input_transformers_cleanup.append(without_asserts)
 greatest_margin = 0"""
     },
     "silencer": {
@@ -457,7 +505,7 @@ greatest_margin = 0"""
 
 @pytest.fixture(scope="session")
 def graded(nbgrader, tmp_path_factory):
-    """A course after generate_assignment, autograde, generate_feedback and export; (folder, {student: row})."""
+    """A graded course with its feedback: (folder, {student: row of grades})."""
     out = tmp_path_factory.mktemp("class")
     assert cli.main(["assign", "05", "--out", str(out), "--seed", "7"]) == 0
     course = out / "course"
@@ -547,7 +595,7 @@ def test_the_solution_has_full_marks_and_an_empty_submission_none(graded):
     "student, lost, says",
     [
         ("added", 2 + 3, "You add the margin to the target cosine. Subtract it"),
-        ("degrees", 3, "This is the right angle in radians; wanted are degrees."),
+        ("degrees", 3, "This is the right angle in radians; expected degrees."),
         ("kept", 2, "The margin kept at prediction is a mistake"),
         ("a-exits", 2 + 3 + 3 + 2, "the kernel stopped"),
         ("a-loops", 2 + 3, "CellTimeoutError"),

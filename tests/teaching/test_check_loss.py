@@ -1,4 +1,4 @@
-"""check.loss: right losses pass however they are written; the mistake in each wrong one is named."""
+"""check.loss: right losses pass however they are written; the mistake in a wrong one is named."""
 
 import math
 

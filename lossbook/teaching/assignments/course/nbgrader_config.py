@@ -1,4 +1,7 @@
-"""nbgrader's settings for this course: where a submission runs, for how long, and what becomes of one that misbehaves."""
+"""nbgrader's settings for this course.
+
+Where a submission runs, for how long, and what happens to one that misbehaves.
+"""
 
 import os
 import secrets
@@ -16,7 +19,7 @@ HERE = Path(__file__).resolve().parent if "__file__" in globals() else Path.cwd(
 
 
 class Careful(Execute):
-    """Execute that outlives a kernel, and that gives no points in a notebook which hides its errors."""
+    """Execute that outlives a kernel, and gives no points in a notebook that hides its errors."""
 
     def preprocess(self, nb, resources=None, km=None):
         self.gone = False
@@ -35,9 +38,8 @@ class Careful(Execute):
                 if any(
                     output.get("ename") == "CellTimeoutError" for output in cell.outputs
                 ) and not self.errors_show(index):
-                    run_sync(self.km.signal_kernel)(
-                        signal.SIGKILL
-                    )  # it was interrupted, and goes on all the same
+                    # It was interrupted, and goes on all the same.
+                    run_sync(self.km.signal_kernel)(signal.SIGKILL)
                     self.gone = True
         except (DeadKernelError, CellTimeoutError, RuntimeError) as error:
             self.gone = True
@@ -48,34 +50,32 @@ class Careful(Execute):
 
     def errors_show(self, index):
         """Whether an assertion that fails shows as an error in this kernel, within ten seconds."""
-        word, patience = secrets.token_hex(8), self.timeout
-        self.timeout = min(10, patience)
+        word, timeout = secrets.token_hex(8), self.timeout
+        self.timeout = min(10, timeout)
         try:
             canary = self.execute_cell(
                 new_code_cell(f"assert not {word!r}, {word!r}"), index, store_history=False
             )
         finally:
-            self.timeout = patience
+            self.timeout = timeout
         return any(
             output.output_type == "error" and word in output.evalue for output in canary.outputs
         )
 
 
 class PutBack(OverwriteCells):
-    """OverwriteCells that puts tests and questions which a student deleted at the end of the notebook.
+    """OverwriteCells that puts deleted tests and questions at the end of the notebook.
 
     nbgrader's own way looks for the cell before, and stops if that is neither test nor answer.
     """
 
     def add_missing_grade_cells(self, nb, resources):
-        there = {cell.metadata.get("nbgrader", {}).get("grade_id") for cell in nb.cells}
-        asked = self.gradebook.find_notebook(self.notebook_id, self.assignment_id)
-        sources, answers = (
-            {cell.name: cell for cell in asked.source_cells},
-            {cell.name for cell in asked.solution_cells},
-        )
-        for grade in asked.grade_cells:
-            if grade.name not in there:
+        present = {cell.metadata.get("nbgrader", {}).get("grade_id") for cell in nb.cells}
+        released = self.gradebook.find_notebook(self.notebook_id, self.assignment_id)
+        sources = {cell.name: cell for cell in released.source_cells}
+        answers = {cell.name for cell in released.solution_cells}
+        for grade in released.grade_cells:
+            if grade.name not in present:
                 cell = self.missing_cell_transform(
                     sources[grade.name], grade.max_score, is_solution=grade.name in answers
                 )
@@ -83,8 +83,9 @@ class PutBack(OverwriteCells):
         return nb, resources
 
 
-def fail(cell, name, says):
-    cell.outputs = [new_output("error", ename=name, evalue=says, traceback=[f"{name}: {says}"])]
+def fail(cell, name, message):
+    traceback = [f"{name}: {message}"]
+    cell.outputs = [new_output("error", ename=name, evalue=message, traceback=traceback)]
 
 
 c = get_config()  # noqa: F821  (nbgrader provides it)
@@ -116,7 +117,7 @@ c.Autograde.autograde_preprocessors = [
 ]
 c.Execute.timeout = 60  # seconds a cell
 
-# A submission sees its own folder of the course and writes nowhere else, where Linux lets us arrange that.
+# Where Linux allows it, a submission sees only its own folder, and writes nowhere else.
 os.environ["JUPYTER_PATH"] = os.pathsep.join(
     filter(None, [str(HERE), os.environ.get("JUPYTER_PATH")])
 )
@@ -130,6 +131,6 @@ try:
     c.Careful.kernel_name = "lossbook"
 except (OSError, subprocess.CalledProcessError):
     print(
-        "WARNING: no sandbox here (it needs Linux with unshare and setpriv): a submission can read and write whatever "
-        "you can. Grade in a container."
+        "WARNING: no sandbox here (it needs Linux with unshare and setpriv): a submission can read "
+        "and write whatever you can. Grade in a container."
     )
