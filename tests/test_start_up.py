@@ -6,6 +6,7 @@ import sys
 import pytest
 
 import lossbook
+from tools.exports import start_up
 
 # What takes long to import.
 HEAVY = {
@@ -80,3 +81,12 @@ def test_submodules_are_there_when_they_are_used():
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="module 'lossbook' has no attribute 'head'"):
         lossbook.head  # noqa: B018
+
+
+def test_the_benchmark_prints_ratios_to_torch(monkeypatch, capsys):
+    programs = {"import torch": ["-c", "pass"], "lossbook --help": ["-c", "pass"]}
+    monkeypatch.setattr(start_up, "PROGRAMS", programs)
+    start_up.main(rounds=1)
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("import torch") and "1.00 ×" in first
+    assert second.startswith("lossbook --help")

@@ -37,14 +37,18 @@ for path in FOLDER.rglob("*-seed*.npz"):
     Run.load(path)
 """
 
-TRAIN_ONE_EPOCH = """
-from lossbook import backbones, data, heads, training
+TRAIN_AND_SHOW = """
+from lossbook import backbones, data, heads, interactive, training
 
 digits = data.load("mnist5k")
 few = data.Split(digits.train.images[::40], digits.train.labels[::40], digits.classes)
 dataset = data.Dataset("a few digits", few, few)
-run = training.fit(backbones.LeNetPP.small(2), heads.ArcFace(2, 10), dataset, epochs=1)
-assert len(run.history) == 1
+for embedding_dim, show in ((2, interactive.scrub), (3, interactive.sphere)):
+    head = heads.ArcFace(embedding_dim, 10)
+    run = training.fit(backbones.LeNetPP.small(embedding_dim), head, dataset, epochs=1)
+    assert len(run.history) == 1
+    assert "<script" in show(run).html
+assert "<script" in interactive.margin_explorer().html
 """
 
 
@@ -123,8 +127,8 @@ def test_every_saved_result_is_loaded(site, tmp_path):
     assert {"strangers", "noise", "heads-cpu", "training-cpu", "book-cpu"} <= set(loaded)
 
 
-def test_it_trains(site, tmp_path):
-    run_program(site, tmp_path, TRAIN_ONE_EPOCH)
+def test_it_trains_and_makes_every_widget(site, tmp_path):
+    run_program(site, tmp_path, TRAIN_AND_SHOW)
 
 
 def test_its_command_runs(site, tmp_path):
