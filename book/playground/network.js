@@ -42,14 +42,20 @@ export class Network {
         // Half of the pixels are 0: it pays to leave them out, here and below.
         const count = findNonZero(a, i * inputs, inputs, used);
         let o = 0;
-        for (; o + 3 < outputs; o += 4) fourSums(out, i * outputs, a, i * inputs, used, count, this.layers[l], o);
+        for (; o + 3 < outputs; o += 4) {
+          fourSums(out, i * outputs, a, i * inputs, used, count, this.layers[l], o);
+        }
         for (; o < outputs; o++) {
           let sum = bias.value[o];
-          for (let c = 0; c < count; c++) sum += a[i * inputs + used[c]] * weight.value[used[c] * outputs + o];
+          for (let c = 0; c < count; c++) {
+            sum += a[i * inputs + used[c]] * weight.value[used[c] * outputs + o];
+          }
           out[i * outputs + o] = sum;
         }
       }
-      if (l < this.layers.length - 1) for (let i = 0; i < out.length; i++) if (out[i] < 0) out[i] *= LEAK;
+      if (l < this.layers.length - 1) {
+        for (let i = 0; i < out.length; i++) if (out[i] < 0) out[i] *= LEAK;
+      }
       this.kept.push(out);
     }
     return this.kept.at(-1);
@@ -60,7 +66,7 @@ export class Network {
     let dOut = dEmbeddings;
     for (let l = this.layers.length - 1; l >= 0; l--) {
       const { inputs, outputs, weight, bias } = this.layers[l], a = this.kept[l];
-      const dIn = new this.Real(l > 0 ? n * inputs : 0);           // nobody asks for the gradient of the images
+      const dIn = new this.Real(l > 0 ? n * inputs : 0);      // the images need no gradient
       weight.gradient.fill(0);
       bias.gradient.fill(0);
       for (let i = 0; i < n; i++) {
@@ -69,7 +75,7 @@ export class Network {
           const value = a[i * inputs + k];
           if (value !== 0) addTo(weight.gradient, k * outputs, value, dOut, i * outputs, outputs);
           if (l === 0) continue;
-          // What a hidden layer gave is negative exactly where its sum was: there the slope is the leak.
+          // A hidden layer's output is negative exactly where its sum was: there the slope is LEAK.
           const slope = value < 0 ? LEAK : 1;
           dIn[i * inputs + k] = slope * dot(dOut, i * outputs, weight.value, k * outputs, outputs);
         }
@@ -88,8 +94,10 @@ function findNonZero(a, i, n, used) {
   return count;
 }
 
-/** Outputs o to o + 3 of one sample: as four numbers they stay in registers, which makes this twice as fast. */
-function fourSums(out, i, a, j, used, count, { outputs, weight: { value: w }, bias: { value: b } }, o) {
+/** Outputs o to o + 3 of one sample: as four numbers they stay in registers, which makes this twice
+ * as fast. */
+function fourSums(out, i, a, j, used, count, { outputs, weight, bias }, o) {
+  const w = weight.value, b = bias.value;
   let s0 = b[o], s1 = b[o + 1], s2 = b[o + 2], s3 = b[o + 3];
   for (let c = 0; c < count; c++) {
     const k = used[c], x = a[j + k], at = k * outputs + o;

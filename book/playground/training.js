@@ -1,20 +1,27 @@
-// One training: the network, the class vectors, the digits in an order of their own, and what happened so far.
+// One training: the network, the class vectors, the shuffled digits, and how far it has come.
 import { crossEntropy, predict } from "./head.js";
-import { lambdaAt } from "./margins.js";
 import { adam, generator, Network, Parameter } from "./network.js";
 
 export const SIZES = [64, 64, 32, 2], BATCH = 64, STEPS = 2500;
 
-/** The digits as sets of { images: Float32Array n×64 in [0, 1], labels, n }: every fifth is held out. */
+/** The digits as sets of { images: Float32Array n×64 in [0, 1], labels, n }; every fifth is held
+ * out. */
 export function split({ pixels, labels }) {
   const values = Float32Array.from(pixels, (digit) => parseInt(digit, 17) / 16);
-  const pick = (wanted) => {
-    const rows = [...labels].flatMap((_, i) => (wanted(i) ? [i] : []));
+  const pick = (isInSet) => {
+    const rows = [...labels].flatMap((_, i) => (isInSet(i) ? [i] : []));
     const images = new Float32Array(64 * rows.length);
     rows.forEach((row, i) => images.set(values.subarray(64 * row, 64 * row + 64), 64 * i));
     return { images, labels: rows.map((row) => Number(labels[row])), n: rows.length };
   };
-  return { train: pick((i) => i % 5 !== 4), held: pick((i) => i % 5 === 4), sample: pick((i) => i % 5 === 2) };
+  return { train: pick((i) => i % 5 !== 4), held: pick((i) => i % 5 === 4),
+           sample: pick((i) => i % 5 === 2) };
+}
+
+/** λ after this share of training, in [0, 1]: from `start` down to 0 at `until`, as the library's
+ * heads do. */
+function lambdaAt(progress, { start, until }) {
+  return start * Math.max(0, 1 - progress / until);
 }
 
 export class Training {
@@ -23,13 +30,14 @@ export class Training {
     const random = this.random = generator(setting.seed);
     this.network = new Network(SIZES, random);
     this.weight = new Parameter(20, 1 / Math.sqrt(2), random, Float32Array);
-    if (setting.w_norm) this.spaceEvenly();
+    if (setting.unit_weight) this.spaceEvenly();
     this.parameters = [...this.network.parameters, this.weight];
     this.order = Uint16Array.from({ length: train.n }, (_, i) => i);
     this.next = train.n;
   }
 
-  /** Unit class vectors start evenly spaced, turned by one random angle, as in lossbook/head.py. */
+  /** Unit class vectors start evenly spaced, turned by one random angle, as in
+   * lossbook/heads/base.py. */
   spaceEvenly() {
     const turn = this.random();
     for (let j = 0; j < 10; j++) {
@@ -43,11 +51,11 @@ export class Training {
   }
 
   get lambda() {
-    const { anneal, w_norm } = this.setting;
-    return anneal ? lambdaAt(this.progress, this.annealing[w_norm ? "unit" : "free"]) : 0;
+    const { anneal, unit_weight } = this.setting;
+    return anneal ? lambdaAt(this.progress, this.annealing[unit_weight ? "unit" : "free"]) : 0;
   }
 
-  /** Train on one batch. If a gradient is not finite, change nothing and say so in `failure`. */
+  /** Train on one batch. If a gradient is not finite, change no weight and set `failure`. */
   advance() {
     const batch = this.draw(), { images, labels } = batch;
     const embeddings = this.network.forward(images, BATCH);
@@ -56,10 +64,11 @@ export class Training {
     this.loss = losses.reduce((a, b) => a + b) / BATCH;
     const bad = dEmbeddings.findIndex((g) => !Number.isFinite(g));
     if (bad >= 0 || !Number.isFinite(this.loss)) {
-      const row = Math.floor(Math.max(0, bad) / 2);
-      const runaway = !embeddings.every(Number.isFinite) || this.setting.compute === "sound";
-      this.failure = { what: Number.isNaN(dEmbeddings[bad] ?? this.loss) ? "NaN" : "∞", step: this.step,
-                       loss: this.loss, label: labels[row], cause: runaway ? "runaway" : this.setting.compute };
+      const row = Math.floor(Math.max(0, bad) / 2), { compute } = this.setting;
+      const runaway = !embeddings.every(Number.isFinite) || compute === "sound";
+      const what = Number.isNaN(dEmbeddings[bad] ?? this.loss) ? "NaN" : "∞";
+      this.failure = { what, step: this.step, loss: this.loss, label: labels[row],
+                       cause: runaway ? "runaway" : compute };
       return;
     }
     this.network.backward(dEmbeddings.map((g) => g / BATCH), BATCH);
@@ -81,12 +90,15 @@ export class Training {
       }
       this.next = 0;
     }
-    const rows = this.order.subarray(this.next, this.next += BATCH), images = new Float32Array(64 * BATCH);
-    rows.forEach((row, i) => images.set(this.train.images.subarray(64 * row, 64 * row + 64), 64 * i));
-    return { rows, images, labels: Uint8Array.from(rows, (row) => this.train.labels[row]) };
+    const rows = this.order.subarray(this.next, this.next + BATCH), { train } = this;
+    this.next += BATCH;
+    const images = new Float32Array(64 * BATCH);
+    rows.forEach((row, i) => images.set(train.images.subarray(64 * row, 64 * row + 64), 64 * i));
+    return { rows, images, labels: Uint8Array.from(rows, (row) => train.labels[row]) };
   }
 
-  /** For each of these rows, minus the gradient of its own loss: where gradient descent pulls the embedding. */
+  /** For each of these rows, minus the gradient of its own loss: where gradient descent pulls the
+   * embedding. */
   pulls(embeddings, labels, rows) {
     return new Map(rows.map((i) => {
       const { dEmbeddings } = this.lossOf(embeddings.slice(2 * i, 2 * i + 2), [labels[i]]);
@@ -95,10 +107,11 @@ export class Training {
   }
 
   /** Embeddings and predictions of one set, and the share that is right without margin. */
-  look({ images, labels, n }) {
+  evaluate({ images, labels, n }) {
     const embeddings = this.network.forward(images, n);
     const winners = predict(embeddings, this.weight.value, this.setting);
-    return { embeddings, winners, accuracy: labels.filter((label, i) => label === winners[i]).length / n };
+    const right = labels.filter((label, i) => label === winners[i]).length;
+    return { embeddings, winners, accuracy: right / n };
   }
 }
 
@@ -107,5 +120,6 @@ function clip(parameters, limit) {
   let square = 0;
   for (const { gradient } of parameters) for (const g of gradient) square += g * g;
   const factor = limit / Math.sqrt(square);
-  if (factor < 1) for (const { gradient } of parameters) gradient.forEach((g, i) => { gradient[i] = g * factor; });
+  if (factor >= 1) return;
+  for (const { gradient } of parameters) gradient.forEach((g, i) => { gradient[i] = g * factor; });
 }

@@ -67,7 +67,7 @@ def bundle(*modules):
 
 def _collect(path, texts, importers=()):
     """Put the text of a module into ``texts`` (path → text), after those that it imports."""
-    require(path not in importers, f"{path} imports itself, by way of {importers[1:]}")
+    require(path not in importers, f"{path.name} imports itself, through other modules")
     if path in texts:
         return
     text = path.read_text(encoding="utf-8")

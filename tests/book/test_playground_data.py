@@ -22,7 +22,8 @@ def test_the_presets_and_the_annealing_are_those_of_the_heads():
     assert list(data["presets"]) == list(heads.PRESETS)
     for name, row in heads.PRESETS.items():
         preset, head = data["presets"][name], heads.from_preset(name, 2, 10)
-        assert (preset["w_norm"], preset["x_norm"]) == (head.unit_weight, head.unit_embedding)
+        assert preset["unit_weight"] == head.unit_weight
+        assert preset["unit_embedding"] == head.unit_embedding
         assert [preset[field] for field in ("s", "m1", "m2", "m3")] == list(row[2:])
         assert preset["anneal"] == hasattr(head, "lambda_start")
     for kind, head in [("unit", heads.SphereFace(2, 10)), ("free", heads.LSoftmax(2, 10))]:
@@ -31,14 +32,12 @@ def test_the_presets_and_the_annealing_are_those_of_the_heads():
 
 def test_the_script_holds_every_module_once_and_no_import():
     script = playground.script()
-    assert sorted(path.stem for path in playground.SOURCE.glob("*.js")) == sorted(
-        playground.MODULES
-    )
+    for path in playground.SOURCE.glob("*.js"):
+        purpose = path.read_text(encoding="utf-8").splitlines()[0]
+        assert script.count(purpose) == 1, path.name
     assert not re.search(r"^(import|export) ", script, re.M)
     declared = re.findall(r"^(?:class|function|const|let) (\w+)", script, re.M)
-    assert len(declared) == len(set(declared)) > 30, (
-        "two modules share a name: as one script they clash"
-    )
+    assert len(declared) == len(set(declared)) > 30, "two modules define the same name"
 
 
 def test_the_folder_is_complete(tmp_path):
@@ -52,5 +51,5 @@ def test_the_folder_is_complete(tmp_path):
 @pytest.mark.parametrize("path", sorted(playground.SOURCE.glob("*.js")), ids=lambda path: path.name)
 def test_a_module_fits_in_a_head(path):
     lines = path.read_text(encoding="utf-8").splitlines()
-    assert len(lines) <= 250 and max(map(len, lines)) <= 120
+    assert len(lines) <= 250 and max(map(len, lines)) <= 100
     assert lines[0].startswith("// "), "its first line says what it is for"

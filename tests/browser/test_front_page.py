@@ -1,4 +1,4 @@
-"""The front page's moving picture: it moves, it stops when asked, and it has a still one for paper."""
+"""The front page's moving picture: it moves, it stops, and it has a still one for paper."""
 
 import base64
 import json
@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from tests.browser.conftest import HTML, ROOT
+from tests.browser.helpers import HTML, ROOT
 
 PAGE = "book/index.html"
 MOVING, STILL = {"reduced_motion": "no-preference"}, {"reduced_motion": "reduce"}

@@ -1,7 +1,6 @@
-"""Interactive figures as a reader meets them: on a bare page, without kernel or network, in a real browser."""
+"""Interactive figures as a reader meets them: on a bare page, without kernel or network."""
 
 import math
-from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -9,20 +8,16 @@ import torch
 
 from lossbook import bounds, data, heads, interactive, margins
 from lossbook.data.dataset import stratified_positions
+from lossbook.interactive.widget import WEB, bundle
 from lossbook.metrics import winning_regions
-from tests.browser.conftest import Visit, served
+from tests.browser.helpers import DESKTOP, PAGE, PHONE, Visit, settle
 from tests.helpers.runs import make_run
+from tools.exports.browser import served
 
-DESKTOP = {"viewport": {"width": 1280, "height": 900}}
-PHONE = {
-    "viewport": {"width": 390, "height": 844},
-    "device_scale_factor": 2,
-    "is_mobile": True,
-    "has_touch": True,
-}
-PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Test</title><link rel="icon" href="data:,"><style>body {{ margin: 16px }}</style><body>{}</body></html>"""
 N = 300
+MOVE_SLIDER = """(slider, value) => {
+    slider.value = value;
+    slider.dispatchEvent(new Event("input")); }"""
 
 
 @pytest.fixture(scope="module")
@@ -53,41 +48,11 @@ def folder(run, tmp_path_factory):
         yield address
 
 
-@pytest.fixture
-def open_page(chromium, folder):
-    """``open_page(name, **context)``: a page; when the test is over, nothing has gone wrong on it."""
-    visits = []
-
-    def opened(name, still=True, **context):
-        visits.append(Visit(chromium, folder, f"{name}.html", **context).__enter__())
-        if still:
-            settle(visits[-1].page)
-        return visits[-1].page
-
-    yield opened
-    for seen in visits:
-        assert (seen.status, seen.console, seen.outside, seen.failures) == (200, [], [], [])
-        seen.__exit__()
-
-
-def settle(page):
-    """Wait until nothing moves: twelve frames without a change of any canvas or text."""
-    page.evaluate("""async () => {
-        const look = () => [...document.querySelectorAll("canvas")].map(one => one.toDataURL()).join()
-            + document.body.innerText + getComputedStyle(document.querySelector(".lossbook-widget")).color;
-        for (let before = "", same = 0; same < 12; ) {
-            await new Promise(requestAnimationFrame);
-            const now = look();
-            same = now === before ? same + 1 : 0;
-            before = now;
-        } }""")
-
-
 def picture(page, split="test", widget=0):
     canvas = (
         page.locator(".lossbook-epoch_slider").nth(widget).locator(f'[data-split="{split}"] canvas')
     )
-    return canvas.evaluate("one => one.toDataURL()")
+    return canvas.evaluate("canvas => canvas.toDataURL()")
 
 
 def about(page, widget=0):
@@ -101,14 +66,17 @@ def about(page, widget=0):
 
 def set_slider(page, value, widget=0):
     page.locator(".lossbook-epoch_slider").nth(widget).locator('[data-part="slider"]').evaluate(
-        "(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input')); }",
+        MOVE_SLIDER,
         value,
     )
     settle(page)
 
 
 def lonely(run, wrong=None):
-    """(index, its place in units of the plane's radius) of the test point farthest from all others, maybe a mistake."""
+    """(index, place in units of the plane's radius) of the test point farthest from all others.
+
+    ``wrong``, True or False: only among the mistakes, or only among the others.
+    """
     last = run.snapshots[-1]
     radius = max(np.linalg.norm(x, axis=1).max() for s in run.snapshots for x in (s.train, s.test))
     distance = np.linalg.norm(last.test[:, None] - last.test[None], axis=2) + 1e9 * np.eye(N)
@@ -173,14 +141,14 @@ def test_arrow_keys_move_the_slider_and_the_choice(open_page):
     settle(page)
     assert page.locator('[data-part="epoch"]').inner_text() == "epoch 1"
     page.locator('[data-split="train"] canvas').focus()
-    said = set()
+    descriptions = set()
     for key in ("ArrowRight", "ArrowRight", "ArrowDown"):
         page.keyboard.press(key)
         settle(page)
-        said.add(about(page))
+        descriptions.add(about(page))
     assert (
-        len(said) == 3
-        and all("train image of" in text for text in said)
+        len(descriptions) == 3
+        and all("train image of" in text for text in descriptions)
         and "mistake" in about(page)
     )
     page.keyboard.press("Escape")
@@ -194,8 +162,8 @@ def test_hovering_tells_label_prediction_and_angle(open_page, run, wrong):
     i, point = lonely(run, wrong)
     page.mouse.move(*place_of(page, point))
     settle(page)
-    y, said, angle = expected(run, i)
-    verdict = f"taken for {said} ✖ mistake" if wrong else f"predicted {said} ✓"
+    y, predicted, angle = expected(run, i)
+    verdict = f"taken for {predicted} ✖ mistake" if wrong else f"predicted {predicted} ✓"
     assert (
         about(page).split() == f"A test image of {y} , {verdict} {angle}".replace(" ,", ",").split()
     )
@@ -278,8 +246,9 @@ def test_two_widgets_on_a_page_leave_each_other_alone(open_page):
 
 LOOK = """() => ({
     card: getComputedStyle(document.querySelector(".lossbook-widget")).backgroundColor,
-    drawn: [...document.querySelectorAll("canvas")].map(one => one.toDataURL()).concat(
-        [...document.querySelectorAll("svg .lb-line, svg .lb-ray")].map(one => getComputedStyle(one).stroke))})"""
+    drawn: [...document.querySelectorAll("canvas")].map(canvas => canvas.toDataURL()).concat(
+        [...document.querySelectorAll("svg .lb-line, svg .lb-ray")]
+            .map(path => getComputedStyle(path).stroke))})"""
 
 
 @pytest.mark.parametrize("name", ["scrub", "explorer"])
@@ -314,7 +283,8 @@ def test_nothing_sticks_out_on_a_phone(open_page, name):
     assert (
         page.evaluate("""() => {
         const right = document.querySelector(".lossbook-widget").getBoundingClientRect().right;
-        return [...document.querySelectorAll(".lb-live *")].filter(e => e.getBoundingClientRect().right > right)
+        return [...document.querySelectorAll(".lb-live *")]
+            .filter(e => e.getBoundingClientRect().right > right)
             .map(e => e.outerHTML.slice(0, 80)); }""")
         == []
     )
@@ -362,13 +332,13 @@ def test_a_preset_sets_the_sliders(open_page, name):
 
 def test_a_key_on_a_slider_changes_every_drawing(open_page):
     page = open_page("explorer", **DESKTOP)
-    before = page.locator("svg").evaluate_all("all => all.map(one => one.innerHTML)")
+    before = page.locator("svg").evaluate_all("all => all.map(svg => svg.innerHTML)")
     page.locator('[data-setting="m2"]').focus()
     for _ in range(5):
         page.keyboard.press("ArrowRight")
     assert value_of(page, "m2") == pytest.approx(0.35)
-    after = page.locator("svg").evaluate_all("all => all.map(one => one.innerHTML)")
-    assert len(after) == 4 and all(one != other for one, other in zip(before, after))
+    after = page.locator("svg").evaluate_all("all => all.map(svg => svg.innerHTML)")
+    assert len(after) == 4 and all(new != old for new, old in zip(after, before))
     assert page.locator('[aria-pressed="true"]').count() == 0  # no preset has 0.35
 
 
@@ -408,7 +378,7 @@ def test_the_verdict_knows_the_bounds(open_page, setting, words):
     page = open_page("explorer", **DESKTOP)
     for name, value in setting.items():
         page.locator(f'[data-setting="{name}"]').evaluate(
-            "(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input')); }",
+            MOVE_SLIDER,
             value,
         )
     verdict = page.locator('[data-part="verdict"]').inner_text()
@@ -420,8 +390,8 @@ def test_the_verdict_knows_the_bounds(open_page, setting, words):
 
 @pytest.fixture(scope="module")
 def javascript(chromium):
-    """``javascript(expression)``: what it is worth with web/bounds.js in sight."""
-    source = (files("lossbook.interactive") / "web" / "bounds.js").read_text(encoding="utf-8")
+    """``javascript(expression, argument)``: its value, with the functions of web/bounds.js."""
+    source = bundle(WEB / "bounds.js")
     page = chromium.new_page()
     yield lambda expression, argument=None: page.evaluate(
         f"argument => {{ {source}\nreturn {expression}; }}", argument
@@ -444,16 +414,16 @@ SETTINGS = [
 @pytest.mark.parametrize("m1, m2, m3", SETTINGS)
 def test_the_curve_and_its_slope_are_those_of_python(javascript, m1, m2, m3):
     theta = torch.linspace(0.001, math.pi - 0.001, 199, dtype=torch.float64, requires_grad=True)
-    wanted = margins.combined(torch.cos(theta), m1, m2, m3)
-    (slope,) = torch.autograd.grad(wanted.sum(), theta)
+    target = margins.combined(torch.cos(theta), m1, m2, m3)
+    (slope,) = torch.autograd.grad(target.sum(), theta)
     argument = {"theta": theta.tolist(), "setting": {"m1": m1, "m2": m2, "m3": m3}}
     np.testing.assert_allclose(
-        javascript("argument.theta.map(t => target(t, argument.setting))", argument),
-        wanted.detach(),
+        javascript("argument.theta.map(t => targetAtAngle(t, argument.setting))", argument),
+        target.detach(),
         atol=1e-9,
     )
     np.testing.assert_allclose(
-        javascript("argument.theta.map(t => slope(t, argument.setting))", argument),
+        javascript("argument.theta.map(t => slopeInAngle(t, argument.setting))", argument),
         slope,
         atol=1e-6,
     )

@@ -1,6 +1,7 @@
-"""Interactive figures and the training panel in a real JupyterLab, with a kernel that runs this working tree.
+"""Interactive figures and the training panel in a real JupyterLab.
 
-JupyterLab has an environment of its own, made once in ``_build/jupyterlab``; the kernel is that of the tests.
+JupyterLab has an environment of its own, made once in ``_build/jupyterlab``; the kernel is that of
+the tests and runs this working tree.
 """
 
 import json
@@ -16,7 +17,7 @@ from importlib.metadata import version
 import nbformat
 import pytest
 
-from tests.browser.conftest import ROOT, Visit
+from tests.browser.helpers import ROOT, Visit
 
 LAB = ROOT / "_build/jupyterlab"
 PACKAGES = {"jupyterlab": "4.6.6", "jupyterlab_widgets": version("jupyterlab_widgets")}
@@ -28,10 +29,13 @@ digits = data.load("mnist5k")
 few = data.Dataset("few digits", *(data.Split(part.images[::10], part.labels[::10], part.classes)
                                    for part in (digits.train, digits.test)))
 recipe = {"epochs": 2, "batch_size": 50, "learning_rate": 5e-3, "progress": False}
-plane = training.fit(backbones.LeNetPP.small(2), heads.ArcFace(2, 10, scale=16, margin=0.1), few, **recipe)
+head = heads.ArcFace(2, 10, scale=16, margin=0.1)
+plane = training.fit(backbones.LeNetPP.small(2), head, few, **recipe)
+space_heads = {"softmax": heads.Softmax(3, 10), "ArcFace": heads.ArcFace(3, 10)}
 space = {name: training.fit(backbones.LeNetPP.small(3), head, few, **recipe)
-         for name, head in {"softmax": heads.Softmax(3, 10), "ArcFace": heads.ArcFace(3, 10)}.items()}
-print(json.dumps([int((each.test_pred != plane.test_labels).sum()) for each in plane.snapshots]))""",
+         for name, head in space_heads.items()}
+print(json.dumps([int((snapshot.test_pred != plane.test_labels).sum())
+                  for snapshot in plane.snapshots]))""",
     "scrub": "interactive.scrub(plane, few)",
     "explorer": "interactive.margin_explorer()",
     "sphere": "interactive.sphere(space)",
@@ -74,7 +78,7 @@ def program():
 
 @pytest.fixture(scope="module")
 def address(program, tmp_path_factory):
-    """A JupyterLab with one notebook, from an empty home: no settings, extensions or kernels of the reader's own."""
+    """A JupyterLab with one notebook, from an empty home: no settings, extensions or kernels."""
     home = tmp_path_factory.mktemp("lab")
     write(
         home / "jupyter_data/kernels/book/kernel.json",
@@ -160,7 +164,7 @@ def answers(url):
 
 @pytest.fixture(scope="module")
 def page(chromium, address):
-    """The notebook in JupyterLab after all of its cells have run; at the end, nothing has gone wrong unseen."""
+    """The notebook in JupyterLab after all of its cells have run, without an error in the end."""
     with Visit(
         chromium,
         address,

@@ -1,7 +1,7 @@
-"""Interactive figures as Colab shows an output: in a frame of its own that may run scripts and nothing else.
+"""Interactive figures as Colab shows an output: in a frame that may run scripts and nothing else.
 
-The frame stands in for Colab's: markup put in by a script, no origin of its own, as high as its content
-says it is, and light or dark by the ``theme`` of its ``<html>``.
+The frame stands in for Colab's: markup put in by a script, no origin of its own, as high as the
+content reports, and light or dark by the ``theme`` of its ``<html>``.
 """
 
 import json
@@ -9,8 +9,9 @@ import json
 import pytest
 
 from lossbook import interactive
-from tests.browser.conftest import Visit, served
+from tests.browser.helpers import Visit
 from tests.helpers.runs import make_3d_run, make_run
+from tools.exports.browser import served
 
 WIDGETS = {
     "scrub": lambda: interactive.scrub(make_run(epochs=3)),
@@ -19,7 +20,8 @@ WIDGETS = {
 }
 PHONE, DESKTOP = 320, 760
 
-PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Notebook</title><link rel="icon" href="data:,">
+PAGE = """<!doctype html><html lang="en"><meta charset="utf-8">
+<title>Notebook</title><link rel="icon" href="data:,">
 <body style="margin: 0"><script>
 const inside = %s;
 for (const html of inside.outputs) {
@@ -31,17 +33,19 @@ for (const html of inside.outputs) {
   addEventListener("message", ({source, data}) => {
     if (source !== frame.contentWindow) return;
     frame.style.height = `${data}px`;
-    frame.dataset.told = 1 + Number(frame.dataset.told ?? 0);
+    frame.dataset.reports = 1 + Number(frame.dataset.reports ?? 0);
   });
   document.body.append(frame);
 }
 </script>"""
 
-FRAME = """<!doctype html><html theme="THEME"><body style="margin: 8px"><div id="output"></div><script>
+FRAME = """<!doctype html><html theme="THEME"><body style="margin: 8px"><div id="output"></div>
+<script>
 addEventListener("message", ({data}) => {
   const output = document.getElementById("output");
   output.append(document.createRange().createContextualFragment(data));
-  new ResizeObserver(() => parent.postMessage(document.documentElement.offsetHeight, "*")).observe(document.body);
+  const report = () => parent.postMessage(document.documentElement.offsetHeight, "*");
+  new ResizeObserver(report).observe(document.body);
 });
 </script>"""
 
@@ -53,13 +57,21 @@ def outputs():
 
 @pytest.fixture
 def frames(chromium, outputs, tmp_path):
-    """``frames(width, theme)``: each widget's frame by name; when the test is over, nothing has gone wrong."""
+    """``frames(width, theme)``: each widget's frame by name.
+
+    When the test is over, nothing may have gone wrong on a page.
+    """
     visits = []
 
     def opened(width=DESKTOP, theme="light"):
-        told = {"outputs": list(outputs.values()), "width": width, "theme": theme, "page": FRAME}
+        settings = {
+            "outputs": list(outputs.values()),
+            "width": width,
+            "theme": theme,
+            "page": FRAME,
+        }
         (tmp_path / f"{width}-{theme}.html").write_text(
-            PAGE % json.dumps(told).replace("</", "<\\/"), encoding="utf-8"
+            PAGE % json.dumps(settings).replace("</", "<\\/"), encoding="utf-8"
         )
         seen = Visit(
             chromium,
@@ -69,12 +81,13 @@ def frames(chromium, outputs, tmp_path):
             reduced_motion="reduce",
         ).__enter__()
         visits.append(seen)
-        found = dict(zip(outputs, seen.page.frames[1:], strict=True))
-        for frame in found.values():
+        by_name = dict(zip(outputs, seen.page.frames[1:], strict=True))
+        for frame in by_name.values():
             frame.wait_for_selector(".lb-on")
-            frame.frame_element().scroll_into_view_if_needed()  # out of sight, a frame is given no time to draw
+            # Out of sight, a frame is given no time to draw.
+            frame.frame_element().scroll_into_view_if_needed()
             seen.page.wait_for_timeout(200)
-        return found
+        return by_name
 
     with served(tmp_path) as address:
         yield opened
@@ -84,14 +97,14 @@ def frames(chromium, outputs, tmp_path):
 
 
 def pixels(frame):
-    return frame.locator("canvas").evaluate_all("all => all.map(one => one.toDataURL())")
+    return frame.locator("canvas").evaluate_all("all => all.map(canvas => canvas.toDataURL())")
 
 
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
 def test_the_frame_comes_to_rest_at_the_height_of_its_content(frames, width):
     for name, frame in frames(width).items():
         holder = frame.frame_element()
-        told = holder.get_attribute("data-told")
+        reports = holder.get_attribute("data-reports")
         inner = frame.evaluate("""() => ({
             high: document.documentElement.scrollHeight, wide: document.documentElement.scrollWidth,
             bottom: document.querySelector(".lossbook-widget").getBoundingClientRect().bottom})""")
@@ -103,14 +116,14 @@ def test_the_frame_comes_to_rest_at_the_height_of_its_content(frames, width):
         ), name
         assert box["height"] > 300, name
         frame.page.wait_for_timeout(300)
-        assert holder.get_attribute("data-told") == told, (
+        assert holder.get_attribute("data-reports") == reports, (
             f"{name} changes its own height without end"
         )
 
 
 def test_sliders_and_keys_work_there(frames):
-    found = frames()
-    scrub, explorer = found["scrub"], found["explorer"]
+    by_name = frames()
+    scrub, explorer = by_name["scrub"], by_name["explorer"]
     before = pixels(scrub)
     scrub.locator('[data-part="slider"]').focus()
     scrub.page.keyboard.press("Home")
@@ -147,7 +160,7 @@ def test_they_are_as_light_or_dark_as_colab(frames):
         for frame in frames(theme=theme).values():
             assert (
                 frame.locator(".lossbook-widget").evaluate(
-                    "one => getComputedStyle(one).backgroundColor"
+                    "widget => getComputedStyle(widget).backgroundColor"
                 )
                 == color
             )

@@ -9,19 +9,11 @@ import re
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.browser.conftest import HTML, ROOT
-from tools import toc as contents
+from tests.browser.helpers import DESKTOP, HTML, PHONE, ROOT, SCREENSHOTS
+from tools import toc
 
-PAGES = contents.pages()
-DESKTOP = {"viewport": {"width": 1280, "height": 900}}
-PHONE = {
-    "viewport": {"width": 390, "height": 844},
-    "device_scale_factor": 2,
-    "is_mobile": True,
-    "has_touch": True,
-}
+PAGES = toc.pages()
 PLAIN, MOVING = 1_000_000, 2_500_000  # bytes a page may weigh, compressed
-SCREENSHOTS = ROOT / "_build" / "screenshots"
 
 
 @pytest.fixture(scope="module", params=PAGES)
@@ -59,7 +51,7 @@ def test_a_page_says_what_it_is_about(desktop):
             "tags => tags.map(tag => [tag.name || tag.getAttribute('property'), tag.content])"
         )
     )
-    about = contents.description(desktop.path.removesuffix(".html"))
+    about = toc.description(desktop.path.removesuffix(".html"))
     assert said["description"] == said["og:description"] == about
     assert said["og:title"] in desktop.page.title()
     address = desktop.page.locator("link[rel=canonical]").get_attribute("href")
@@ -83,7 +75,7 @@ def test_mathjax_comes_only_with_formulas(desktop):
 
 
 def test_no_two_pages_are_about_the_same():
-    assert len({contents.description(page) for page in PAGES}) == len(PAGES)
+    assert len({toc.description(page) for page in PAGES}) == len(PAGES)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -127,7 +119,8 @@ def test_formulas_are_set_without_errors(desktop):
 
 def test_pictures_are_there_and_described(desktop):
     pictures = desktop.page.locator("article img").evaluate_all(
-        "images => images.map(image => ({alt: image.alt, width: image.naturalWidth, source: image.src}))"
+        """images => images.map(image =>
+            ({alt: image.alt, width: image.naturalWidth, source: image.src}))"""
     )
     assert [picture for picture in pictures if picture["width"] == 0] == [], "not loaded"
     assert [picture for picture in pictures if not described(picture["alt"])] == [], (
@@ -153,7 +146,8 @@ def test_a_phone_page_does_not_scroll_sideways(phone):
             (getComputedStyle(e).overflowX !== "visible" || boxed(e.parentElement));
         const wide = [...document.querySelectorAll("article *")].filter(
             e => e.getBoundingClientRect().right > width + 1 && !boxed(e.parentElement));
-        return [document.documentElement.scrollWidth - width, wide.slice(0, 3).map(e => e.outerHTML.slice(0, 120))]; }""")
+        const shown = wide.slice(0, 3).map(e => e.outerHTML.slice(0, 120));
+        return [document.documentElement.scrollWidth - width, shown]; }""")
     assert excess <= 0, f"the page is {excess} px too wide; sticking out: {wide}"
 
 
@@ -206,7 +200,8 @@ def test_a_dark_page_is_printed_dark_on_white(visit):
 def brightness(page, color):
     return max(
         page.evaluate(
-            "color => getComputedStyle(document.body)[color].match(/\\d+/g).slice(0, 3).map(Number)",
+            """color => getComputedStyle(document.body)[color]
+                .match(/\\d+/g).slice(0, 3).map(Number)""",
             color,
         )
     )
@@ -224,7 +219,7 @@ def test_search_finds_arcface(visit):
         assert results.count() >= 2
 
 
-@pytest.mark.parametrize("page", contents.chapters())
+@pytest.mark.parametrize("page", toc.chapters())
 def test_a_notebook_numbers_its_equations_as_the_page_does(page):
     html = (HTML / f"{page}.html").read_text(encoding="utf-8")
     notebook = (ROOT / f"{page}.ipynb").read_text(encoding="utf-8")
@@ -232,7 +227,7 @@ def test_a_notebook_numbers_its_equations_as_the_page_does(page):
     assert numbers and re.findall(r"\\\\tag\{([\d.]+)\}", notebook) == numbers
 
 
-@pytest.mark.parametrize("page", contents.chapters())
+@pytest.mark.parametrize("page", toc.chapters())
 def test_a_notebook_numbers_its_exercises_as_the_page_does(page):
     html = (HTML / f"{page}.html").read_text(encoding="utf-8")
     notebook = (ROOT / f"{page}.ipynb").read_text(encoding="utf-8")
@@ -241,7 +236,7 @@ def test_a_notebook_numbers_its_exercises_as_the_page_does(page):
     assert list(dict.fromkeys(re.findall(r"Solution to Exercise ([\d.]+)", notebook))) == numbers
 
 
-@pytest.mark.parametrize("page", contents.chapters())
+@pytest.mark.parametrize("page", toc.chapters())
 def test_a_solution_is_folded_until_the_reader_opens_it(page, visit):
     with visit(f"{page}.html", **DESKTOP) as seen:
         solutions = seen.page.locator(".solution")
@@ -251,7 +246,7 @@ def test_a_solution_is_folded_until_the_reader_opens_it(page, visit):
         inside.wait_for(state="visible")
 
 
-@pytest.mark.parametrize("page", contents.chapters())
+@pytest.mark.parametrize("page", toc.chapters())
 def test_a_chapter_opens_in_colab_and_binder_downloads_as_a_notebook_and_can_be_edited(page):
     html = (HTML / f"{page}.html").read_text(encoding="utf-8")
     assert re.search(

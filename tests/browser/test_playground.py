@@ -1,4 +1,4 @@
-"""The playground as a reader meets it: it trains, fails where it should, and does what it is told."""
+"""The playground as a reader meets it: it trains, fails where it should, and takes settings."""
 
 import re
 import time
@@ -6,15 +6,15 @@ import time
 import pytest
 from sklearn.datasets import load_digits
 
-from tests.browser.conftest import HTML
-from tests.browser.test_pages import DESKTOP, PHONE, SCREENSHOTS
+from lossbook.figures.views import Circle
+from tests.browser.helpers import DESKTOP, HTML, PHONE, SCREENSHOTS
 
 PAGE = "book/playground.html"
 STILL = {"reduced_motion": "reduce"}
 
 
 class Lab:
-    """The page with what the tests ask of it."""
+    """The page, with what the tests look up in it."""
 
     def __init__(self, seen):
         self.seen, self.page = seen, seen.page
@@ -44,7 +44,7 @@ class Lab:
 
 @pytest.fixture
 def open_lab(visit):
-    """``open_lab(query, **context)``: the page at this setting; afterwards, that nothing went wrong unseen."""
+    """``open_lab(query, **context)``: the page at this setting; afterwards, no error is unseen."""
     opened = []
 
     def open_at(query="", **context):
@@ -128,18 +128,27 @@ def test_the_address_keeps_the_setting(open_lab):
     lab = open_lab(**STILL)
     lab.setting("s").fill("4")
     lab.setting("s").press("Tab")
-    lab.setting("x_norm").uncheck()
+    lab.setting("unit_embedding").uncheck()
     lab.setting("compute").select_option("exp")
     slider = lab.app.locator('[data-for="m2"]')
     slider.focus()
     slider.press("End")
     address = lab.page.url
-    assert all(part in address for part in ("s=4", "x_norm=no", "compute=exp", "m2=3.14"))
+    assert all(part in address for part in ("s=4", "unit_embedding=no", "compute=exp", "m2=3.14"))
     lab.page.reload()
     assert lab.setting("s").input_value() == "4" and lab.setting("m2").input_value() == "3.14"
-    assert not lab.setting("x_norm").is_checked() and lab.setting("w_norm").is_checked()
+    assert (
+        not lab.setting("unit_embedding").is_checked() and lab.setting("unit_weight").is_checked()
+    )
     assert lab.setting("compute").input_value() == "exp" and slider.input_value() == "3.14"
     assert lab.part("complaints").inner_text() == "" and lab.page.url == address
+
+
+def test_an_address_with_the_old_names_of_settings_still_works(open_lab):
+    lab = open_lab("?w_norm=no&x_norm=no", **STILL)
+    assert lab.part("complaints").inner_text() == ""
+    assert not lab.setting("unit_weight").is_checked()
+    assert not lab.setting("unit_embedding").is_checked()
 
 
 def test_a_preset_is_one_name_in_the_address_or_one_choice_in_the_menu(open_lab):
@@ -148,7 +157,7 @@ def test_a_preset_is_one_name_in_the_address_or_one_choice_in_the_menu(open_lab)
     assert lab.part("preset").input_value() == "ArcFace_v3"
     lab.part("preset").select_option("A-softmax_v2")
     assert lab.setting("m1").input_value() == "3" and lab.setting("anneal").is_checked()
-    assert "m1=3" in lab.page.url and "x_norm=no" in lab.page.url
+    assert "m1=3" in lab.page.url and "unit_embedding=no" in lab.page.url
     lab.setting("m1").fill("3.5")
     assert lab.part("preset").input_value() == ""
 
@@ -160,11 +169,11 @@ def test_a_preset_is_one_name_in_the_address_or_one_choice_in_the_menu(open_lab)
         ("m2=much", "m2 = much", "a number from 0 to 3.14"),
         ("m1=", "m1 = nothing", "a number from 0.1 to 8"),
         ("seed=1.5", "seed = 1.5", "a whole number"),
-        ("w_norm=maybe", "w_norm = maybe", "yes or no"),
+        ("unit_weight=maybe", "unit_weight = maybe", "yes or no"),
         ("compute=fast", "compute = fast", "sound or arccos or exp"),
         ("preset=ArcFace", "preset = ArcFace", "ArcFace_v1, ArcFace_v2"),
         ("preset=constructor", "preset = constructor", "ArcFace_v1"),
-        ("margin=3", "margin = 3", "one of preset, w_norm, x_norm"),
+        ("margin=3", "margin = 3", "one of preset, unit_weight, unit_embedding"),
         ("x=<img src=x onerror=alert(1)>", "x = <img src=x onerror=alert(1)>", "one of"),
     ],
 )
@@ -216,7 +225,7 @@ def test_the_keyboard_plays_pauses_steps_resets_and_chooses(open_lab):
 
 
 def test_a_finger_plays_pauses_steps_resets_and_chooses_without_scrolling_sideways(open_lab):
-    lab = open_lab("?w_norm=maybe&" + "long" * 30 + "=1", **PHONE, **STILL)
+    lab = open_lab("?unit_weight=maybe&" + "long" * 30 + "=1", **PHONE, **STILL)
     lab.part("play").tap()
     lab.wait(lambda: lab.number("step-count") > 3)
     lab.part("play").tap()
@@ -240,7 +249,7 @@ def test_a_finger_plays_pauses_steps_resets_and_chooses_without_scrolling_sidewa
 def test_a_click_chooses_the_point_under_it(open_lab):
     lab = open_lab(**STILL)
     box = lab.part("circle").bounding_box()
-    radius = 0.92 * box["width"] / 2.84  # the middle of the ring of points
+    radius = 0.92 * box["width"] / (2 * Circle.edge)  # the middle of the ring of points
     centre = {"x": box["width"] / 2, "y": box["height"] / 2}
     lab.part("circle").click(position=centre)
     assert lab.part("chosen").locator("li").count() == 0
@@ -282,7 +291,9 @@ def test_every_control_has_a_name(open_lab):
     nameless = lab.app.locator(
         "input, select, button, canvas[tabindex], canvas[role]"
     ).evaluate_all(
-        "all => all.filter(e => !(e.labels?.length || e.ariaLabel || e.textContent.trim())).map(e => e.outerHTML)"
+        """all => all
+            .filter(e => !(e.labels?.length || e.ariaLabel || e.textContent.trim()))
+            .map(e => e.outerHTML)"""
     )
     assert nameless == []
     assert lab.part("status").get_attribute("role") == "status"

@@ -1,9 +1,6 @@
-"""The playground's hand-written losses, gradients and optimiser against PyTorch's, in the browser that runs them."""
+"""The playground's losses, gradients and optimiser, run in the browser, against PyTorch's."""
 
-import functools
-import http.server
 import math
-import threading
 
 import pytest
 import torch
@@ -12,16 +9,17 @@ from torch import nn
 
 from lossbook import heads, margins
 from lossbook.heads.base import MarginHead
-from tests.browser.conftest import ROOT, QuietHandler
+from tests.browser.helpers import ROOT
+from tools.exports.browser import served
 
-FIELDS = "w_norm", "x_norm", "s", "m1", "m2", "m3"
+FIELDS = "unit_weight", "unit_embedding", "s", "m1", "m2", "m3"
 
 
 class AnyHead(MarginHead):
     """Any lengths with any margins and any λ, also those that no head of the library has."""
 
-    def __init__(self, w_norm, x_norm, s, m1, m2, m3, lam=0.0):
-        self.unit_weight, self.unit_embedding, self.lam = w_norm, x_norm, lam
+    def __init__(self, unit_weight, unit_embedding, s, m1, m2, m3, lam=0.0):
+        self.unit_weight, self.unit_embedding, self.lam = unit_weight, unit_embedding, lam
         super().__init__(2, 10, s, m1=m1, m2=m2, m3=m3)
 
     def margin_of(self, cos):
@@ -60,31 +58,31 @@ CASES |= {
 }
 
 RUN = """async ([x, weight, labels, setting, lambda, real]) => {
-    const { crossEntropy } = await import("/head.js"), Real = { Float32Array, Float64Array }[real];
+    const { crossEntropy } = await import("/book/playground/head.js");
+    const Real = { Float32Array, Float64Array }[real];
     const out = crossEntropy(Real.from(x), Real.from(weight), labels, setting, lambda);
-    return Object.fromEntries(Object.entries(out).map(([name, values]) => [name, [...values].map(String)])); }"""
+    const texts = Object.entries(out).map(([name, values]) => [name, [...values].map(String)]);
+    return Object.fromEntries(texts); }"""
 
 
 @pytest.fixture(scope="module")
 def modules(chromium):
     """A page that can import the modules of book/playground."""
-    handler = functools.partial(QuietHandler, directory=str(ROOT / "book/playground"))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     page = chromium.new_page()
-    page.goto(f"http://127.0.0.1:{server.server_port}/playground.css")
-    yield page
+    with served(ROOT) as address:
+        page.goto(f"{address}/book/playground/playground.css")
+        yield page
     page.close()
-    server.shutdown()
 
 
 def in_the_browser(page, x, weight, labels, setting, lam=0, compute="sound", real="Float64Array"):
-    """Losses (N,) and the gradients of their sum in ``x`` and ``weight``, as the page computes them."""
+    """Losses (N,) and the gradients of their sum in ``x`` and ``weight``, as the page has them."""
     setting = dict(zip(FIELDS, setting)) | {"compute": compute}
     out = page.evaluate(
         RUN, [x.flatten().tolist(), weight.flatten().tolist(), labels.tolist(), setting, lam, real]
     )
-    # As text, since NaN and infinity have no JSON; JavaScript prints enough digits to read the same number back.
+    # As text, since NaN and infinity have no JSON; JavaScript prints enough digits to read the same
+    # number back.
     losses, dx, dw = (
         torch.tensor([float(v.replace("Infinity", "inf")) for v in out[name]], dtype=torch.float64)
         for name in ("losses", "dEmbeddings", "dWeight")
@@ -110,7 +108,7 @@ def loss_of_head(head, labels):
 
 
 def samples():
-    """All around the circle, at many angles to the own class vector, also past every π − m and π/m1."""
+    """All around the circle, at many angles to the class vector, also past every π − m and π/m1."""
     draw = torch.Generator().manual_seed(0)
     angle = torch.linspace(0.01, 2 * math.pi, 40, dtype=torch.float64)
     length = torch.empty(40, dtype=torch.float64).uniform_(0.2, 6, generator=draw)
@@ -122,15 +120,15 @@ def samples():
 def test_loss_and_gradients_are_those_of_the_library(modules, name):
     head, setting, lam = CASES[name]
     x, weight, labels = samples()
-    own = F.cosine_similarity(x, weight[labels]).arccos()
-    assert own.min() < 0.2 and own.max() > math.pi - 0.2, (
+    theta = F.cosine_similarity(x, weight[labels]).arccos()
+    assert theta.min() < 0.2 and theta.max() > math.pi - 0.2, (
         "samples near and far, so that the margin passes π"
     )
-    for got, expected in zip(
+    for actual, expected in zip(
         in_the_browser(modules, x, weight, labels, setting, lam),
         in_torch(loss_of_head(head, labels), x, weight),
     ):
-        torch.testing.assert_close(got, expected, rtol=1e-6, atol=1e-9)
+        torch.testing.assert_close(actual, expected, rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -140,13 +138,13 @@ def test_gradients_stay_the_library_s_exactly_along_a_class_vector(modules, name
     labels = torch.arange(10)
     x = torch.cat([2 * weight, -3 * weight])  # cos θ = 1 and −1
     labels = torch.cat([labels, labels])
-    for got, expected in zip(
+    for actual, expected in zip(
         in_the_browser(modules, x, weight, labels, setting, lam),
         in_torch(loss_of_head(head, labels), x, weight),
     ):
         assert expected.isfinite().all()
         # The slope is about 1e7 here and multiplies what rounding left of a zero.
-        torch.testing.assert_close(got, expected, rtol=1e-6, atol=1e-5)
+        torch.testing.assert_close(actual, expected, rtol=1e-6, atol=1e-5)
 
 
 ALONG = torch.tensor([[3.0, 4.0]]), torch.tensor([[0.6, 0.8], [-1.0, 0.0]]), torch.tensor([0])
@@ -168,11 +166,11 @@ def typed_in(labels):
 
 def test_the_naive_arccos_is_the_formula_as_it_stands(modules):
     x, weight, labels = samples()
-    for got, expected in zip(
+    for actual, expected in zip(
         in_the_browser(modules, x, weight, labels, ARCFACE, compute="arccos"),
         in_torch(typed_in(labels), x, weight),
     ):
-        torch.testing.assert_close(got, expected, rtol=1e-6, atol=1e-9)
+        torch.testing.assert_close(actual, expected, rtol=1e-6, atol=1e-9)
 
 
 def test_the_naive_arccos_has_an_ordinary_loss_and_a_nan_gradient_where_pytorch_has(modules):
@@ -189,11 +187,11 @@ def test_the_naive_arccos_has_an_ordinary_loss_and_a_nan_gradient_where_pytorch_
 
 def test_exp_typed_in_is_right_until_it_overflows(modules):
     x, weight, labels = samples()
-    for got, expected in zip(
+    for actual, expected in zip(
         in_the_browser(modules, x, weight, labels, ARCFACE, compute="exp"),
         in_the_browser(modules, x, weight, labels, ARCFACE),
     ):
-        torch.testing.assert_close(got, expected, rtol=1e-6, atol=1e-9)
+        torch.testing.assert_close(actual, expected, rtol=1e-6, atol=1e-9)
     large = True, True, 128, 1, 0.3, 0
     assert (
         in_the_browser(modules, *ALONG, large, compute="exp", real="Float32Array")[1].isnan().any()
@@ -209,14 +207,16 @@ def test_three_steps_of_training_are_pytorch_s(modules):
     setting = dict(zip(FIELDS, ARCFACE)) | {"compute": "sound"}
     starts, ends = modules.evaluate(
         """async ([images, labels, setting]) => {
-        const { Network, Parameter, adam, generator } = await import("/network.js");
-        const { crossEntropy } = await import("/head.js");
+        const { Network, Parameter, adam, generator } = await import("/book/playground/network.js");
+        const { crossEntropy } = await import("/book/playground/head.js");
         const random = generator(3), network = new Network([9, 7, 4, 2], random, Float64Array);
-        const weight = new Parameter(20, 1, random, Float64Array), all = [...network.parameters, weight];
+        const weight = new Parameter(20, 1, random, Float64Array);
+        const all = [...network.parameters, weight];
         const values = () => all.map(({ value }) => [...value]), starts = values();
         for (let t = 1; t <= 3; t++) {
             const embeddings = network.forward(Float64Array.from(images), 12);
-            const { dEmbeddings, dWeight } = crossEntropy(embeddings, weight.value, labels, setting);
+            const { dEmbeddings, dWeight } =
+                crossEntropy(embeddings, weight.value, labels, setting);
             network.backward(dEmbeddings, 12);
             weight.gradient = dWeight;
             adam(all, 0.01, t);
@@ -246,7 +246,11 @@ def test_three_steps_of_training_are_pytorch_s(modules):
 
 
 def as_torch(values, parameter):
-    """The page keeps the weight of a layer as inputs × outputs, PyTorch as outputs × inputs; class vectors agree."""
+    """A parameter of the page in PyTorch's shape.
+
+    The page keeps the weight of a layer as inputs × outputs, PyTorch as outputs × inputs; class
+    vectors agree.
+    """
     flat = torch.tensor(values, dtype=torch.float64)
     layer = parameter.ndim == 2 and len(parameter) != 10
     return flat.view(parameter.T.shape).T if layer else flat.view_as(parameter)

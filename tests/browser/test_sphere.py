@@ -1,4 +1,4 @@
-"""Spheres as a reader turns them, by mouse, finger and keys: what the script shows is checked against numpy."""
+"""Spheres as a reader turns them, by mouse, finger and keys, checked against numpy."""
 
 import math
 
@@ -9,13 +9,14 @@ from scipy.spatial.transform import Rotation
 from lossbook import interactive
 from lossbook.figures import sphere_plots
 from lossbook.metrics import winning_regions
-from tests.browser.conftest import Visit, served
-from tests.browser.test_interactive_pages import DESKTOP, PAGE, PHONE, open_page, settle  # noqa: F401 (a fixture)
+from tests.browser.helpers import DESKTOP, PAGE, PHONE, Visit, settle
 from tests.helpers.runs import make_3d_run, make_run
+from tools.exports.browser import served
 
 N = 200
 STILL = {"reduced_motion": "reduce", **DESKTOP}
 TOUCH = {"reduced_motion": "reduce", **PHONE}
+SPHERES = "document.querySelector('.lossbook-rotating_sphere').spheres"
 RUNS = {
     title: make_3d_run(seed=seed, epochs=3, n=N, m=N)
     for seed, title in enumerate(("one", "two", "three"))
@@ -38,9 +39,8 @@ def folder(tmp_path_factory):
 
 
 def spheres(page, what):
-    return page.evaluate(
-        f"() => {{ const s = document.querySelector('.lossbook-rotating_sphere').spheres; return {what}; }}"
-    )
+    """An expression of the widget's state ``s``: its camera, its globes."""
+    return page.evaluate(f"() => {{ const s = {SPHERES}; return {what}; }}")
 
 
 def camera(page):
@@ -73,7 +73,7 @@ def middle(page, k=0):
 
 
 def pixels(page):
-    return page.locator("canvas").evaluate_all("all => all.map(one => one.toDataURL())")
+    return page.locator("canvas").evaluate_all("all => all.map(canvas => canvas.toDataURL())")
 
 
 def drag(page, right, down, k=0):
@@ -157,18 +157,14 @@ def test_reset_finds_the_view_again(open_page):
 
 def test_it_turns_slowly_until_told_to_stop_or_touched(open_page):
     page = open_page("single", still=False, **DESKTOP)
-    page.wait_for_function(
-        "() => document.querySelector('.lossbook-rotating_sphere').spheres.camera.east > 0.6"
-    )
+    page.wait_for_function(f"() => {SPHERES}.camera.east > 0.6")
     page.get_by_role("button", name="Stop turning").click()
     settle(page)
     stopped = camera(page)
     assert stopped[0] > 33 and stopped[1] == pytest.approx(sphere_plots.HOME[1])
     np.testing.assert_allclose(seen(page), expected(0, stopped), atol=1e-3)
     page.get_by_role("button", name="Turn slowly").click()
-    page.wait_for_function(
-        f"() => document.querySelector('.lossbook-rotating_sphere').spheres.camera.east > {math.radians(stopped[0]) + 0.05}"
-    )
+    page.wait_for_function(f"() => {SPHERES}.camera.east > {math.radians(stopped[0]) + 0.05}")
     drag(page, 50, 0)
     assert page.get_by_role("button", name="Turn slowly").is_visible()
 
@@ -177,18 +173,16 @@ def test_readers_who_want_no_motion_see_none_unless_they_ask(open_page):
     page = open_page("single", **STILL)
     np.testing.assert_allclose(camera(page), sphere_plots.HOME)
     page.get_by_role("button", name="Turn slowly").click()
-    page.wait_for_function(
-        "() => document.querySelector('.lossbook-rotating_sphere').spheres.camera.east > 0.6"
-    )
+    page.wait_for_function(f"() => {SPHERES}.camera.east > 0.6")
 
 
 def test_caps_are_the_regions_won_and_can_be_taken_away(open_page):
     page = open_page("three", **STILL)
     run, head = sphere_plots.align_runs(RUNS)["one"]
-    found = winning_regions.on_sphere(head(3), run.snapshots[-1].weight)
+    regions = winning_regions.on_sphere(head(3), run.snapshots[-1].weight)
     rims = seen(page, 0, "rims").reshape(10, -1, 3)
-    for j in np.flatnonzero(found.share):
-        curve = expected(0, sphere_plots.HOME, vectors=found.rims[j])
+    for j in np.flatnonzero(regions.share):
+        curve = expected(0, sphere_plots.HOME, vectors=regions.rims[j])
         assert np.linalg.norm(rims[j][:, None] - curve[None], axis=2).min(axis=0).max() < 0.15
     with_caps = pixels(page)
     button = page.get_by_role("button", name="caps")
@@ -251,12 +245,12 @@ def test_an_image_pointed_at_is_found_on_every_sphere(open_page, context):
     else:
         page.mouse.move(*at)
     settle(page)
-    said = page.locator('[data-part="about"]').inner_text().split("\n")
+    lines = page.locator('[data-part="about"]').inner_text().split("\n")
     assert (
-        f"test image of {RUNS['one'].test_labels[i]}" in said[0].replace("  ", " ")
-        and len(said) == 4
+        f"test image of {RUNS['one'].test_labels[i]}" in lines[0].replace("  ", " ")
+        and len(lines) == 4
     )
-    for title, line in zip(RUNS, said[1:]):
+    for title, line in zip(RUNS, lines[1:]):
         last, y = RUNS[title].snapshots[-1], RUNS[title].test_labels[i]
         cos = (
             last.test[i]

@@ -1,42 +1,25 @@
-"""Build what the playground's page loads: its script, its style and its data, in one folder.
+"""Build what the playground's page loads: its script, with its data, and its style.
 
-The script is the modules of book/playground, one after the other, with the data before them: one
-classic script runs from a folder as well as from a server, where modules would only run from a
-server. The data are scikit-learn's digits, the presets and annealing of the library's heads and
-the colours of its figures, each taken from its one place.
+The modules of book/playground become one classic script, which runs from a folder as well as from
+a server. The data are scikit-learn's digits, the presets and annealing of the library's heads, and
+the colours and measures of its figures, each taken from where it is defined.
 """
 
 import json
-import re
 import shutil
 
 from sklearn.datasets import load_digits
 
 from lossbook import heads
 from lossbook.figures import style
+from lossbook.interactive.epoch_slider import CIRCLE
+from lossbook.interactive.widget import bundle
 from tools.toc import ROOT
 
 SOURCE = ROOT / "book/playground"
-MODULES = (
-    "margins",
-    "head",
-    "network",
-    "training",
-    "setting",
-    "pictures",
-    "curves",
-    "chosen",
-    "page",
-)
 
-FIELDS = (
-    "w_norm",
-    "x_norm",
-    "s",
-    "m1",
-    "m2",
-    "m3",
-)  # what the page calls the fields of a heads.Preset
+# Names of the form's settings, in the order of the fields of heads.Preset.
+FIELDS = ("unit_weight", "unit_embedding", "s", "m1", "m2", "m3")
 
 
 def build(folder):
@@ -47,26 +30,21 @@ def build(folder):
 
 
 def script():
-    """All modules as one script in a scope of its own; their imports and exports are no longer needed."""
-    parts = [f"const data = {json.dumps(data(), ensure_ascii=False)};\n"]
-    for name in MODULES:
-        text = (SOURCE / f"{name}.js").read_text(encoding="utf-8")
-        text = re.sub(r"^import .* from .*;\n", "", text, flags=re.M)
-        parts.append(re.sub(r"^export ", "", text, flags=re.M))
-    return '"use strict";\n{\n' + "\n".join(parts) + "}\n"
+    """The data, and page.js with all modules that it imports, in a scope of their own."""
+    text = json.dumps(data(), ensure_ascii=False)
+    return f'"use strict";\n{{\nconst data = {text};\n{bundle(SOURCE / "page.js")}}}\n'
 
 
 def data():
-    """What the page needs to know of Python's side, ready for JSON."""
+    """What the page takes from Python, a dict for JSON."""
     digits = load_digits()
-    gentle = {
+    annealed = {
         "free": heads.from_preset("L-softmax_v1", 2, 10),
         "unit": heads.from_preset("A-softmax_v1", 2, 10),
     }
     return {
-        "pixels": "".join(
-            "0123456789abcdefg"[int(value)] for value in digits.data.ravel()
-        ),  # 0 to 16: base 17
+        # A pixel is 0 to 16: one digit of base 17.
+        "pixels": "".join("0123456789abcdefg"[int(value)] for value in digits.data.ravel()),
         "labels": "".join(map(str, digits.target)),
         "presets": {
             name: dict(zip(FIELDS, row)) | {"anneal": row.m1 > 1}
@@ -74,8 +52,10 @@ def data():
         },
         "annealing": {
             name: {"start": head.lambda_start, "until": head.anneal_until}
-            for name, head in gentle.items()
+            for name, head in annealed.items()
         },
+        "circle": CIRCLE,
+        "badges": [str(digit) for digit in range(10)],
         "colors": style.CLASS_COLORS,
-        "onColors": [style.on(color) for color in style.CLASS_COLORS],
+        "inks": [style.contrasting_ink(color) for color in style.CLASS_COLORS],
     }

@@ -1,7 +1,7 @@
-"""Draw what the playground shows on paper: ``python -m tools.web.train_playground_still`` writes book/_static/playground.png.
+"""Draw the playground's still picture: ``python -m tools.web.train_playground_still``.
 
-The same digits, the same network and the same losses as on the page, trained by the library. The
-picture is committed; drawing it takes a few seconds.
+It writes book/_static/playground.png, which the page shows on paper: the same digits, network and
+losses as on the page, trained by the library. The picture is committed; drawing it takes seconds.
 """
 
 import torch

@@ -1,65 +1,74 @@
-// What moving pictures of samples share: numbers from text, colours of the theme, marks on a canvas, easing.
+// What moving pictures of samples share: arrays from base64, colours of the theme, marks on a
+// canvas, easing.
 
-const still = matchMedia("(prefers-reduced-motion: reduce)");
-const bytes = text => Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
-const words = text => new Uint16Array(bytes(text).buffer);
-const blend = (a, b, t) => a + (b - a) * t;
-const angleOf = k => k * 2 * Math.PI / 65536;
+export const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
+export const decodeBytes = text => Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
+export const decodeUint16 = text => new Uint16Array(decodeBytes(text).buffer);
+export const blend = (a, b, t) => a + (b - a) * t;
+export const angleOf = k => k * 2 * Math.PI / 65536;
 
-// Nearer to the goal by this much time, and there in the end; at once for readers who want no motion.
-function approach(value, goal, seconds) {
+// Move a value towards its goal for this many seconds, until it is there; at once for readers who
+// want no motion.
+export function approach(value, goal, seconds) {
   const moved = blend(value, goal, 1 - Math.exp(-seconds / 0.09));
-  return still.matches || Math.abs(goal - moved) < 0.004 ? goal : moved;
+  return reducedMotion.matches || Math.abs(goal - moved) < 0.004 ? goal : moved;
 }
 
-// A function that asks for one frame, however often it is called: ``frame`` then gets the seconds since the one before.
-function ticker(frame) {
-  let asked = 0, before = 0;
+// A function that requests one frame, however often it is called: `frame` is then called with the
+// seconds since the frame before.
+export function ticker(frame) {
+  let request = 0, before = 0;
   return () => {
-    asked ||= requestAnimationFrame(now => {
+    request ||= requestAnimationFrame(now => {
       const step = Math.min(now - before, 100) / 1000;
-      [asked, before] = [0, now];
+      [request, before] = [0, now];
       frame(step);
     });
   };
 }
 
-// The order to draw samples in: mixed, else the last class would hide the others; 40503 / 65536 is near the golden ratio.
-function mixedOrder(n) {
+// The order to draw samples in: mixed, else the last class would hide the others; 40503 / 65536 is
+// near the golden ratio.
+export function mixedOrder(n) {
   const mixed = Uint16Array.from({length: n}, (_, i) => i * 40503 % 65536);
   return {mixed, order: [...mixed.keys()].sort((a, b) => mixed[a] - mixed[b])};
 }
 
 // How many of n samples are mistakes, in each epoch.
-function mistakes(predicted, labels, epochs) {
+export function countMistakes(predicted, labels, epochs) {
   const n = labels.length, wrong = new Uint16Array(epochs);
-  predicted.forEach((said, k) => { wrong[Math.floor(k / n)] += said !== labels[k % n]; });
+  predicted.forEach((prediction, k) => {
+    wrong[Math.floor(k / n)] += prediction !== labels[k % n];
+  });
   return wrong;
 }
 
-const scoreOf = (wrong, n) => `${(100 * (1 - wrong / n)).toFixed(1)} % right, ✖ ${wrong} of ${n}`;
+export const scoreOf = (wrong, n) =>
+  `${(100 * (1 - wrong / n)).toFixed(1)} % right, ✖ ${wrong} of ${n}`;
 
-function colorsOf(root, data) {
-  const probe = root.appendChild(document.createElement("span")), found = {};
+// The colours of the theme, and those of the classes, lighter on a dark page.
+export function colorsOf(root, data) {
+  const probe = root.appendChild(document.createElement("span")), colors = {};
   for (const name of ["ink", "grey", "line", "surface", "raised"]) {
     probe.style.color = `var(--lb-${name})`;
-    found[name] = getComputedStyle(probe).color;
+    colors[name] = getComputedStyle(probe).color;
   }
   probe.remove();
-  const dark = found.dark = +found.surface.match(/\d+/)[0] < 128;
-  found.classes = data.colors.map(hex => "rgb(" + [1, 3, 5].map(at => {
+  const dark = colors.dark = +colors.surface.match(/\d+/)[0] < 128;
+  colors.classes = data.colors.map(hex => "rgb(" + [1, 3, 5].map(at => {
     const value = parseInt(hex.slice(at, at + 2), 16);
     return dark ? Math.round(blend(value, 255, 0.25)) : value;
   }).join() + ")");
-  return found;
+  return colors;
 }
 
-// A pen on a cleared square canvas, in CSS pixels, and the canvas's size; out of sight in JupyterLab, which gives
-// it none there, the one that it had.
-function cleared(canvas) {
+// Clear a square canvas; returns its pen, which draws in CSS pixels, and its size. JupyterLab gives
+// a canvas that is out of sight no size: then it keeps the one that it had.
+export function clearCanvas(canvas) {
   const pen = canvas.getContext("2d"), sharp = window.devicePixelRatio || 1;
   const size = canvas.clientWidth || canvas.width / sharp;
-  if (canvas.width !== Math.round(size * sharp)) canvas.width = canvas.height = Math.round(size * sharp);
+  const pixels = Math.round(size * sharp);
+  if (canvas.width !== pixels) canvas.width = canvas.height = pixels;
   pen.setTransform(sharp, 0, 0, sharp, 0, 0);
   pen.clearRect(0, 0, size, size);
   pen.lineWidth = 1;
@@ -67,12 +76,13 @@ function cleared(canvas) {
   return {pen, size};
 }
 
-function disc(pen, x, y, radius) {
+// A round path, to fill or to stroke.
+export function disc(pen, x, y, radius) {
   pen.beginPath();
   pen.arc(x, y, radius, 0, 2 * Math.PI);
 }
 
-function line(pen, x1, y1, x2, y2) {
+export function drawLine(pen, x1, y1, x2, y2) {
   pen.beginPath();
   pen.moveTo(x1, y1);
   pen.lineTo(x2, y2);
@@ -80,7 +90,7 @@ function line(pen, x1, y1, x2, y2) {
 }
 
 // The badge of class j, at the end of its vector.
-function label(pen, x, y, j, data, colors, small) {
+export function drawBadge(pen, x, y, j, data, colors, small) {
   pen.font = `bold ${small ? 10 : 13}px system-ui, "DejaVu Sans", sans-serif`;
   pen.textAlign = "center";
   pen.textBaseline = "middle";
@@ -93,44 +103,47 @@ function label(pen, x, y, j, data, colors, small) {
   pen.fillText(data.badges[j], x, y + 0.5);
 }
 
-// Crosses over the samples listed, in the colour of their true class, with an edge; many of them: smaller ones.
-function crosses(pen, chosen, px, py, labels, wrong, colors, small) {
-  const arm = (small ? 2.2 : 3.6) / Math.sqrt(Math.max(1, wrong / 60));
+// Crosses over `samples`, in the colour of their true class, with an edge; smaller ones if `count`,
+// the number of mistakes in the picture, is large.
+export function drawCrosses(pen, samples, px, py, labels, count, colors, small) {
+  const arm = (small ? 2.2 : 3.6) / Math.sqrt(Math.max(1, count / 60));
   for (const [width, color] of [[3.4, () => colors.ink], [1.6, i => colors.classes[labels[i]]]]) {
     pen.lineWidth = small ? 0.8 * width : width;
-    for (const i of chosen) {
+    for (const i of samples) {
       pen.strokeStyle = color(i);
-      line(pen, px[i] - arm, py[i] - arm, px[i] + arm, py[i] + arm);
-      line(pen, px[i] - arm, py[i] + arm, px[i] + arm, py[i] - arm);
+      drawLine(pen, px[i] - arm, py[i] - arm, px[i] + arm, py[i] + arm);
+      drawLine(pen, px[i] - arm, py[i] + arm, px[i] + arm, py[i] - arm);
     }
   }
 }
 
-function ring(pen, x, y, colors, small) {
+export function drawRing(pen, x, y, colors, small) {
   pen.lineWidth = 2.5;
   pen.strokeStyle = colors.ink;
   disc(pen, x, y, small ? 6 : 8);
   pen.stroke();
 }
 
-// A class's badge in running text, and under a picture a key to badges that are numbers.
-function badge(j, data, texts = data.classes) {
-  const made = document.createElement("span");
-  made.className = "lb-badge";
-  made.textContent = texts[j];
-  Object.assign(made.style, {background: data.colors[j], color: data.inks[j]});
-  return made;
+// The badge of class j in running text.
+export function badgeElement(j, data, texts = data.classes) {
+  const element = document.createElement("span");
+  element.className = "lb-badge";
+  element.textContent = texts[j];
+  Object.assign(element.style, {background: data.colors[j], color: data.inks[j]});
+  return element;
 }
 
-function fillKey(box, data) {
+// Under a picture, a key to badges that are numbers.
+export function fillKey(box, data) {
   if (data.badges.every((text, j) => text === data.classes[j])) return;
   data.classes.forEach((name, j) => {
     const item = document.createElement("span");
-    item.append(badge(j, data, data.badges), ` ${name}`);
+    item.append(badgeElement(j, data, data.badges), ` ${name}`);
     box.append(item);
   });
 }
 
-function crossMark() {
-  return Object.assign(document.createElement("span"), {className: "lb-wrong", textContent: " ✖ mistake"});
+export function crossMark() {
+  const properties = {className: "lb-wrong", textContent: " ✖ mistake"};
+  return Object.assign(document.createElement("span"), properties);
 }

@@ -1,26 +1,31 @@
 // One split of a run: its samples at any moment between two epochs, and how they are drawn.
+import {angleOf, blend, clearCanvas, countMistakes, decodeBytes, decodeUint16, disc, drawBadge,
+        drawCrosses, drawLine, drawRing, mixedOrder, scoreOf} from "./canvas.js";
+import {part} from "./common.js";
 
-function makePanel(box, name, data, first) {
-  const split = data[name], labels = bytes(split.labels), n = labels.length, epochs = data.epochs.length;
-  const predicted = bytes(split.predicted), wrong = mistakes(predicted, labels, epochs);
+export function makePanel(box, name, data, first) {
+  const split = data[name], epochs = data.epochs.length;
+  const labels = decodeBytes(split.labels), n = labels.length;
+  const predicted = decodeBytes(split.predicted), wrong = countMistakes(predicted, labels, epochs);
   const {mixed, order} = mixedOrder(n);
   return {name, labels, predicted, wrong, n, first, order,
           canvas: box.querySelector("canvas"), score: part(box, "score"),
-          track: track(words(split.directions), words(split.lengths), epochs, n),
+          track: track(decodeUint16(split.directions), decodeUint16(split.lengths), epochs, n),
           ring: Float32Array.from(mixed, value => 0.86 + 0.12 * value / 65536),
           px: new Float32Array(n), py: new Float32Array(n)};
 }
 
-// Cartesian coordinates of every epoch, in units of the radius.
-function track(directions, lengths, epochs, n) {
-  const x = Float32Array.from(directions, (k, i) => Math.cos(angleOf(k)) * (lengths ? lengths[i] / 65535 : 1));
-  const y = Float32Array.from(directions, (k, i) => Math.sin(angleOf(k)) * (lengths ? lengths[i] / 65535 : 1));
+// Cartesian coordinates of every epoch, in units of the radius; without lengths, unit vectors.
+export function track(directions, lengths, epochs, n) {
+  const lengthOf = i => lengths ? lengths[i] / 65535 : 1;
+  const x = Float32Array.from(directions, (k, i) => Math.cos(angleOf(k)) * lengthOf(i));
+  const y = Float32Array.from(directions, (k, i) => Math.sin(angleOf(k)) * lengthOf(i));
   const [atX, atY, ux, uy] = Array.from({length: 4}, () => new Float32Array(n));
   return {x, y, n, at: {x: atX, y: atY, ux, uy}};
 }
 
 // Where everything is between two epochs, with its direction as a unit vector.
-function move({x, y, n, at}, epoch, next, t) {
+export function move({x, y, n, at}, epoch, next, t) {
   for (let i = 0; i < n; i++) {
     at.x[i] = blend(x[epoch * n + i], x[next * n + i], t);
     at.y[i] = blend(y[epoch * n + i], y[next * n + i], t);
@@ -31,24 +36,20 @@ function move({x, y, n, at}, epoch, next, t) {
   return at;
 }
 
-function draw(panel, arrows, {circle, chosen, colors}, data, title) {
+export function drawPanel(panel, vectors, {circle, chosen, colors}, data, title) {
   const {canvas, at, labels, predicted, epoch, n, px, py} = panel;
-  const {pen, size} = cleared(canvas), half = size / 2;
+  const {pen, size} = clearCanvas(canvas), half = size / 2;
   const plane = half / 1.27, unit = half / data.circle.edge, small = size < 240;
   for (let i = 0; i < n; i++) {
     px[i] = half + blend(plane * at.x[i], unit * panel.ring[i] * at.ux[i], circle);
     py[i] = half - blend(plane * at.y[i], unit * panel.ring[i] * at.uy[i], circle);
   }
-  pen.strokeStyle = colors.line;
   pen.globalAlpha = 1 - circle;
-  line(pen, 0, half, size, half);
-  line(pen, half, 0, half, size);
+  drawAxes(pen, size, colors.line);
   if (circle) {
     pen.globalAlpha = circle;
-    pen.strokeStyle = colors.grey;
-    disc(pen, half, half, unit);
-    pen.stroke();
-    histogram(panel, pen, half, unit, colors.classes, data.circle);
+    strokeCircle(pen, half, unit, colors.grey);
+    drawHistogram(pen, half, unit, at, labels, colors.classes, data.circle);
   }
   pen.globalAlpha = 0.85;
   for (const i of panel.order) {
@@ -58,34 +59,54 @@ function draw(panel, arrows, {circle, chosen, colors}, data, title) {
   }
   pen.globalAlpha = 1;
   const reach = blend(1.12 * plane, data.circle.reach * unit, circle);
-  pen.strokeStyle = colors.ink;
-  for (let j = 0; j < arrows.ux.length; j++)
-    line(pen, half, half, half + reach * arrows.ux[j], half - reach * arrows.uy[j]);
-  for (let j = 0; j < arrows.ux.length; j++)
-    label(pen, half + reach * arrows.ux[j], half - reach * arrows.uy[j], j, data, colors, small);
+  drawVectors(pen, half, reach, vectors, data, colors, small);
   const missed = [...labels.keys()].filter(i => predicted[epoch * n + i] !== labels[i]);
-  crosses(pen, missed, px, py, labels, missed.length, colors, small);
-  if (chosen?.panel === panel) ring(pen, px[chosen.i], py[chosen.i], colors, small);
+  drawCrosses(pen, missed, px, py, labels, missed.length, colors, small);
+  if (chosen?.panel === panel) drawRing(pen, px[chosen.i], py[chosen.i], colors, small);
   const score = scoreOf(panel.wrong[epoch], n);
   if (panel.score.textContent !== score) {
     panel.score.textContent = score;
-    canvas.setAttribute("aria-label", `${panel.name} embeddings, ${title}: ${score} wrong. Left and right arrows step `
-      + "through the points around the origin, up and down through the mistakes.");
+    canvas.setAttribute("aria-label", `${panel.name} embeddings, ${title}: ${score} wrong. Left `
+      + "and right arrows step through the points around the origin, up and down through the "
+      + "mistakes.");
   }
 }
 
+export function drawAxes(pen, size, color) {
+  pen.strokeStyle = color;
+  drawLine(pen, 0, size / 2, size, size / 2);
+  drawLine(pen, size / 2, 0, size / 2, size);
+}
+
+export function strokeCircle(pen, half, radius, color) {
+  pen.strokeStyle = color;
+  disc(pen, half, half, radius);
+  pen.stroke();
+}
+
+// Each class vector is a line from the centre to a badge, all of one length: only directions
+// compare.
+export function drawVectors(pen, half, reach, {ux, uy}, data, colors, small) {
+  const tips = data.badges.map((_, j) => [half + reach * ux[j], half - reach * uy[j]]);
+  pen.strokeStyle = colors.ink;
+  for (const tip of tips) drawLine(pen, half, half, ...tip);
+  tips.forEach(([x, y], j) => drawBadge(pen, x, y, j, data, colors, small));
+}
+
 // How many samples point each way, stacked by class; as high as the square root of the count.
-function histogram({at, labels, n}, pen, half, unit, colors, {bins, tallest, rim}) {
-  const counts = Array.from({length: bins}, () => new Uint16Array(colors.length)), width = 2 * Math.PI / bins;
+export function drawHistogram(pen, half, unit, {ux, uy}, labels, colors, {bins, tallest, rim}) {
+  const counts = Array.from({length: bins}, () => new Uint16Array(colors.length));
+  const width = 2 * Math.PI / bins, n = labels.length;
   for (let i = 0; i < n; i++)
-    counts[Math.floor((Math.atan2(at.uy[i], at.ux[i]) / Math.PI + 1) / 2 * bins) % bins][labels[i]]++;
-  counts.forEach((count, bin) => {
-    const total = count.reduce((sum, one) => sum + one), height = tallest * Math.sqrt(total * colors.length / n);
-    const from = Math.PI - bin * width;
+    counts[Math.floor((Math.atan2(uy[i], ux[i]) / Math.PI + 1) / 2 * bins) % bins][labels[i]]++;
+  counts.forEach((classCounts, bin) => {
+    const total = classCounts.reduce((sum, count) => sum + count);
+    const height = tallest * Math.sqrt(total * colors.length / n);
+    const from = Math.PI - bin * width;         // an angle on a canvas runs clockwise
     let inner = rim;
-    count.forEach((one, j) => {
-      if (!one) return;
-      const outer = inner + height * one / total;
+    classCounts.forEach((count, j) => {
+      if (!count) return;
+      const outer = inner + height * count / total;
       pen.fillStyle = colors[j];
       pen.beginPath();
       pen.arc(half, half, unit * outer, from, from - width, true);

@@ -1,4 +1,9 @@
 // One margin setting in four drawings and a verdict; every change draws them anew.
+import {centrePosterior, greatestCosineMargin, keptAngle, leastScale, otherCosines, posterior}
+  from "./bounds.js";
+import {part, press} from "./common.js";
+import {degrees, drawCharts, gapOf} from "./margin_charts.js";
+import {targetAtAngle} from "./margins.js";
 
 const SLIDERS = [      // name, symbol, meaning, from, to, step, how its value reads
   ["m1", "m₁", "× angle", 0.5, 4, 0.05, value => value.toFixed(2)],
@@ -9,28 +14,19 @@ const SLIDERS = [      // name, symbol, meaning, from, to, step, how its value r
   ["d", "d", "dimensions", 2, 30, 1, value => String(value)],
 ];
 const CONFIDENT = 0.9;      // the posterior that should be possible at a class centre
-const percent = p => p > 0.9995 ? "over 99.9 %" : p < 0.0005 ? "under 0.1 %" : `${(100 * p).toFixed(1)} %`;
 
-function start(root, data) {
-  const inputs = {};
+function percent(p) {
+  if (p > 0.9995) return "over 99.9 %";
+  return p < 0.0005 ? "under 0.1 %" : `${(100 * p).toFixed(1)} %`;
+}
+
+export function start(root, data) {
   let pressed = data.preset;
-  for (const [name, symbol, meaning, min, max, step, read] of SLIDERS) {
-    const label = document.createElement("label"), input = document.createElement("input");
-    const text = document.createElement("span"), mark = document.createElement("b");
-    const output = document.createElement("output");
-    Object.assign(input, {type: "range", min, max, step});
-    input.dataset.setting = name;
-    input.setAttribute("aria-label", `${symbol} ${meaning}`);
-    input.addEventListener("input", () => { if (!["C", "d"].includes(name)) pressed = null; show(); });
-    mark.textContent = symbol;
-    text.append(mark, ` ${meaning}`);
-    label.append(text, input, output);
-    part(root, "sliders").append(label);
-    inputs[name] = {input, tell: () => {
-      output.textContent = read(+input.value);
-      input.setAttribute("aria-valuetext", output.textContent);
-    }};
-  }
+  const controls = SLIDERS.map(slider => makeSlider(slider, name => {
+    if (!["C", "d"].includes(name)) pressed = null;
+    show();
+  }));
+  part(root, "sliders").append(...controls.map(({label}) => label));
   const buttons = Object.entries(data.presets).map(([name, preset]) => {
     const button = document.createElement("button");
     Object.assign(button, {type: "button", textContent: name});
@@ -40,15 +36,15 @@ function start(root, data) {
   });
 
   function set(values) {
-    for (const [name, {input}] of Object.entries(inputs)) if (name in values) input.value = values[name];
+    for (const {name, input} of controls) if (name in values) input.value = values[name];
     show();
   }
 
   function show() {
     const setting = {};
-    for (const [name, {input, tell}] of Object.entries(inputs)) {
+    for (const {name, input, showValue} of controls) {
       setting[name] = +input.value;
-      tell();
+      showValue();
     }
     press(buttons, button => button.textContent === pressed);
     judge(part(root, "verdict"), setting, data.presets[pressed]);
@@ -61,37 +57,75 @@ function start(root, data) {
   new ResizeObserver(show).observe(part(root, "sliders"));
 }
 
-// Can C classes in d dimensions meet this margin at their centres, and is the scale enough to be sure of one?
+// A slider with its label and value; `onInput` is called with its name when the reader moves it.
+function makeSlider([name, symbol, meaning, min, max, step, format], onInput) {
+  const label = document.createElement("label"), input = document.createElement("input");
+  const text = document.createElement("span"), bold = document.createElement("b");
+  const output = document.createElement("output");
+  Object.assign(input, {type: "range", min, max, step});
+  input.dataset.setting = name;
+  input.setAttribute("aria-label", `${symbol} ${meaning}`);
+  input.addEventListener("input", () => onInput(name));
+  bold.textContent = symbol;
+  text.append(bold, ` ${meaning}`);
+  label.append(text, input, output);
+  const showValue = () => {
+    output.textContent = format(+input.value);
+    input.setAttribute("aria-valuetext", output.textContent);
+  };
+  return {name, label, input, showValue};
+}
+
+// Can C classes in d dimensions meet this margin at their centres, and is the scale large enough
+// for a confident prediction there?
 function judge(box, setting, preset) {
-  const {scale: s, C, d} = setting, room = greatestCosineMargin(C, d), asked = 1 - target(0, setting);
-  const others = otherCosines(C, d), sure = centrePosterior(s, C, d), enough = leastScale(CONFIDENT, C, d);
-  const known = !Number.isNaN(room), gap = gapOf(setting);
-  const fits = asked <= 1 - Math.cos(gap) + 1e-9, kept = keptAngle(setting, gap);
-  const simplex = C <= d + 1, exact = simplex || d === 2;          // then the scale has a formula too
-  const place = simplex ? "stand as a simplex, every pair" : `share the ${d === 2 ? "circle" : "sphere"}, neighbours`;
-  const sides = degrees(Math.min(kept, gap)).toFixed(1), trained = posterior(s, target(0, setting), others);
-  const lines = [];
-  if (known)
-    lines.push(`${C} class vectors in ${d} dimensions at best ${place} ${degrees(gap).toFixed(1)}° apart. A sample exactly `
-               + `on its class vector can give up at most ${room.toFixed(3)} of cosine before a neighbour beats it.`);
-  else
-    lines.push(`For ${C} classes in ${d} dimensions no formula for the room is known. Neighbours are less than 90° apart, `
-               + "and the room is less than 1; the drawings use 90°.");
-  if (fits)
-    lines.push(`${known ? "✓ The margin fits" : "? The margin may fit"}: at the centre it costs ${asked.toFixed(3)}, `
-               + `and a class keeps ${sides}° to each side.`);
-  else
-    lines.push(`✖ The margin is too large: at the centre it costs ${asked.toFixed(3)}, so even a perfect sample counts `
-               + "as lost.");
+  const {scale, C, d} = setting, room = greatestCosineMargin(C, d), gap = gapOf(setting);
+  const cost = 1 - targetAtAngle(0, setting), fits = cost <= 1 - Math.cos(gap) + 1e-9;
+  const enough = leastScale(CONFIDENT, C, d), exact = C <= d + 1 || d === 2;
+  const lines = [describeRoom(C, d, room, gap), describeMargin(setting, room, gap, cost, fits)];
   if (setting.m1 < 1)
-    lines.push("With m₁ below 1 the target can lie above the cosine: both classes claim part of the arc.");
-  const grade = s < enough ? "✖ The scale is too small" : exact ? "✓ The scale is enough" : "? The scale may be enough";
-  lines.push(`${grade}: at a class centre the posterior is ${exact ? "" : "at most "}${percent(sure)} without the margin `
-             + `and ${percent(trained)} with it; ${100 * CONFIDENT} % needs s ≥ ${enough.toFixed(1)}.`);
-  if (preset && !(preset.w_norm && preset.x_norm))
-    lines.push(`This preset leaves ${preset.w_norm ? "the length of x" : "the lengths of W and x"} free: training `
-               + "finds it, and s here only stands for it.");
-  box.replaceChildren(...lines.map(text => Object.assign(document.createElement("p"), {textContent: text})));
-  box.classList.toggle("lb-fits", exact && fits && s >= enough);
-  box.classList.toggle("lb-fails", !fits || s < enough);
+    lines.push("With m₁ below 1 the target can lie above the cosine: both classes claim part of "
+               + "the arc.");
+  lines.push(describeScale(setting, enough, exact));
+  if (preset && !(preset.unit_weight && preset.unit_embedding)) {
+    const free = preset.unit_weight ? "the length of x" : "the lengths of W and x";
+    lines.push(`This preset leaves ${free} free: training finds it, and s here only stands for `
+               + "it.");
+  }
+  box.replaceChildren(
+    ...lines.map(text => Object.assign(document.createElement("p"), {textContent: text})));
+  box.classList.toggle("lb-fits", exact && fits && scale >= enough);
+  box.classList.toggle("lb-fails", !fits || scale < enough);
+}
+
+function describeRoom(C, d, room, gap) {
+  if (Number.isNaN(room))
+    return `For ${C} classes in ${d} dimensions no formula for the room is known. Neighbours are `
+      + "less than 90° apart, and the room is less than 1; the drawings use 90°.";
+  const place = C <= d + 1 ? "stand as a simplex, every pair"
+    : `share the ${d === 2 ? "circle" : "sphere"}, neighbours`;
+  return `${C} class vectors in ${d} dimensions at best ${place} ${degrees(gap).toFixed(1)}° `
+    + `apart. A sample exactly on its class vector can give up at most ${room.toFixed(3)} of `
+    + "cosine before a neighbour beats it.";
+}
+
+function describeMargin(setting, room, gap, cost, fits) {
+  if (!fits)
+    return `✖ The margin is too large: at the centre it costs ${cost.toFixed(3)}, so even a `
+      + "perfect sample counts as lost.";
+  const kept = degrees(Math.min(keptAngle(setting, gap), gap)).toFixed(1);
+  return `${Number.isNaN(room) ? "? The margin may fit" : "✓ The margin fits"}: at the centre it `
+    + `costs ${cost.toFixed(3)}, and a class keeps ${kept}° to each side.`;
+}
+
+// `exact`: there is a formula for the scale, on the simplex and on the circle.
+function describeScale(setting, enough, exact) {
+  const {scale, C, d} = setting;
+  const without = centrePosterior(scale, C, d);
+  const withMargin = posterior(scale, targetAtAngle(0, setting), otherCosines(C, d));
+  const grade = scale < enough ? "✖ The scale is too small"
+    : exact ? "✓ The scale is enough" : "? The scale may be enough";
+  return `${grade}: at a class centre the posterior is ${exact ? "" : "at most "}`
+    + `${percent(without)} without the margin and ${percent(withMargin)} with it; `
+    + `${100 * CONFIDENT} % needs s ≥ ${enough.toFixed(1)}.`;
 }

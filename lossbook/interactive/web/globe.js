@@ -1,48 +1,60 @@
 // One sphere: the directions of a run's samples, class vectors and caps, as a camera sees them.
+import {angleOf, blend, clearCanvas, countMistakes, decodeBytes, decodeUint16, disc, drawBadge,
+        drawCrosses, drawLine, mixedOrder} from "./canvas.js";
 
-function makeGlobe(view, data) {
-  const epochs = data.epochs.length, panel = document.createElement("div"), canvas = document.createElement("canvas");
-  const [title, score, share] = ["b", "span", "span"].map(name => document.createElement(name));
+export function makeGlobe(view, data) {
+  const epochs = data.epochs.length;
+  const [panel, canvas, title, score, share] = ["div", "canvas", "b", "span", "span"]
+    .map(name => document.createElement(name));
   title.textContent = view.title;
   score.className = share.className = "lb-grey";
   canvas.tabIndex = 0;
   canvas.setAttribute("role", "img");
   panel.append(title, score, share, canvas);
-  const globe = {title: view.title, panel, canvas, scoreLine: score, shareLine: share, share: view.share, around: view.around,
-                 vectors: directions(view.vectors, epochs), rims: view.rims && directions(view.rims, epochs)};
+  const globe = {title: view.title, panel, canvas, scoreLine: score, shareLine: share,
+                 share: view.share, around: view.around,
+                 vectors: directions(view.vectors, epochs),
+                 rims: view.rims && directions(view.rims, epochs)};
   for (const half of ["train", "test"]) {
-    const labels = bytes(view[half].labels), predicted = bytes(view[half].predicted), n = labels.length;
-    globe[half] = {labels, predicted, n, wrong: mistakes(predicted, labels, epochs), order: mixedOrder(n).order,
-                   points: directions(view[half].directions, epochs), px: new Float32Array(n), py: new Float32Array(n)};
+    const labels = decodeBytes(view[half].labels), predicted = decodeBytes(view[half].predicted);
+    const n = labels.length;
+    globe[half] = {labels, predicted, n, wrong: countMistakes(predicted, labels, epochs),
+                   order: mixedOrder(n).order, points: directions(view[half].directions, epochs),
+                   px: new Float32Array(n), py: new Float32Array(n)};
   }
   return globe;
 }
 
 // Unit vectors of every epoch, and room for where they are seen.
 function directions(text, epochs) {
-  const k = words(text), all = k.length / 2, n = all / epochs;
+  const k = decodeUint16(text), all = k.length / 2, n = all / epochs;
   const polar = i => k[i] * Math.PI / 65535, azimuth = i => angleOf(k[all + i]);
-  const made = f => Float32Array.from({length: all}, (_, i) => f(i));
-  return {n, x: made(i => Math.cos(polar(i))), y: made(i => Math.sin(polar(i)) * Math.cos(azimuth(i))),
-          z: made(i => Math.sin(polar(i)) * Math.sin(azimuth(i))), seen: emptySeen(n)};
+  const arrayOf = f => Float32Array.from({length: all}, (_, i) => f(i));
+  return {n, x: arrayOf(i => Math.cos(polar(i))),
+          y: arrayOf(i => Math.sin(polar(i)) * Math.cos(azimuth(i))),
+          z: arrayOf(i => Math.sin(polar(i)) * Math.sin(azimuth(i))), seen: emptySeen(n)};
 }
 
-const emptySeen = n => ({x: new Float32Array(n), y: new Float32Array(n), z: new Float32Array(n)});
+const emptySeen = n => ({
+  x: new Float32Array(n), y: new Float32Array(n), z: new Float32Array(n)});
 
 // Three great circles that turn along, so that the eye sees an empty sphere turn.
 const GRID_STEPS = 72;
-function gridLines() {
+export function gridLines() {
   const n = 3 * GRID_STEPS, grid = {n, ...emptySeen(n), seen: emptySeen(n)};
   for (let i = 0; i < n; i++) {
     const angle = i * 2 * Math.PI / GRID_STEPS, [a, b] = [Math.cos(angle), Math.sin(angle)];
-    [grid.x[i], grid.y[i], grid.z[i]] = [[a, 0, b], [a, b, 0], [0, a, b]][Math.floor(i / GRID_STEPS)];
+    const circles = [[a, 0, b], [a, b, 0], [0, a, b]];
+    [grid.x[i], grid.y[i], grid.z[i]] = circles[Math.floor(i / GRID_STEPS)];
   }
   return grid;
 }
 
-// Between two epochs along the straight way, back onto the sphere, and turned: x right, y up, z towards the reader.
-function look({n, x, y, z, seen}, camera, epoch = 0, next = 0, t = 0) {
-  const [ce, se, cd, sd] = [Math.cos(camera.east), Math.sin(camera.east), Math.cos(camera.down), Math.sin(camera.down)];
+// Between two epochs along the straight way, back onto the sphere, and turned: x right, y up, z
+// towards the reader.
+export function look({n, x, y, z, seen}, camera, epoch = 0, next = 0, t = 0) {
+  const ce = Math.cos(camera.east), se = Math.sin(camera.east);
+  const cd = Math.cos(camera.down), sd = Math.sin(camera.down);
   for (let i = 0; i < n; i++) {
     const a = epoch * n + i, b = next * n + i;
     const u = blend(x[a], x[b], t), v = blend(y[a], y[b], t), w = blend(z[a], z[b], t);
@@ -53,9 +65,10 @@ function look({n, x, y, z, seen}, camera, epoch = 0, next = 0, t = 0) {
   }
 }
 
-function drawGlobe(globe, grid, state, data) {
-  const {pen, size} = cleared(globe.canvas), half = size / 2, radius = half / data.edge, small = size < 240;
-  const {colors, split, caps, epoch} = state, {labels, predicted, n, points, order, px, py, wrong} = globe[split];
+export function drawGlobe(globe, grid, state, data) {
+  const {pen, size} = clearCanvas(globe.canvas), small = size < 240;
+  const half = size / 2, radius = half / data.edge, {colors, split, caps, epoch} = state;
+  const {labels, predicted, n, points, order, px, py, wrong} = globe[split];
   const place = {half, radius}, C = data.classes.length, pins = globe.vectors.seen;
   for (let i = 0; i < n; i++) {
     px[i] = half + radius * points.seen.x[i];
@@ -89,13 +102,14 @@ function drawGlobe(globe, grid, state, data) {
       const [x, y] = [radius * pins.x[j], radius * pins.y[j]];
       pen.lineWidth = small ? 1 : 1.4;
       pen.strokeStyle = colors.ink;
-      line(pen, half + x, half - y, half + data.reach * x, half - data.reach * y);
+      drawLine(pen, half + x, half - y, half + data.reach * x, half - data.reach * y);
       pen.lineWidth = 1;
-      label(pen, half + data.reach * x, half - data.reach * y, j, data, colors, small);
+      drawBadge(pen, half + data.reach * x, half - data.reach * y, j, data, colors, small);
     }
-    const missed = [...labels.keys()].filter(i => predicted[epoch * n + i] !== labels[i] && here(points.seen.z[i]));
+    const missed = [...labels.keys()]
+      .filter(i => predicted[epoch * n + i] !== labels[i] && here(points.seen.z[i]));
     pen.globalAlpha = front ? 1 : 0.3;
-    crosses(pen, missed, px, py, labels, wrong[epoch], colors, small);
+    drawCrosses(pen, missed, px, py, labels, wrong[epoch], colors, small);
   }
   pen.globalAlpha = 1;
   return small;
@@ -103,9 +117,11 @@ function drawGlobe(globe, grid, state, data) {
 
 // Between behind and in front: the sphere's own body, a little lighter where light falls on it.
 function veil(pen, {half, radius}, colors) {
-  const shade = pen.createRadialGradient(half - 0.35 * radius, half - 0.4 * radius, 0, half, half, radius);
+  const [x, y] = [half - 0.35 * radius, half - 0.4 * radius];       // where the light falls
+  const shade = pen.createRadialGradient(x, y, 0, half, half, radius);
   const shades = [colors.surface, colors.raised, colors.line];
-  (colors.dark ? shades.reverse() : shades).forEach((color, i) => shade.addColorStop([0, 0.75, 1][i], color));
+  if (colors.dark) shades.reverse();
+  shades.forEach((color, i) => shade.addColorStop([0, 0.75, 1][i], color));
   pen.globalAlpha = 0.55;
   pen.fillStyle = shade;
   disc(pen, half, half, radius);
@@ -131,7 +147,8 @@ function rim(pen, {x, y, z}, from, count, front, {half, radius}) {
   pen.lineCap = "round";
 }
 
-// The part on one side of a region that is smaller than half of the sphere: its rim, and the limb the short way back.
+// The part on one side of a region that is smaller than half of the sphere: its rim, and the limb
+// the short way back.
 function fillCap(pen, {x, y, z}, from, count, front, {half, radius}) {
   const at = k => from + (k + count) % count, inside = k => (z[at(k)] >= 0) === front;
   const limb = (k, l) => {
@@ -150,7 +167,8 @@ function fillCap(pen, {x, y, z}, from, count, front, {half, radius}) {
     }
     pen.lineTo(half + radius * x[at(k)], half - radius * y[at(k)]);
     if (!inside(k + 1)) {
-      const leave = limb(k, k + 1), turn = Math.atan2(Math.sin(enter - leave), Math.cos(enter - leave));
+      const leave = limb(k, k + 1);
+      const turn = Math.atan2(Math.sin(enter - leave), Math.cos(enter - leave));
       pen.arc(half, half, radius, -leave, -enter, turn > 0);
     }
   }

@@ -1,19 +1,24 @@
 // The explorer's drawings, as SVG made to the width of its box.
+import {keptAngle, neighbourCosine} from "./bounds.js";
+import {slopeInAngle, targetAtAngle} from "./margins.js";
 
 const STEPS = 240;
-const degrees = radians => radians * 180 / Math.PI;
-const range = (from, to) => Array.from({length: STEPS + 1}, (_, k) => from + (to - from) * k / STEPS);
+export const degrees = radians => radians * 180 / Math.PI;
+const range = (from, to) =>
+  Array.from({length: STEPS + 1}, (_, k) => from + (to - from) * k / STEPS);
 const path = points => "M" + points.map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join("L");
 
-function drawCharts(svg, setting) {
+export function drawCharts(svg, setting) {
   if (!svg("curve").clientWidth) return;       // not on the page yet: there is no width to draw to
-  drawCurve(svg("curve"), theta => target(theta, setting), Math.cos, "Target logit in units of s");
-  drawCurve(svg("slope"), theta => slope(theta, setting), theta => -Math.sin(theta), "Derivative of the target logit");
+  drawCurve(svg("curve"), theta => targetAtAngle(theta, setting), Math.cos,
+            "Target logit in units of s");
+  drawCurve(svg("slope"), theta => slopeInAngle(theta, setting), theta => -Math.sin(theta),
+            "Derivative of the target logit");
   drawAngles(svg("angles"), setting);
   drawCircle(svg("circle"), setting);
 }
 
-// A picture of this height and description.
+// Fill a picture with this content; `label` describes it to a screen reader.
 function fill(svg, height, label, content) {
   const width = svg.clientWidth;
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
@@ -23,74 +28,97 @@ function fill(svg, height, label, content) {
 }
 
 // A frame for two quantities: scales from values to pixels, and its grid with numbers.
-function frame(svg, height, [x0, x1, xs], [y0, y1, ys], xLabel) {
+function frame(svg, height, [x0, x1, xTicks], [y0, y1, yTicks], xLabel) {
   const left = 34, right = 16, top = 8, bottom = 34, width = svg.clientWidth;
   const X = x => left + (x - x0) / (x1 - x0) * (width - left - right);
   const Y = y => top + (y1 - y) / (y1 - y0) * (height - top - bottom);
-  const grid = xs.map(x => `<path class="lb-grid" d="${path([[X(x), Y(y0)], [X(x), Y(y1)]])}"/>`
-                           + `<text x="${X(x)}" y="${height - 20}" text-anchor="middle">${x}</text>`)
-    .concat(ys.map(y => `<path class="lb-grid" d="${path([[X(x0), Y(y)], [X(x1), Y(y)]])}"/>`
-                        + `<text x="${left - 5}" y="${Y(y) + 4}" text-anchor="end">${`${y}`.replace("-", "−")}</text>`));
-  grid.push(`<text x="${(X(x0) + X(x1)) / 2}" y="${height - 4}" text-anchor="middle">${xLabel}</text>`);
-  return {X, Y, grid: grid.join("")};
+  const gridLine = (from, to) => `<path class="lb-grid" d="${path([from, to])}"/>`;
+  const vertical = xTicks.map(x => gridLine([X(x), Y(y0)], [X(x), Y(y1)])
+    + `<text x="${X(x)}" y="${height - 20}" text-anchor="middle">${x}</text>`);
+  const horizontal = yTicks.map(y => gridLine([X(x0), Y(y)], [X(x1), Y(y)])
+    + `<text x="${left - 5}" y="${Y(y) + 4}" text-anchor="end">${`${y}`.replace("-", "−")}</text>`);
+  const middle = (X(x0) + X(x1)) / 2;
+  const name = `<text x="${middle}" y="${height - 4}" text-anchor="middle">${xLabel}</text>`;
+  return {X, Y, grid: [...vertical, ...horizontal, name].join("")};
 }
 
-// f in full, and what it would be without a margin as a broken line.
-function drawCurve(svg, f, plain, label) {
+// f as a solid line, and what it would be without a margin as a broken one.
+function drawCurve(svg, f, withoutMargin, label) {
   const thetas = range(0, Math.PI), height = Math.max(150, Math.min(220, 0.6 * svg.clientWidth));
-  const values = [...thetas.map(f), ...thetas.map(plain)], least = Math.min(...values), most = Math.max(...values);
-  const step = [0.5, 1, 2, 4].find(one => (most - least) / one <= 5.2) ?? 5;
+  const values = [...thetas.map(f), ...thetas.map(withoutMargin)];
+  const least = Math.min(...values), most = Math.max(...values);
+  const step = [0.5, 1, 2, 4].find(size => (most - least) / size <= 5.2) ?? 5;
   const low = Math.floor(least / step + 1e-9) * step, high = Math.ceil(most / step - 1e-9) * step;
   const ticks = Array.from({length: Math.round((high - low) / step) + 1}, (_, k) => low + k * step);
-  const {X, Y, grid} = frame(svg, height, [0, 180, [0, 60, 120, 180]], [low, high, ticks], "angle θ (degrees)");
+  const {X, Y, grid} = frame(svg, height, [0, 180, [0, 60, 120, 180]], [low, high, ticks],
+                             "angle θ (degrees)");
   const curve = g => path(thetas.map(theta => [X(degrees(theta)), Y(g(theta))]));
-  fill(svg, height, `${label} against the angle: ${f(0).toFixed(2)} at 0°, ${f(Math.PI / 2).toFixed(2)} at 90°, `
+  fill(svg, height,
+    `${label} against the angle: ${f(0).toFixed(2)} at 0°, ${f(Math.PI / 2).toFixed(2)} at 90°, `
     + `${f(Math.PI).toFixed(2)} at 180°; broken line without margin`,
-    `${grid}<path class="lb-cut" d="${curve(plain)}"/><path class="lb-line" d="${curve(f)}"/>`);
+    `${grid}<path class="lb-cut" d="${curve(withoutMargin)}"/>`
+    + `<path class="lb-line" d="${curve(f)}"/>`);
 }
 
-// Who wins where, by the angles to two class vectors: class 1 where target(θ₁) > cos θ₂, class 2 the other way round.
+// Who wins where, by the angles to two class vectors: class 1 where target(θ₁) > cos θ₂, class 2
+// the other way round.
 function drawAngles(svg, setting) {
   const height = svg.clientWidth, ticks = [0, 60, 120, 180];
   const {X, Y, grid} = frame(svg, height, [0, 180, ticks], [0, 180, ticks], "θ₁ (degrees)");
-  const edge = range(0, Math.PI).map(own => [own, Math.acos(Math.max(-1, Math.min(1, target(own, setting))))])
-    .filter(([own]) => target(own, setting) >= -1);
-  const draw = (points, turn) => path(points.map(turn).map(([a, b]) => [X(degrees(a)), Y(degrees(b))]));
-  const field = (name, turn) => edge.length < 2 ? ""
-    : `<g class="${name}"><path class="lb-edge" d="${draw(edge, turn)}"/>`
-    + `<path class="lb-field" d="${draw([...edge, [edge.at(-1)[0], Math.PI], [0, Math.PI]], turn)}Z"/></g>`;
+  const boundary = range(0, Math.PI)
+    .map(theta => [theta, targetAtAngle(theta, setting)])
+    .filter(([, target]) => target >= -1)
+    .map(([theta, target]) => [theta, Math.acos(Math.min(1, target))]);
+  const draw = (points, order) =>
+    path(points.map(order).map(([a, b]) => [X(degrees(a)), Y(degrees(b))]));
+  const region = (name, order) => {
+    if (boundary.length < 2) return "";
+    const corners = [...boundary, [boundary.at(-1)[0], Math.PI], [0, Math.PI]];
+    return `<g class="${name}"><path class="lb-edge" d="${draw(boundary, order)}"/>`
+      + `<path class="lb-field" d="${draw(corners, order)}Z"/></g>`;
+  };
   const gap = gapOf(setting), at = (a, b) => `${X(degrees(a))} ${Y(degrees(b))}`;
-  fill(svg, height, "Regions won by class 1 and class 2 in the plane of the two angles, with the margin between them",
-    grid + field("lb-one", both => both) + field("lb-two", ([a, b]) => [b, a])
+  fill(svg, height,
+    "Regions won by class 1 and class 2 in the plane of the two angles, with the margin between "
+    + "them",
+    grid + region("lb-one", ([a, b]) => [a, b]) + region("lb-two", ([a, b]) => [b, a])
     + `<path class="lb-cut" d="M${at(0, 0)}L${at(Math.PI, Math.PI)}"/>`
     + `<path class="lb-path" d="M${at(0, gap)}L${at(gap, 0)}"/>`
-    + badge(X(degrees(0)) + 1, Y(degrees(gap)), 1) + badge(X(degrees(gap)), Y(0) - 1, 2)
+    + classMark(X(degrees(0)) + 1, Y(degrees(gap)), 1) + classMark(X(degrees(gap)), Y(0) - 1, 2)
     + `<text x="2" y="${Y(90) + 4}">θ₂</text>`);
 }
 
-const gapOf = ({C, d}) => Math.acos(neighbourCosine(C, d) || 0);      // 90° where no formula is known
+// The angle between neighbouring class vectors; 90° where no formula is known.
+export const gapOf = ({C, d}) => Math.acos(neighbourCosine(C, d) || 0);
 
-function badge(x, y, number) {
-  return `<g class="lb-${number === 1 ? "one" : "two"}"><circle class="lb-badge" cx="${x}" cy="${y}" r="10"/></g>`
+function classMark(x, y, number) {
+  return `<g class="lb-${number === 1 ? "one" : "two"}">`
+    + `<circle class="lb-badge" cx="${x}" cy="${y}" r="10"/></g>`
     + `<text class="lb-name" x="${x}" y="${y + 4.5}" text-anchor="middle">${number}</text>`;
 }
 
-// The directions each class keeps. On the circle all classes are there; in more dimensions the plane of two is shown.
+// The directions each class keeps. On the circle all classes are there; in more dimensions the
+// plane of two is shown.
 function drawCircle(svg, setting) {
   const height = svg.clientWidth, half = height / 2, radius = half - 26, gap = gapOf(setting);
-  const kept = Math.min(keptAngle(setting, gap), Math.PI), all = setting.d === 2 ? setting.C : 2;
+  const kept = Math.min(keptAngle(setting, gap), Math.PI), count = setting.d === 2 ? setting.C : 2;
   const at = (angle, r) => [half + r * Math.cos(angle), half - 10 - r * Math.sin(angle)];
-  const [up, first, second] = [0, gap / 2, -gap / 2].map(turn => Math.PI / 2 + turn);
-  const classes = Array.from({length: all}, (_, j) => {
-    const middle = first - j * gap, [x1, y1] = at(middle + kept, radius), [x2, y2] = at(middle - kept, radius);
-    const arc = `M${x1} ${y1}A${radius} ${radius} 0 ${+(kept > Math.PI / 2)} 1 ${x2} ${y2}`;
-    return `<g class="${["lb-one", "lb-two"][j] ?? "lb-other"}">${kept > 0 ? `<path class="lb-arc" d="${arc}"/>` : ""}`
+  const [up, first, second] = [0, gap / 2, -gap / 2].map(angle => Math.PI / 2 + angle);
+  const classes = Array.from({length: count}, (_, j) => {
+    const middle = first - j * gap, large = Number(kept > Math.PI / 2);
+    const [x1, y1] = at(middle + kept, radius), [x2, y2] = at(middle - kept, radius);
+    const arc = `M${x1} ${y1}A${radius} ${radius} 0 ${large} 1 ${x2} ${y2}`;
+    return `<g class="${["lb-one", "lb-two"][j] ?? "lb-other"}">`
+      + (kept > 0 ? `<path class="lb-arc" d="${arc}"/>` : "")
       + `</g><path class="lb-ray" d="${path([at(0, 0), at(middle, radius - 8)])}"/>`;
   });
-  const words = kept < 0 ? "no class can win" : `${degrees(kept).toFixed(1)}° kept of ${degrees(gap / 2).toFixed(1)}°`;
-  fill(svg, height, `Class vectors ${degrees(gap).toFixed(1)} degrees apart; ${words} on each side of a class vector`,
+  const caption = kept < 0 ? "no class can win"
+    : `${degrees(kept).toFixed(1)}° kept of ${degrees(gap / 2).toFixed(1)}°`;
+  fill(svg, height,
+    `Class vectors ${degrees(gap).toFixed(1)} degrees apart; ${caption} on each side of a class `
+    + "vector",
     `<circle class="lb-ring" cx="${half}" cy="${half - 10}" r="${radius}"/>` + classes.join("")
     + `<path class="lb-cut" d="${path([at(up, 0.6 * radius), at(up, radius + 14)])}"/>`
-    + badge(...at(first, radius - 20), 1) + badge(...at(second, radius - 20), 2)
-    + `<text class="lb-word" x="${half}" y="${height - 6}" text-anchor="middle">${words}</text>`);
+    + classMark(...at(first, radius - 20), 1) + classMark(...at(second, radius - 20), 2)
+    + `<text class="lb-word" x="${half}" y="${height - 6}" text-anchor="middle">${caption}</text>`);
 }

@@ -1,32 +1,40 @@
-// Spheres side by side, one a run, turned by one camera.
+// Spheres side by side, one per run, turned by one camera.
+import {approach, badgeElement, colorsOf, crossMark, drawRing, fillKey, reducedMotion, scoreOf,
+        ticker} from "./canvas.js";
+import {onTheme, part, press} from "./common.js";
+import {drawGlobe, gridLines, look, makeGlobe} from "./globe.js";
 
-const PACE = 10 * Math.PI / 180;        // a second, while they turn by themselves
-const NUDGE = 10 * Math.PI / 180;       // a press of an arrow key
-const HINT = "Drag a sphere, or use the arrow keys: all turn together. Point at an image, or tap it, to find it everywhere.";
+const SPEED = 10 * Math.PI / 180;       // per second, while they turn by themselves
+const NUDGE = 10 * Math.PI / 180;       // per press of an arrow key
+const HINT = "Drag a sphere, or use the arrow keys: all turn together. Point at an image, or tap "
+  + "it, to find it everywhere.";
 
-function start(root, data) {
-  const last = data.epochs.length - 1, slider = part(root, "slider"), turn = part(root, "turn"), grid = gridLines();
-  const [east, down] = data.home, camera = {east, down}, goal = {east, down};
-  const state = {time: last, epoch: last, split: data.split, caps: data.views.some(view => view.rims),
-                 turning: !still.matches, inSight: false, chosen: null, colors: colorsOf(root, data)};
+export function start(root, data) {
+  const last = data.epochs.length - 1, slider = part(root, "slider"), turn = part(root, "turn");
+  const [east, down] = data.home, camera = {east, down}, goal = {east, down}, grid = gridLines();
+  const state = {time: last, epoch: last, split: data.split, turning: !reducedMotion.matches,
+                 caps: data.views.some(view => view.rims), inSight: false, chosen: null,
+                 colors: colorsOf(root, data)};
   const globes = data.views.map(view => makeGlobe(view, data));
-  root.spheres = {camera, state, globes};           // what is shown, for whoever wants to measure it
+  root.spheres = {camera, state, globes};           // what is shown, for tests
   part(root, "views").append(...globes.map(globe => globe.panel));
   part(root, "views").style.setProperty("--lb-columns", [1, 2, 3, 2][globes.length - 1]);
   fillKey(part(root, "key"), data);
 
   const wake = ticker(frame);
   function frame(step) {
-    if (state.turning) goal.east = camera.east += PACE * step;
+    if (state.turning) goal.east = camera.east += SPEED * step;
     for (const axis of ["east", "down"]) camera[axis] = approach(camera[axis], goal[axis], step);
     state.time = approach(state.time, +slider.value, step);
     show();
-    const settled = camera.east === goal.east && camera.down === goal.down && state.time === +slider.value;
+    const settled = camera.east === goal.east && camera.down === goal.down
+      && state.time === +slider.value;
     if (state.inSight && (state.turning || !settled)) wake();
   }
 
   function show() {
-    const epoch = state.epoch = Math.floor(state.time), t = state.time - epoch, next = Math.min(epoch + 1, last);
+    const epoch = Math.floor(state.time), t = state.time - epoch, next = Math.min(epoch + 1, last);
+    state.epoch = epoch;
     const title = `epoch ${data.epochs[epoch]}` + (t ? ` → ${data.epochs[next]}` : "");
     part(root, "epoch").textContent = title;
     slider.setAttribute("aria-valuetext", title);
@@ -35,40 +43,50 @@ function start(root, data) {
       for (const path of [globe.vectors, globe[state.split].points, state.caps && globe.rims])
         if (path) look(path, camera, epoch, next, t);
       const small = drawGlobe(globe, grid, state, data), {px, py, wrong, n} = globe[state.split];
-      if (marks(globe)) ring(globe.canvas.getContext("2d"), px[state.chosen.i], py[state.chosen.i], state.colors, small);
-      tell(globe, title, scoreOf(wrong[epoch], n), state.caps && globe.share
+      if (showsChosen(globe)) {
+        const pen = globe.canvas.getContext("2d"), {i} = state.chosen;
+        drawRing(pen, px[i], py[i], state.colors, small);
+      }
+      updateText(globe, title, scoreOf(wrong[epoch], n), state.caps && globe.share
         ? `${(100 * globe.share[epoch]).toFixed(0)} % of the sphere won` : "");
     }
     describe();
   }
 
-  function tell({canvas, scoreLine, shareLine, title}, when, score, share) {
+  function updateText({canvas, scoreLine, shareLine, title}, when, score, share) {
     if (scoreLine.textContent === score && shareLine.textContent === share) return;
     scoreLine.textContent = score;
     shareLine.textContent = share;
-    canvas.setAttribute("aria-label", `${title}: ${state.split} embeddings on the sphere, ${when}: ${score} wrong. ${share}. `
-      + "The arrow keys turn all spheres, Home turns them back.");
+    canvas.setAttribute("aria-label", `${title}: ${state.split} embeddings on the sphere, ${when}: `
+      + `${score} wrong. ${share}. The arrow keys turn all spheres, Home turns them back.`);
   }
 
   // A chosen image is shown on every sphere whose samples are the same ones.
-  function marks(globe) {
+  function showsChosen(globe) {
     const {chosen, split} = state;
-    return chosen && (globe === chosen.globe || globe[split].labels.every((y, i) => y === chosen.globe[split].labels[i]));
+    if (!chosen) return false;
+    const labels = chosen.globe[split].labels;
+    return globe === chosen.globe || globe[split].labels.every((y, i) => y === labels[i]);
   }
 
   function describe() {
-    const about = part(root, "about"), {chosen, split, epoch} = state, key = chosen ? `${split} ${epoch} ${chosen.i}` : HINT;
-    if (about.dataset.shown === key) return;
-    about.dataset.shown = key;
-    if (!chosen) return about.replaceChildren(HINT);
+    const box = part(root, "about"), {chosen, split, epoch} = state;
+    const key = chosen ? `${split} ${epoch} ${chosen.i}` : HINT;
+    if (box.dataset.shown === key) return;
+    box.dataset.shown = key;
+    if (!chosen) return box.replaceChildren(HINT);
     const y = chosen.globe[split].labels[chosen.i];
-    about.replaceChildren(`A ${split} image of `, badge(y, data), " and its angle to its class vector");
-    for (const globe of globes.filter(marks)) {
-      const {points, predicted, n} = globe[split], said = predicted[epoch * n + chosen.i];
-      const cos = ["x", "y", "z"].reduce((sum, axis) => sum + points.seen[axis][chosen.i] * globe.vectors.seen[axis][y], 0);
+    box.replaceChildren(`A ${split} image of `, badgeElement(y, data),
+      " and its angle to its class vector");
+    for (const globe of globes.filter(showsChosen)) {
+      const {points, predicted, n} = globe[split], prediction = predicted[epoch * n + chosen.i];
+      const products = ["x", "y", "z"]
+        .map(axis => points.seen[axis][chosen.i] * globe.vectors.seen[axis][y]);
+      const cos = products.reduce((sum, product) => sum + product);
       const degrees = Math.acos(Math.max(-1, Math.min(1, cos))) * 180 / Math.PI;
-      about.append(document.createElement("br"), `${globe.title}: ${degrees.toFixed(1)}°`,
-        ...(said === y ? [" ✓"] : [", taken for ", badge(said, data), crossMark()]));
+      box.append(document.createElement("br"), `${globe.title}: ${degrees.toFixed(1)}°`,
+        ...(prediction === y ? [" ✓"]
+          : [", taken for ", badgeElement(prediction, data), crossMark()]));
     }
   }
 
@@ -107,7 +125,8 @@ function start(root, data) {
     press(halves, each => each.dataset.half === split);
     wake();
   };
-  for (const button of halves) button.addEventListener("click", () => setSplit(button.dataset.half));
+  for (const button of halves)
+    button.addEventListener("click", () => setSplit(button.dataset.half));
   caps.hidden = !state.caps;
   caps.addEventListener("click", () => {
     state.caps = !state.caps;
@@ -122,9 +141,13 @@ function start(root, data) {
   for (const globe of globes) listen(globe, data, state, rotate, reset, choose);
   setSplit(data.split);
   setTurning(state.turning);
-  onTheme(root, () => { state.colors = colorsOf(root, data); wake(); });
-  new ResizeObserver(() => { state.colors = colorsOf(root, data); wake(); }).observe(part(root, "views"));
-  new IntersectionObserver(([seen]) => { state.inSight = seen.isIntersecting; wake(); }).observe(root);
+  const repaint = () => { state.colors = colorsOf(root, data); wake(); };
+  onTheme(root, repaint);
+  new ResizeObserver(repaint).observe(part(root, "views"));
+  new IntersectionObserver(([entry]) => {
+    state.inSight = entry.isIntersecting;
+    wake();
+  }).observe(root);
 }
 
 // Mouse, finger and keys on a sphere.
@@ -148,7 +171,7 @@ function listen(globe, data, state, rotate, reset, choose) {
     const mouse = event.pointerType === "mouse";
     if (drag) {
       const [dx, dy] = [event.offsetX - drag.x, event.offsetY - drag.y];
-      // A finger may be about to scroll the page: only a sideways way is one to turn the sphere.
+      // A finger may be about to scroll the page: only a sideways move turns the sphere.
       if (!drag.moved && (mouse ? Math.hypot(dx, dy) : Math.abs(dx)) < 5) return;
       const radius = canvas.clientWidth / 2 / data.edge;
       drag = {x: event.offsetX, y: event.offsetY, moved: true};
@@ -158,12 +181,14 @@ function listen(globe, data, state, rotate, reset, choose) {
     }
   });
   canvas.addEventListener("pointerup", event => {
-    if (drag && !drag.moved) choose(globe, nearest(event, event.pointerType === "mouse" ? 14 : 30), true);
+    const within = event.pointerType === "mouse" ? 14 : 30;
+    if (drag && !drag.moved) choose(globe, nearest(event, within), true);
     drag = null;
   });
   canvas.addEventListener("pointercancel", () => { drag = null; });
   canvas.addEventListener("keydown", event => {
-    const way = {ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1]}[event.key];
+    const ways = {ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1]};
+    const way = ways[event.key];
     if (event.key === "Escape") choose(globe, -1);
     if (event.key === "Home") reset();
     if (way) rotate(NUDGE * way[0], NUDGE * way[1]);
