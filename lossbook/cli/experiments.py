@@ -1,8 +1,8 @@
-"""The commands strangers and noise: the saved experiments of a chapter."""
+"""The commands strangers, noise and closed-set: the saved experiments of the chapters."""
 
 from lossbook.cli.options import add_device_option, add_out_option
 
-__all__ = ["add_parser", "train_strangers", "train_noise"]
+__all__ = ["add_parser", "train_strangers", "train_noise", "train_closed_set"]
 
 
 def add_parser(subparsers):
@@ -28,6 +28,16 @@ def add_parser(subparsers):
     add_device_option(noise)
     add_out_option(noise, "book/results/noise")
     noise.set_defaults(command=train_noise)
+
+    closed_set = subparsers.add_parser(
+        "closed-set",
+        help="train every loss alike on ten digits in the plane, with five seeds",
+        description="Train every loss by one recipe on the embedded digits in two dimensions, "
+        "with five seeds. Stopped, the same command resumes with the next training.",
+    )
+    add_device_option(closed_set)
+    add_out_option(closed_set, "book/results/closed-set")
+    closed_set.set_defaults(command=train_closed_set)
 
 
 def train_strangers(options):
@@ -68,3 +78,18 @@ def train_noise(options):
     )
     for name, cell in record["cells"].items():
         print(f"{name:55} test accuracy {cell['test']:.2%}")
+
+
+def train_closed_set(options):
+    """Run the experiment in the plane, or resume it, and print one line per training."""
+    from lossbook.experiments import closed_set
+    from lossbook.utils.records import REPOSITORY_FOLDER
+
+    record, _ = closed_set.run(
+        closed_set.PLAN,
+        options.out or REPOSITORY_FOLDER / "closed-set",
+        device=options.device,
+        made_by={"command": "lossbook closed-set"},
+    )
+    for name, cell in record["cells"].items():
+        print(f"{name:30} test accuracy {cell['test']['accuracy']:.2%}")
