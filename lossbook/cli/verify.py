@@ -75,7 +75,7 @@ def verify(options):
         x = embed(read_module(options.embedding), faces.images).numpy()
         labels = faces.labels
         protocol = faces.pairs, faces.fold
-    report = verification.report(x, labels, protocol, kind=options.similarity, seed=options.seed)
+    report = verification.report(x, labels, protocol, metric=options.similarity, seed=options.seed)
     print(verification.format_report(report))
     if options.json:
         record = {"embedding": options.embedding, **report}

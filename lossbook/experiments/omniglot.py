@@ -17,8 +17,8 @@ from lossbook.experiments import resumable
 from lossbook.heads import euclidean
 from lossbook.heads.presets import head_from_name
 from lossbook.metrics import verification
-from lossbook.metrics.bootstrap import by_identity
-from lossbook.metrics.protocols import gallery_and_probe, ranks
+from lossbook.metrics.bootstrap import bootstrap_by_identity
+from lossbook.metrics.protocols import gallery_and_probe, identification_ranks
 from lossbook.training.loop import fit
 from lossbook.utils.records import FOLDER
 from lossbook.utils.validation import require
@@ -201,10 +201,10 @@ def verification_record(x, labels, kind="cosine"):
 
     def measures(scores, same, weight):
         curve = verification.roc(scores, same, weight)
-        tars = [verification.tar_of(curve, far) for far in [*fars, *GRID]]
-        return np.array([verification.eer_of(curve), *tars])
+        tars = [verification.tar_from_roc(curve, far) for far in [*fars, *GRID]]
+        return np.array([verification.eer_from_roc(curve), *tars])
 
-    interval = by_identity(measures, scores, pairs, labels, RESAMPLES)
+    interval = bootstrap_by_identity(measures, scores, pairs, labels, RESAMPLES)
     estimate_low_high = np.stack([interval.estimate, interval.low, interval.high])
     band = estimate_low_high[:, len(names) :]
     band[:, GRID * impostor_pairs < 1] = np.nan
@@ -232,7 +232,7 @@ def verification_record(x, labels, kind="cosine"):
 
 def _rank_1_rate(x, labels, kind):
     gallery, probe = gallery_and_probe(labels)
-    rank = ranks(x[gallery], labels[gallery], x[probe], labels[probe], kind)
+    rank = identification_ranks(x[gallery], labels[gallery], x[probe], labels[probe], kind)
     return float(np.mean(rank == 1))
 
 

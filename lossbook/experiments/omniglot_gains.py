@@ -5,7 +5,7 @@ import pandas as pd
 
 from lossbook.experiments.omniglot import Cell
 from lossbook.metrics import verification
-from lossbook.metrics.bootstrap import interval_of
+from lossbook.metrics.bootstrap import percentile_interval
 
 __all__ = ["MEASURES", "table", "error_ratio", "error_ratios"]
 
@@ -64,7 +64,7 @@ def error_ratio(arrays, without, with_margin, measure, seed=0):
         resampled = np.stack(resampled)
         seeds = random.integers(0, SEEDS, resampled.shape)
         resampled_rates.append(np.take_along_axis(resampled, seeds, axis=0).mean(axis=0))
-    low, high = interval_of(resampled_rates[1] / resampled_rates[0])
+    low, high = percentile_interval(resampled_rates[1] / resampled_rates[0])
     return float(mean_rates[1] / mean_rates[0]), float(low), float(high)
 
 
@@ -85,7 +85,7 @@ def _error_rates(arrays, measure):
     if measure == "closed-set errors":
         wrong = 1 - arrays["right"].astype(float)
         classes = len(wrong)
-        # As metrics.bootstrap.by_identity draws identities.
+        # As metrics.bootstrap.bootstrap_by_identity draws identities.
         weights = np.random.default_rng(0).multinomial(
             classes, np.full(classes, 1 / classes), size=len(arrays["resampled"])
         )

@@ -110,7 +110,7 @@ def _encode_regions(run, head_at):
     """The rims of every epoch, (epochs, C·A) directions, and the share of the sphere won."""
     regions, previous = [], None
     for snapshot in run.snapshots:
-        previous = on_sphere(head_at(snapshot.epoch), snapshot.weight, after=previous)
+        previous = on_sphere(head_at(snapshot.epoch), snapshot.weight, previous=previous)
         regions.append(previous)
     return {
         "rims": _encode(np.stack([caps.rims.reshape(-1, 3) for caps in regions])),

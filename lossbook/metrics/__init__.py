@@ -1,7 +1,7 @@
-"""Metrics: what a set of embeddings is worth, measured without any margin."""
+"""Metrics: accuracy and angles of a set of embeddings, measured without any margin."""
 
 from lossbook.metrics.angular import (
-    Spread,
+    AngularSpread,
     accuracy,
     angles,
     angular_accuracy,
@@ -16,6 +16,6 @@ __all__ = [
     "angular_accuracy",
     "angular_gaps",
     "angular_spread",
+    "AngularSpread",
     "largest_empty_arc",
-    "Spread",
 ]

@@ -1,28 +1,34 @@
-r"""What a set of embeddings is worth, measured without any margin.
+"""Accuracy and angles of a set of embeddings, measured without any margin.
 
 Every function takes torch tensors (any device, any floating dtype) or numpy arrays, computes in
 float64 and returns floats or numpy arrays. Embeddings ``x`` have shape ``(N, d)``, class vectors
 ``weight`` ``(C, d)``, ``labels`` ``(N,)`` integers. Angles are in radians.
 
-Raises, in every function: ``ValueError`` for empty input, shapes that do not fit together,
-values that are not finite, a zero vector where a direction is needed and labels outside
-``0 … C−1``; ``TypeError`` for labels that are not integers.
+Every function raises ``ValueError`` for empty input, shapes that do not fit together, values that
+are not finite, a zero vector where a direction is needed and labels outside ``0 … C−1``, and
+``TypeError`` for labels that are not integers.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from lossbook.utils.validation import check_2d_embeddings, check_labels, check_matrix, unit_rows
+from lossbook.utils.validation import (
+    check_2d_embeddings,
+    check_labels,
+    check_matrix,
+    require,
+    unit_rows,
+)
 
 __all__ = [
     "accuracy",
-    "angular_accuracy",
     "angles",
-    "Spread",
-    "angular_spread",
-    "largest_empty_arc",
+    "angular_accuracy",
     "angular_gaps",
+    "angular_spread",
+    "AngularSpread",
+    "largest_empty_arc",
 ]
 
 
@@ -38,30 +44,30 @@ def accuracy(logits, labels):
 
 
 def angular_accuracy(x, weight, labels):
-    """Fraction of embeddings whose nearest class vector by angle alone is their own.
+    """Fraction of embeddings whose nearest class vector by angle is that of their class.
 
     Lengths and biases play no part, so for plain softmax this is lower than :func:`accuracy`.
     """
-    x, weight, labels = _checked(x, weight, labels)
+    x, weight, labels = _check_inputs(x, weight, labels)
     return float(np.mean(_angles_between(x, weight).argmin(axis=1) == labels))
 
 
 def angles(x, weight, labels):
     """θ_y and the angle to the nearest other class vector, each ``(N,)``, radians in [0, π]."""
-    x, weight, labels = _checked(x, weight, labels)
-    if len(weight) < 2:
-        raise ValueError(
-            "weight has one class vector: there is no other class to measure to; give at least 2"
-        )
+    x, weight, labels = _check_inputs(x, weight, labels)
+    require(
+        len(weight) >= 2,
+        "weight has one class vector: there is no other class to measure to; give at least 2",
+    )
     theta = _angles_between(x, weight)
     rows = np.arange(len(x))
-    own = theta[rows, labels]
+    target = theta[rows, labels]
     theta[rows, labels] = np.inf
-    return own, theta.min(axis=1)
+    return target, theta.min(axis=1)
 
 
-class Spread(NamedTuple):
-    """Angles in radians: how tight the classes are, and how far apart. See :func:`angular_spread`."""
+class AngularSpread(NamedTuple):
+    """Intra-class and inter-class angles in radians; see :func:`angular_spread`."""
 
     within: float
     between_min: float
@@ -78,19 +84,20 @@ def angular_spread(x, labels):
     * ``between_min``: the smallest angle between the mean directions of two classes.
     * ``between_mean``: the mean of these angles over all pairs of classes.
 
-    Returns a :class:`Spread`. Only classes that occur in ``labels`` count; there must be two.
+    Returns an :class:`AngularSpread`. Only classes that occur in ``labels`` count; there must be
+    two.
     """
     x = unit_rows("x", check_matrix("x", x))
     labels = check_labels(labels, len(x))
     present = np.unique(labels)
-    if len(present) < 2:
-        raise ValueError(
-            f"labels hold only class {present[0]}: a separation needs at least 2 classes"
-        )
+    require(
+        len(present) >= 2,
+        f"labels hold only class {present[0]}: a separation needs at least 2 classes",
+    )
     means = np.stack([_mean_direction(x[labels == j], j) for j in present])
     within = [_angles_between(x[labels == j], mean[None]).mean() for j, mean in zip(present, means)]
     between = _angles_between(means, means)[np.triu_indices(len(means), k=1)]
-    return Spread(float(np.mean(within)), float(between.min()), float(between.mean()))
+    return AngularSpread(float(np.mean(within)), float(between.min()), float(between.mean()))
 
 
 def largest_empty_arc(x):
@@ -99,7 +106,7 @@ def largest_empty_arc(x):
     Near 0 the embeddings fill the circle; ten tight clusters leave an arc near 2π/10. A single
     direction leaves 2π.
     """
-    theta = np.sort(_direction(unit_rows("x", check_2d_embeddings("x", x))))
+    theta = np.sort(_polar_angle(unit_rows("x", check_2d_embeddings("x", x))))
     return float(np.max(np.diff(theta, append=theta[0] + 2 * np.pi)))
 
 
@@ -113,23 +120,26 @@ def angular_gaps(x, labels, low=1, high=99):
 
     Raises ``ValueError`` unless 0 ≤ low < high ≤ 100 and at least 2 classes are present.
     """
-    if not 0 <= low < high <= 100:
-        raise ValueError(
-            f"low = {low}, high = {high}: percentiles must satisfy 0 <= low < high <= 100"
-        )
+    require(
+        0 <= low < high <= 100,
+        f"low = {low}, high = {high}: percentiles must satisfy 0 <= low < high <= 100",
+    )
     x = unit_rows("x", check_2d_embeddings("x", x))
     labels = check_labels(labels, len(x))
     present = np.unique(labels)
-    if len(present) < 2:
-        raise ValueError(f"labels hold only class {present[0]}: a gap needs at least 2 classes")
+    require(
+        len(present) >= 2,
+        f"labels hold only class {present[0]}: a gap needs at least 2 classes",
+    )
     centre, start, end = [], [], []
     for j in present:
         members = x[labels == j]
         mean = _mean_direction(members, j)
-        turned = np.stack([members @ mean, members @ [-mean[1], mean[0]]], axis=1)
-        centre.append(_direction(mean[None])[0])
-        start.append(np.percentile(_direction(turned), low))
-        end.append(np.percentile(_direction(turned), high))
+        # Coordinates in which the mean direction is angle 0.
+        rotated = np.stack([members @ mean, members @ [-mean[1], mean[0]]], axis=1)
+        centre.append(_polar_angle(mean[None])[0])
+        start.append(np.percentile(_polar_angle(rotated), low))
+        end.append(np.percentile(_polar_angle(rotated), high))
     order = np.argsort(centre, kind="stable")
     following = np.empty_like(order)
     following[order] = np.roll(order, -1)
@@ -142,29 +152,33 @@ def _angles_between(x, weight):
 
     arccos of a cosine near 1 loses half the digits; this form is accurate from 0 to π.
     """
-    u, v = unit_rows("x", x), unit_rows("weight", weight)
-    return np.stack(
-        [2 * np.arctan2(np.linalg.norm(u - w, axis=1), np.linalg.norm(u + w, axis=1)) for w in v],
-        axis=1,
+    x, weight = unit_rows("x", x), unit_rows("weight", weight)
+    columns = [
+        2 * np.arctan2(np.linalg.norm(x - w, axis=1), np.linalg.norm(x + w, axis=1)) for w in weight
+    ]
+    return np.stack(columns, axis=1)
+
+
+def _mean_direction(unit_vectors, label):
+    mean = unit_vectors.mean(axis=0)
+    length = np.linalg.norm(mean)
+    require(
+        length >= 1e-9,
+        f"the directions of class {label} cancel out: it has no mean direction",
     )
+    return mean / length
 
 
-def _mean_direction(unit_rows, label):
-    mean = unit_rows.mean(axis=0)
-    if np.linalg.norm(mean) < 1e-9:
-        raise ValueError(f"the directions of class {label} cancel out: it has no mean direction")
-    return mean / np.linalg.norm(mean)
-
-
-def _direction(x):
+def _polar_angle(x):
+    """(N,) angles of 2-D vectors, radians in [−π, π]."""
     return np.arctan2(x[:, 1], x[:, 0])
 
 
-def _checked(x, weight, labels):
+def _check_inputs(x, weight, labels):
     x, weight = check_matrix("x", x), check_matrix("weight", weight)
-    if x.shape[1] != weight.shape[1]:
-        raise ValueError(
-            f"x {x.shape} and weight {weight.shape} differ in their second dimension: "
-            "embeddings and class vectors must live in the same space"
-        )
+    require(
+        x.shape[1] == weight.shape[1],
+        f"x {x.shape} and weight {weight.shape} differ in their second dimension: "
+        "embeddings and class vectors must live in the same space",
+    )
     return x, weight, check_labels(labels, len(x), classes=len(weight))

@@ -1,4 +1,4 @@
-"""Bootstrap intervals by identity: what another sample of people (or characters) might have given."""
+"""Bootstrap intervals by identity: the range over other samples of people (or characters)."""
 
 from typing import NamedTuple
 
@@ -6,11 +6,11 @@ import numpy as np
 
 from lossbook.utils.validation import check_int, check_labels, require
 
-__all__ = ["Interval", "by_identity", "interval_of"]
+__all__ = ["Interval", "bootstrap_by_identity", "percentile_interval"]
 
 
 class Interval(NamedTuple):
-    """The measure on all identities, its interval, and its value on each resample ``(B, …)``."""
+    """A measure on all identities, its interval, and its value on each resample ``(B, …)``."""
 
     estimate: np.ndarray
     low: np.ndarray
@@ -18,33 +18,41 @@ class Interval(NamedTuple):
     resampled: np.ndarray
 
 
-def by_identity(measure, scores, pairs, labels, resamples=200, level=0.95, seed=0):
-    """The percentile interval of a measure of pairs, when identities are drawn anew, with replacement.
+def bootstrap_by_identity(measure, scores, pairs, labels, resamples=200, level=0.95, seed=0):
+    """The percentile interval of a measure of pairs, from identities drawn with replacement.
 
-    Pairs of one image, or of one identity, are alike; they are no independent observations. So
-    identities are resampled, not pairs. One that is drawn c times counts c-fold: a genuine pair
-    weighs its identity's c, an impostor pair the product of both; copies of an identity are not
+    Pairs that share an image or an identity are alike; they are no independent observations. So
+    identities are resampled, not pairs. With an identity drawn c times, a genuine pair has its
+    identity's c as weight, and an impostor pair the product of both. Copies of an identity are not
     paired with each other, since they are no impostors.
 
-    Source: Efron, "Bootstrap Methods", Annals of Statistics 1979; by subject in verification: Bolle,
-    Ratha and Pankanti, "Error analysis of pattern recognition systems", CVIU 2004.
+    Source: Efron, "Bootstrap Methods", Annals of Statistics 1979; by subject in verification:
+    Bolle, Ratha and Pankanti, "Error analysis of pattern recognition systems", CVIU 2004.
 
     Parameters
     ----------
     measure : callable, (scores, same, weight) → float or array
-        E.g. :func:`lossbook.metrics.verification.equal_error_rate`.
+        For instance :func:`lossbook.metrics.verification.equal_error_rate`.
     scores : (P,) floats
     pairs : lossbook.data.pairs.Pairs
     labels : (N,) integers, the identity of each image
-    resamples, level, seed : how many, the interval's coverage, what is drawn
+    resamples : int
+        B, the number of resamples; at least 20.
+    level : float
+        The coverage of the interval, a fraction.
+    seed : int
         The same seed and identities draw the same resamples, so two embeddings of the same images
-        can be compared resample by resample: see :func:`interval_of`.
+        can be compared resample by resample: see :func:`percentile_interval`.
+
+    Returns
+    -------
+    Interval
 
     Raises
     ------
     ValueError
-        If there are fewer than 3 identities: drawing from them says nothing about others; if the pairs are
-        all genuine or all impostors, or are not as many as the scores.
+        If there are fewer than 3 identities, which are no sample of others; if the pairs are all
+        genuine or all impostors, or are not as many as the scores.
     """
     require(
         len(scores) == len(pairs.same),
@@ -55,34 +63,36 @@ def by_identity(measure, scores, pairs, labels, resamples=200, level=0.95, seed=
         "the pairs are all of one kind: expected genuine and impostor ones",
     )
     labels = check_labels(labels, len(labels))
-    identities, place = np.unique(labels, return_inverse=True)
+    identities, identity = np.unique(labels, return_inverse=True)
+    count = len(identities)
     require(
-        len(identities) >= 3,
-        f"{len(identities)} identities: resampling so few says nothing of others; give more",
+        count >= 3,
+        f"{count} identities are too few to resample: give at least 3",
     )
     resamples = check_int("resamples", resamples, 20)
-    order = np.argsort(
-        -np.asarray(scores), kind="stable"
-    )  # sorted once: a resample only changes the weights
+
+    # Sorted once: a resample changes only the weights.
+    order = np.argsort(-np.asarray(scores), kind="stable")
     scores, same = np.asarray(scores)[order], pairs.same[order]
-    first, second = place[pairs.first[order]], place[pairs.second[order]]
-    random, found = np.random.default_rng(seed), []
-    while len(found) < resamples:
-        count = random.multinomial(len(identities), np.full(len(identities), 1 / len(identities)))
-        weight = np.where(same, count[first], count[first] * count[second]).astype(float)
-        if (
-            weight[same].any() and weight[~same].any()
-        ):  # one identity drawn over and over has no impostors
-            found.append(measure(scores, same, weight))
-    return Interval(
-        measure(scores, same, np.ones(len(scores))), *interval_of(found, level), np.array(found)
-    )
+    first, second = identity[pairs.first[order]], identity[pairs.second[order]]
+
+    random, resampled = np.random.default_rng(seed), []
+    while len(resampled) < resamples:
+        drawn = random.multinomial(count, np.full(count, 1 / count))
+        weight = np.where(same, drawn[first], drawn[first] * drawn[second]).astype(float)
+        # A single identity drawn over and over leaves no impostors: it is drawn again.
+        if weight[same].any() and weight[~same].any():
+            resampled.append(measure(scores, same, weight))
+    estimate = measure(scores, same, np.ones(len(scores)))
+    low, high = percentile_interval(resampled, level)
+    return Interval(estimate, low, high, np.array(resampled))
 
 
-def interval_of(resampled, level=0.95):
+def percentile_interval(resampled, level=0.95):
     """(low, high): the central ``level`` of resampled values ``(B, …)``.
 
     For the difference of two embeddings, pass the difference of their resampled values.
     """
-    require(0 < level < 1, f"level = {level!r}: expected a fraction, e.g. 0.95")
-    return tuple(np.quantile(np.asarray(resampled), [(1 - level) / 2, (1 + level) / 2], axis=0))
+    require(0 < level < 1, f"level = {level!r}: expected a fraction, for instance 0.95")
+    low, high = np.quantile(np.asarray(resampled), [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return low, high

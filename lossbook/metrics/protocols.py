@@ -1,4 +1,7 @@
-"""Two protocols that turn similarities into one number: accuracy over folds, and identification in a gallery."""
+"""Two protocols that turn similarities into one number: accuracy over folds, and identification.
+
+In identification, each *probe* image is compared with a *gallery* of known identities.
+"""
 
 import math
 from typing import NamedTuple
@@ -7,11 +10,23 @@ import numpy as np
 
 from lossbook.utils.validation import check_labels, check_matrix, require, unit_rows
 
-__all__ = ["FoldAccuracy", "ten_fold", "best_threshold", "gallery_and_probe", "ranks"]
+__all__ = [
+    "FoldAccuracy",
+    "ten_fold",
+    "best_threshold",
+    "gallery_and_probe",
+    "identification_ranks",
+    "check_scores",
+    "check_metric",
+]
 
 
 class FoldAccuracy(NamedTuple):
-    """Accuracy of each fold ``(K,)`` (a fraction), the threshold it was judged by ``(K,)``, mean and standard error."""
+    """Accuracy over K folds.
+
+    accuracy, threshold : ``(K,)``, each fold's accuracy (a fraction) and the threshold applied
+    mean, standard_error : of the accuracies
+    """
 
     accuracy: np.ndarray
     threshold: np.ndarray
@@ -20,11 +35,11 @@ class FoldAccuracy(NamedTuple):
 
 
 def ten_fold(scores, same, folds):
-    """The protocol of LFW: each fold judged by the threshold that is best on all the other folds.
+    """The protocol of LFW: each fold is judged by the threshold that is best on the other folds.
 
     Parameters
     ----------
-    scores : (P,) floats, higher is more alike
+    scores : (P,) floats, higher is more similar
     same : (P,) bool, whether a pair is genuine
     folds : (P,) integers, the fold of each pair (ten in LFW, any number of at least 2 here)
 
@@ -34,109 +49,118 @@ def ten_fold(scores, same, folds):
 
     Source: Huang et al., "Labeled Faces in the Wild", 2007, section "View 2".
     """
-    scores, same = checked(scores, same)
+    scores, same = check_scores(scores, same)
     folds = check_labels(folds, len(scores))
-    numbers = np.unique(folds)
+    fold_numbers = np.unique(folds)
     require(
-        len(numbers) >= 2,
-        f"all {len(folds)} pairs are in fold {numbers[0]}: a threshold is chosen on other "
+        len(fold_numbers) >= 2,
+        f"all {len(folds)} pairs are in fold {fold_numbers[0]}: a threshold is chosen on other "
         "folds, so there must be at least 2",
     )
-    thresholds = np.array([best_threshold(scores[folds != k], same[folds != k]) for k in numbers])
-    accuracy = np.array(
-        [
-            np.mean((scores[folds == k] >= t) == same[folds == k])
-            for k, t in zip(numbers, thresholds)
-        ]
-    )
+    accuracies, thresholds = [], []
+    for k in fold_numbers:
+        in_fold = folds == k
+        threshold = best_threshold(scores[~in_fold], same[~in_fold])
+        accuracies.append(np.mean((scores[in_fold] >= threshold) == same[in_fold]))
+        thresholds.append(threshold)
+    accuracy = np.array(accuracies)
     return FoldAccuracy(
         accuracy,
-        thresholds,
+        np.array(thresholds),
         float(accuracy.mean()),
-        float(accuracy.std(ddof=1) / math.sqrt(len(numbers))),
+        float(accuracy.std(ddof=1) / math.sqrt(len(fold_numbers))),
     )
 
 
 def best_threshold(scores, same):
-    """The threshold with the most pairs right (genuine at or above it, impostor below); of several, the highest.
+    """The threshold that classifies the most pairs correctly; of several, the highest.
 
-    It lies half-way between two scores; ∞ if it is best to accept none, −∞ if all.
+    A pair is accepted as genuine if its score is at or above the threshold. The threshold lies
+    half-way between two scores; it is ∞ if it is best to accept none, and −∞ if all.
     """
-    scores, same = checked(scores, same)
-    values, place = np.unique(scores, return_inverse=True)
-    gain = np.bincount(place, np.where(same, 1, -1))[
-        ::-1
-    ]  # of accepting one value more, from the top
-    right = np.concatenate([[0], np.cumsum(gain)])
-    edges = np.concatenate([[np.inf], (values[1:] + values[:-1])[::-1] / 2, [-np.inf]])
-    return float(edges[int(np.argmax(right))])
+    scores, same = check_scores(scores, same)
+    values, index = np.unique(scores, return_inverse=True)
+    # By how many the correct pairs change as the threshold falls below each value, from the top.
+    gains = np.bincount(index, np.where(same, 1, -1))[::-1]
+    correct = np.concatenate([[0], np.cumsum(gains)])
+    thresholds = np.concatenate([[np.inf], (values[1:] + values[:-1])[::-1] / 2, [-np.inf]])
+    return float(thresholds[int(np.argmax(correct))])
 
 
 def gallery_and_probe(labels, seed=0):
-    """Rows of the gallery (one image an identity) and of the probes (the rest), drawn by ``seed``.
+    """(gallery, probe): row numbers of one image per identity, drawn by ``seed``, and of the rest.
 
     Identities with a single image are left out: they have no probe. Raises ``ValueError`` if fewer
     than two identities are left.
     """
     labels = check_labels(labels, len(labels))
     random = np.random.default_rng(seed)
-    members = [random.permutation(np.flatnonzero(labels == j)) for j in np.unique(labels)]
-    members = [rows for rows in members if len(rows) > 1]
+    rows_of = [random.permutation(np.flatnonzero(labels == j)) for j in np.unique(labels)]
+    rows_of = [rows for rows in rows_of if len(rows) > 1]
     require(
-        len(members) >= 2,
-        f"{len(members)} identities have two images or more: identification needs 2 of them, "
+        len(rows_of) >= 2,
+        f"{len(rows_of)} identities have two images or more: identification needs 2 of them, "
         "one image for the gallery and one to be looked up",
     )
-    return np.array([rows[0] for rows in members]), np.sort(
-        np.concatenate([rows[1:] for rows in members])
-    )
+    gallery = np.array([rows[0] for rows in rows_of])
+    probe = np.sort(np.concatenate([rows[1:] for rows in rows_of]))
+    return gallery, probe
 
 
-def ranks(gallery, gallery_labels, probe, probe_labels, kind="cosine"):
-    """At which place each probe's identity comes in the gallery, ``(M,)`` integers from 1.
+def identification_ranks(gallery, gallery_labels, probe, probe_labels, metric="cosine"):
+    """The rank of each probe's identity among those of the gallery, ``(M,)`` integers from 1.
 
-    An identity counts by its most similar gallery image, by ``"cosine"`` or by Euclidean ``"distance"`` as ``kind``
-    says. A tie counts against the probe. The share found at rank k is ``(ranks(…) <= k).mean()``. Raises
-    ``ValueError`` if a probe's identity is not in the gallery.
+    An identity is as similar to a probe as its most similar gallery image, by ``metric``:
+    ``"cosine"``, or Euclidean ``"distance"``. A tie counts against the probe. The rank-k
+    identification rate is ``(identification_ranks(…) <= k).mean()``.
+
+    ``gallery`` is ``(G, d)``, ``probe`` ``(M, d)``. Raises ``ValueError`` if a probe's identity is
+    not in the gallery.
     """
-    require(kind in ("cosine", "distance"), f"kind = {kind!r}: expected 'cosine' or 'distance'")
+    check_metric(metric)
     gallery, probe = check_matrix("gallery", gallery), check_matrix("probe", probe)
     require(
         gallery.shape[1] == probe.shape[1],
         f"gallery {gallery.shape} and probe {probe.shape} differ in their "
         "second dimension: embed both with one network",
     )
-    gallery_labels, probe_labels = (
-        check_labels(gallery_labels, len(gallery)),
-        check_labels(probe_labels, len(probe)),
-    )
+    gallery_labels = check_labels(gallery_labels, len(gallery))
+    probe_labels = check_labels(probe_labels, len(probe))
     identities = np.unique(gallery_labels)
     missing = np.setdiff1d(probe_labels, identities)
     require(
         len(missing) == 0,
         f"identity {missing[:1]} has probes and no image in the gallery: give it one",
     )
-    if kind == "cosine":
-        alike = unit_rows("probe", probe) @ unit_rows("gallery", gallery).T
+    if metric == "cosine":
+        scores = unit_rows("probe", probe) @ unit_rows("gallery", gallery).T
     else:
-        alike = np.stack([-np.linalg.norm(probe - one, axis=1) for one in gallery], axis=1)
-    best = np.stack([alike[:, gallery_labels == j].max(axis=1) for j in identities], axis=1)
-    own = best[np.arange(len(probe)), np.searchsorted(identities, probe_labels)]
-    return (best >= own[:, None]).sum(axis=1)
+        scores = np.stack([-np.linalg.norm(probe - image, axis=1) for image in gallery], axis=1)
+    best = np.stack([scores[:, gallery_labels == j].max(axis=1) for j in identities], axis=1)
+    target = best[np.arange(len(probe)), np.searchsorted(identities, probe_labels)]
+    return (best >= target[:, None]).sum(axis=1)
 
 
-def checked(scores, same):
+def check_metric(metric):
+    """Raise ``ValueError`` unless ``metric`` is "cosine" or "distance"."""
+    require(
+        metric in ("cosine", "distance"),
+        f"metric = {metric!r}: expected 'cosine' or 'distance'",
+    )
+
+
+def check_scores(scores, same):
     """Scores ``(P,)`` as float64 and ``same`` ``(P,)`` as bool, with both kinds of pair among them.
 
-    Raises ``ValueError`` for shapes that differ, values that are not finite and a kind that is missing;
-    ``TypeError`` if ``same`` is not bool.
+    Raises ``ValueError`` for shapes that differ, values that are not finite and a kind of pair
+    that is missing; ``TypeError`` if ``same`` is not bool.
     """
     scores, same = np.asarray(scores, dtype=np.float64), np.asarray(same)
     if same.dtype != bool:
         raise TypeError(f"same is {same.dtype}: expected bool, True for a genuine pair")
     require(
         scores.ndim == 1 and scores.shape == same.shape,
-        f"scores {scores.shape} and same {same.shape}: expected one of each a pair, (P,)",
+        f"scores {scores.shape} and same {same.shape}: expected one of each per pair, (P,)",
     )
     require(
         np.isfinite(scores).all(),

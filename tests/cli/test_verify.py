@@ -48,7 +48,7 @@ def test_an_npz_is_scored_as_the_library_does(saved_embedding, capsys):
 def test_an_embedding_can_be_scored_by_distance(saved_embedding, capsys):
     assert main(["verify", "mine.npz", "--similarity", "distance"]) == 0
     assert (
-        f"{verification.report(*saved_embedding, kind='distance')['eer']:.2%}"
+        f"{verification.report(*saved_embedding, metric='distance')['eer']:.2%}"
         in capsys.readouterr().out
     )
 

@@ -97,7 +97,7 @@ def test_similarity_is_the_cosine_of_the_loop_at_any_length():
         ),
         (
             lambda: verification.similarity(np.ones((4, 2)), make_pairs(np.arange(4) % 2), "dot"),
-            "kind = 'dot'",
+            "metric = 'dot'",
         ),
         (
             lambda: verification.similarity(np.zeros((4, 2)), make_pairs(np.arange(4) % 2)),

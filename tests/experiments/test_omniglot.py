@@ -8,7 +8,7 @@ from lossbook import data, training
 from lossbook.experiments import omniglot
 from lossbook.heads import euclidean
 from lossbook.metrics import verification
-from lossbook.metrics.bootstrap import interval_of
+from lossbook.metrics.bootstrap import percentile_interval
 from lossbook.utils.records import FORMAT
 from tests.helpers.toys import tiny_backbone
 
@@ -75,7 +75,8 @@ def test_a_cell_is_the_training_it_names(tmp_path):
     again = training.fit(model, head, chosen, seed=1, progress=False, **{**RECIPE, "epochs": 4})
     assert cell["accuracy"] == pytest.approx(again.history.test_acc.iloc[-1])
     images, labels = omniglot.all_images(unseen)
-    report = verification.report(training.embed(model, images).numpy(), labels, most=omniglot.MOST)
+    x = training.embed(model, images).numpy()
+    report = verification.report(x, labels, max_per_kind=omniglot.MOST)
     assert cell["strangers"]["eer"][0] == pytest.approx(report["eer"], abs=1e-5)
     assert cell["strangers"]["eer"][1:] == pytest.approx(report["intervals"]["eer"], abs=1e-5)
     assert cell["strangers"]["rank_1"] == report["rank"]["1"]
@@ -88,7 +89,7 @@ def test_a_cell_is_the_training_it_names(tmp_path):
         3,
         len(omniglot.GRID),
     )
-    low, high = interval_of(mine["resampled"][:, 0])
+    low, high = percentile_interval(mine["resampled"][:, 0])
     assert (low, high) == pytest.approx(cell["strangers"]["eer"][1:], abs=1e-4)
 
 

@@ -6,7 +6,7 @@ import pytest
 from lossbook.data.pairs import make_pairs
 from lossbook.experiments import omniglot_gains
 from lossbook.experiments.omniglot import Cell
-from lossbook.metrics.bootstrap import by_identity
+from lossbook.metrics.bootstrap import bootstrap_by_identity
 
 WITHOUT, WITH = Cell("norm-softmax_s16"), Cell("ArcFace_s16_m0.3")
 
@@ -44,7 +44,7 @@ def test_closed_errors_draw_the_identities_that_verification_draws():
     """With errors in one class alone, a resampled rate is that class's share of the draw."""
     labels = np.repeat(np.arange(5), 2)
     pairs = make_pairs(labels)
-    seen = by_identity(
+    seen = bootstrap_by_identity(
         lambda s, same, w: w[same][np.argsort(s[same])],
         np.arange(len(pairs.first)) / 100.0,
         pairs,

@@ -11,7 +11,6 @@ from matplotlib.contour import QuadContourSet
 from lossbook import figures, margins
 from lossbook.figures.style import CLASS_COLORS
 from lossbook.heads import euclidean
-from lossbook.metrics.winning_regions import on_circle
 from tests.helpers.drawings import TARGETS, cosine
 from tests.helpers.runs import make_run, mistakes, nearest_spoke
 
@@ -128,27 +127,6 @@ def test_regions_need_2d_embeddings():
     run = make_run(dim=3)
     with pytest.raises(ValueError, match="3-D embeddings"):
         figures.regions({"a": run}, {"a": lambda x: x})
-
-
-@pytest.mark.parametrize("classes", [2, 3, 8, 10])
-@pytest.mark.parametrize("m", [0.0, 0.1, 0.25])
-def test_arcface_leaves_an_arc_of_m_between_neighbours(classes, m):
-    """Class j wins while θ_j + m < 2π/C − θ_j, an arc of 2π/C − m around its vector."""
-    directions, winner = on_circle(lambda cos: margins.arcface(cos, m), classes)
-    step = 2 * math.pi / len(directions)
-    for j in range(classes):
-        assert np.sum(winner == j) * step == pytest.approx(2 * math.pi / classes - m, abs=2 * step)
-        offset = np.angle(np.exp(1j * (directions[winner == j] - 2 * math.pi * j / classes)))
-        assert np.abs(offset).max() <= (2 * math.pi / classes - m) / 2 + step
-
-
-def test_beyond_the_bound_nothing_is_won():
-    _, winner = on_circle(lambda cos: margins.arcface(cos, 2 * math.pi / 10 + 0.01), 10)
-    assert (winner == -1).all()
-    _, winner = on_circle(
-        lambda cos: margins.cosface(cos, 1 - math.cos(2 * math.pi / 10) + 0.01), 10
-    )
-    assert (winner == -1).all()
 
 
 def test_no_margin_wins_everything_and_the_picture_says_so():

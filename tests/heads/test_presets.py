@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from lossbook import heads
-from lossbook.heads.presets import head_from_name, preset_from_name
+from lossbook.heads.presets import head_from_name, head_from_run, preset_from_name
 from tests.helpers import oracle
+from tests.helpers.runs import make_3d_run, make_run
 
 # The table of the source comparison, typed in from there and not from the library.
 SOURCE_TABLE = """
@@ -139,3 +140,37 @@ def test_a_preset_without_a_row_takes_no_scale_and_no_margin(monkeypatch, suffix
     for make in (preset_from_name, lambda name: head_from_name(name, 2, 10)):
         with pytest.raises(KeyError, match=f"Special is a preset.* leave {suffix} out"):
             make(f"Special{suffix}")
+
+
+class MyHead(heads.CosFace):
+    """A head that is not the library's."""
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        heads.ArcFace(3, 10, scale=11, margin=0.4, easy_margin=True),
+        heads.CosFace(3, 10),
+        heads.CombinedMargin(3, 10, m1=1.1, m2=0.1),
+        heads.Softmax(3, 10),
+        heads.NormSoftmax(3, 10),
+        MyHead(3, 10, margin=0.2),
+    ],
+    ids=lambda head: type(head).__name__,
+)
+def test_a_run_gives_its_head_again(head):
+    again = head_from_run(make_3d_run(head))
+    assert type(again) is type(head) and again.name == head.name
+    assert getattr(again, "easy_margin", None) == getattr(head, "easy_margin", None)
+
+
+def test_an_annealed_margin_is_that_of_its_epoch():
+    run = make_3d_run(heads.SphereFace(3, 10, margin=4, anneal_until=0.5), epochs=10)
+    lam = [head_from_run(run, epoch).lam for epoch in (1, 2, 5, 10)]
+    assert lam[0] > lam[1] > lam[2] == lam[3] == head_from_run(run).lam == 0
+
+
+@pytest.mark.parametrize("name", ["NoSuchHead(m=2)", "head"])
+def test_a_run_without_a_known_head_is_refused(name):
+    with pytest.raises(ValueError, match="does not record its margin.*heads="):
+        head_from_run(make_run(dim=3, name=name))

@@ -1,4 +1,4 @@
-"""Metrics against explicit float64 loops, hand-made cases, and what turning and scaling must not change."""
+"""Metrics against float64 loops, hand-made cases, and invariance to rotation and scale."""
 
 import cmath
 import math
@@ -34,7 +34,7 @@ def angle(u, v):
     return math.acos(max(-1.0, min(1.0, dot / lengths)))
 
 
-def turned(x, by):
+def rotated(x, by):
     return x @ np.array([[math.cos(by), math.sin(by)], [-math.sin(by), math.cos(by)]])
 
 
@@ -68,9 +68,9 @@ def test_accuracy_takes_arrays_and_tensors(convert):
 @given(seeds, st.sampled_from([2, 3, 16]))
 def test_angles_equal_a_loop(seed, dim):
     x, weight, labels = sample(seed, dim=dim)
-    own, other = metrics.angles(torch.tensor(x), torch.tensor(weight), torch.tensor(labels))
+    target, other = metrics.angles(torch.tensor(x), torch.tensor(weight), torch.tensor(labels))
     for i, y in enumerate(labels):
-        assert own[i] == pytest.approx(angle(x[i], weight[y]), abs=1e-7)
+        assert target[i] == pytest.approx(angle(x[i], weight[y]), abs=1e-7)
         assert other[i] == pytest.approx(
             min(angle(x[i], w) for j, w in enumerate(weight) if j != y), abs=1e-7
         )
@@ -80,16 +80,16 @@ def test_angles_equal_a_loop(seed, dim):
 
 @pytest.mark.parametrize("theta", [1e-12, 1e-9, 1e-5, 0.1, 1.0, math.pi / 2])
 def test_angles_are_exact_where_arccos_is_not(theta):
-    own, other = metrics.angles(
+    target, other = metrics.angles(
         [[3 * math.cos(theta), 3 * math.sin(theta)]], [[1, 0], [-1, 0]], [0]
     )
-    assert own[0] == pytest.approx(theta, rel=1e-12)
+    assert target[0] == pytest.approx(theta, rel=1e-12)
     assert other[0] == pytest.approx(math.pi - theta, rel=1e-15)
 
 
 def test_angles_ignore_lengths_that_would_overflow_when_squared():
-    own, other = metrics.angles([[1e200, 1e200], [1e-200, 0]], [[1e-300, 0], [0, 1]], [0, 0])
-    assert own == pytest.approx([math.pi / 4, 0]) and other == pytest.approx(
+    target, other = metrics.angles([[1e200, 1e200], [1e-200, 0]], [[1e-300, 0], [0, 1]], [0, 0])
+    assert target == pytest.approx([math.pi / 4, 0]) and other == pytest.approx(
         [math.pi / 4, math.pi / 2]
     )
 
@@ -101,11 +101,11 @@ def test_lengths_decide_accuracy_but_not_angular_accuracy():
 
 
 @given(seeds, turns, factors)
-def test_turning_and_scaling_change_no_angle(seed, by, factor):
+def test_rotation_and_scale_change_no_angle(seed, by, factor):
     x, weight, labels = sample(seed)
-    moved = factor * turned(x, by)
+    moved = factor * rotated(x, by)
     for before, after in zip(
-        metrics.angles(x, weight, labels), metrics.angles(moved, turned(weight, by), labels)
+        metrics.angles(x, weight, labels), metrics.angles(moved, rotated(weight, by), labels)
     ):
         np.testing.assert_allclose(after, before, atol=1e-12)
     np.testing.assert_allclose(
@@ -130,7 +130,7 @@ def test_spread_by_hand():
     assert np.degrees(spread.between_mean) == pytest.approx(120)  # (90 + 90 + 180) / 3
 
 
-def test_spread_counts_every_class_alike():
+def test_spread_weights_every_class_equally():
     x = np.concatenate([on_circle(-10, 10), on_circle(*[90] * 50)])
     assert np.degrees(
         metrics.angular_spread(x, np.repeat([0, 1], [2, 50])).within

@@ -7,23 +7,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lossbook.metrics.protocols import best_threshold, gallery_and_probe, ranks, ten_fold
+from lossbook.metrics.protocols import (
+    best_threshold,
+    gallery_and_probe,
+    identification_ranks,
+    ten_fold,
+)
 
 PAIRS = st.lists(st.tuples(st.integers(-4, 4), st.booleans()), min_size=2, max_size=30).filter(
-    lambda found: len({kind for _, kind in found}) == 2
+    lambda pairs: len({same for _, same in pairs}) == 2
 )
 
 
-def right(scores, same, threshold):
+def count_correct(scores, same, threshold):
     return sum((s >= threshold) == kind for s, kind in zip(scores, same))
 
 
 @given(PAIRS)
-def test_no_threshold_gets_more_pairs_right(found):
-    scores, same = np.array([float(s) for s, _ in found]), np.array([kind for _, kind in found])
+def test_no_threshold_classifies_more_pairs_correctly(pairs):
+    scores, same = (np.array(values) for values in zip(*pairs))
     best = best_threshold(scores, same)
-    others = {t: right(scores, same, t) for t in np.arange(-5, 5.5, 0.5)}
-    assert right(scores, same, best) == max(others.values())
+    others = {t: count_correct(scores, same, t) for t in np.arange(-5, 5.5, 0.5)}
+    assert count_correct(scores, same, best) == max(others.values())
     for threshold, count in others.items():  # of several as good, the highest
         if count == max(others.values()) and threshold > best:
             assert not ((scores >= best) & (scores < threshold)).any()
@@ -34,7 +39,7 @@ def test_ten_fold_is_the_loop():
     folds = random.permutation(np.arange(300) % 10)
     same = random.random(300) < 0.5
     scores = random.normal(size=300) + 1.5 * same
-    found = ten_fold(scores, same, folds)
+    result = ten_fold(scores, same, folds)
     for k in range(10):
         others = [i for i in range(300) if folds[i] != k]
         values = sorted(scores[others])
@@ -43,39 +48,41 @@ def test_ten_fold_is_the_loop():
             *[(a + b) / 2 for a, b in zip(values[::-1][1:], values[::-1])],
             -np.inf,
         ]
-        threshold = max(candidates, key=lambda t: right(scores[others], same[others], t))
-        mine = [i for i in range(300) if folds[i] == k]
-        assert found.threshold[k] == pytest.approx(threshold)
-        assert found.accuracy[k] == right(scores[mine], same[mine], threshold) / len(mine)
-    assert found.mean == pytest.approx(np.mean(found.accuracy))
-    assert found.standard_error == pytest.approx(np.std(found.accuracy, ddof=1) / np.sqrt(10))
+        threshold = max(candidates, key=lambda t: count_correct(scores[others], same[others], t))
+        in_fold = [i for i in range(300) if folds[i] == k]
+        assert result.threshold[k] == pytest.approx(threshold)
+        correct = count_correct(scores[in_fold], same[in_fold], threshold)
+        assert result.accuracy[k] == correct / len(in_fold)
+    assert result.mean == pytest.approx(np.mean(result.accuracy))
+    assert result.standard_error == pytest.approx(np.std(result.accuracy, ddof=1) / np.sqrt(10))
 
 
 def test_a_fold_does_not_choose_its_own_threshold():
-    """The third fold's scores are all shifted up: judged by the others' threshold, its impostors are accepted."""
+    """The third fold's scores are all shifted up: by the others' threshold, all are accepted."""
     scores, same = np.array([0, 1, 0, 1, 10, 11.0]), np.array([False, True] * 3)
     assert ten_fold(scores, same, np.repeat([0, 1, 2], 2)).accuracy.tolist()[2] == 0.5
 
 
 @pytest.mark.parametrize(
-    "kind, alike",
+    "metric, similarity",
     [
         ("cosine", lambda a, b: a @ b / np.linalg.norm(a) / np.linalg.norm(b)),
         ("distance", lambda a, b: -math.dist(a, b)),
     ],
 )
-def test_ranks_are_those_of_the_loop_and_ties_count_against_the_probe(kind, alike):
+def test_ranks_are_those_of_the_loop_and_ties_count_against_the_probe(metric, similarity):
     random = np.random.default_rng(0)
     labels = np.arange(60) % 12
     x = random.normal(size=(60, 3))
     gallery, probe = np.arange(24), np.arange(24, 60)  # two images an identity in the gallery
-    found = ranks(x[gallery], labels[gallery], x[probe], labels[probe], kind)
-    for place, i in zip(found, probe):
-        score = {g: float(alike(x[i], x[g])) for g in gallery}
+    ranks = identification_ranks(x[gallery], labels[gallery], x[probe], labels[probe], metric)
+    for rank, i in zip(ranks, probe):
+        score = {g: float(similarity(x[i], x[g])) for g in gallery}
         best = {j: max(score[g] for g in gallery if labels[g] == j) for j in set(labels)}
-        assert place == 1 + sum(best[j] > best[labels[i]] for j in best if j != labels[i])
+        assert rank == 1 + sum(best[j] > best[labels[i]] for j in best if j != labels[i])
     equal = np.ones((3, 2))
-    assert ranks(equal, np.array([0, 1, 2]), equal[:1], np.array([0]), kind).tolist() == [3]
+    tied = identification_ranks(equal, np.array([0, 1, 2]), equal[:1], np.array([0]), metric)
+    assert tied.tolist() == [3]
 
 
 def test_gallery_and_probe_take_one_of_each_and_the_rest():
@@ -86,7 +93,7 @@ def test_gallery_and_probe_take_one_of_each_and_the_rest():
 
 
 @pytest.mark.parametrize(
-    "call, says",
+    "call, message",
     [
         (
             lambda: ten_fold(np.array([0.0, 1]), np.array([True, False]), np.array([0, 0])),
@@ -94,19 +101,23 @@ def test_gallery_and_probe_take_one_of_each_and_the_rest():
         ),
         (lambda: gallery_and_probe(np.array([0, 0, 1])), "1 identities have two images"),
         (
-            lambda: ranks(np.eye(2), np.array([0, 1]), np.eye(2), np.array([0, 2])),
+            lambda: identification_ranks(np.eye(2), np.array([0, 1]), np.eye(2), np.array([0, 2])),
             "no image in the gallery",
         ),
         (
-            lambda: ranks(np.eye(2), np.array([0, 1]), np.ones((1, 3)), np.array([0])),
+            lambda: identification_ranks(
+                np.eye(2), np.array([0, 1]), np.ones((1, 3)), np.array([0])
+            ),
             "with one network",
         ),
         (
-            lambda: ranks(np.eye(2), np.array([0, 1]), np.eye(2), np.array([0, 1]), "angle"),
-            "kind = 'angle'",
+            lambda: identification_ranks(
+                np.eye(2), np.array([0, 1]), np.eye(2), np.array([0, 1]), "angle"
+            ),
+            "metric = 'angle'",
         ),
     ],
 )
-def test_bad_input_is_named(call, says):
-    with pytest.raises(ValueError, match=says):
+def test_bad_input_is_named(call, message):
+    with pytest.raises(ValueError, match=message):
         call()

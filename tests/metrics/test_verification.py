@@ -1,4 +1,4 @@
-"""Verification measures against loops over thresholds, scikit-learn, and what must hold of any scores."""
+"""Verification measures against loops over thresholds, scikit-learn, and invariances."""
 
 import json
 
@@ -11,15 +11,20 @@ from sklearn.metrics import roc_auc_score
 
 from lossbook.data.pairs import fold_pairs, make_pairs
 from lossbook.metrics import verification
-from lossbook.metrics.protocols import best_threshold, gallery_and_probe, ranks, ten_fold
+from lossbook.metrics.protocols import (
+    best_threshold,
+    gallery_and_probe,
+    identification_ranks,
+    ten_fold,
+)
 
 SCORES = st.lists(st.tuples(st.integers(-6, 6), st.booleans()), min_size=2, max_size=40).filter(
-    lambda found: len({kind for _, kind in found}) == 2
+    lambda pairs: len({same for _, same in pairs}) == 2
 )  # few values, so many ties
 
 
-def arrays(found):
-    return np.array([s / 6 for s, _ in found]), np.array([kind for _, kind in found])
+def arrays(pairs):
+    return np.array([score / 6 for score, _ in pairs]), np.array([same for _, same in pairs])
 
 
 def rates(scores, same, threshold):
@@ -36,8 +41,8 @@ def many(seed=0, size=400):
 
 
 @given(SCORES)
-def test_roc_and_det_are_the_rates_at_every_threshold(found):
-    scores, same = arrays(found)
+def test_roc_and_det_are_the_rates_at_every_threshold(pairs):
+    scores, same = arrays(pairs)
     curve = verification.roc(scores, same)
     for far, tar, threshold in zip(*curve):
         assert (far, tar) == pytest.approx(rates(scores, same, threshold))
@@ -48,8 +53,8 @@ def test_roc_and_det_are_the_rates_at_every_threshold(found):
 
 
 @given(SCORES)
-def test_the_equal_error_rate_is_symmetric_and_meets_the_curve(found):
-    scores, same = arrays(found)
+def test_the_equal_error_rate_is_symmetric_and_meets_the_curve(pairs):
+    scores, same = arrays(pairs)
     eer = verification.equal_error_rate(scores, same)
     assert verification.equal_error_rate(-scores, ~same) == pytest.approx(
         eer
@@ -79,15 +84,15 @@ class _Between(tuple):
 
 
 @given(SCORES, st.randoms(use_true_random=False))
-def test_order_shift_and_scale_of_scores_change_nothing(found, random):
-    mixed = list(found)
+def test_order_shift_and_scale_of_scores_change_nothing(pairs, random):
+    mixed = list(pairs)
     random.shuffle(mixed)
-    (scores, same), (other, kinds) = arrays(found), arrays(mixed)
+    (scores, same), (mixed_scores, mixed_same) = arrays(pairs), arrays(mixed)
     assert verification.equal_error_rate(scores, same) == pytest.approx(
-        verification.equal_error_rate(3 * other + 1, kinds)
+        verification.equal_error_rate(3 * mixed_scores + 1, mixed_same)
     )
     assert best_threshold(3 * scores + 1, same) == pytest.approx(
-        3 * best_threshold(other, kinds) + 1
+        3 * best_threshold(mixed_scores, mixed_same) + 1
     )
 
 
@@ -133,7 +138,7 @@ def test_a_weight_of_two_is_a_pair_twice():
     repeated = np.repeat(scores, weight), np.repeat(same, weight)
     for measure in (
         verification.equal_error_rate,
-        lambda *given: verification.tar_of(verification.roc(*given), 0.05),
+        lambda *given: verification.tar_from_roc(verification.roc(*given), 0.05),
     ):
         assert measure(scores, same, weight) == pytest.approx(measure(*repeated))
 
@@ -152,35 +157,36 @@ def embedding(identities=24, images=6, d=8, noise=0.5, seed=0):
     ), labels
 
 
-@pytest.mark.parametrize("kind", ["cosine", "distance"])
-def test_the_report_holds_the_measures_and_goes_into_json(kind):
+@pytest.mark.parametrize("metric", ["cosine", "distance"])
+def test_the_report_holds_the_measures_and_goes_into_json(metric):
     x, labels = embedding()
-    found = json.loads(
-        json.dumps(verification.report(x, labels, kind=kind, resamples=30), allow_nan=False)
+    report = json.loads(
+        json.dumps(verification.report(x, labels, metric=metric, resamples=30), allow_nan=False)
     )
-    chosen = make_pairs(labels)
-    scores = verification.similarity(x, chosen, kind)
-    assert found["similarity"] == kind
-    assert found["genuine_pairs"] == 24 * 15 and found["impostor_pairs"] == 24 * 23 // 2 * 36
-    assert found["eer"] == verification.equal_error_rate(scores, chosen.same)
-    assert found["tar@0.001"] == verification.tar_at_far(scores, chosen.same, 1e-3)
+    pairs = make_pairs(labels)
+    scores = verification.similarity(x, pairs, metric)
+    assert report["similarity"] == metric
+    assert report["genuine_pairs"] == 24 * 15 and report["impostor_pairs"] == 24 * 23 // 2 * 36
+    assert report["eer"] == verification.equal_error_rate(scores, pairs.same)
+    assert report["tar@0.001"] == verification.tar_at_far(scores, pairs.same, 1e-3)
     assert (
-        found["tar@0.0001"] is None and "10,000 impostor pairs" in found["undefined"]["tar@0.0001"]
+        report["tar@0.0001"] is None
+        and "10,000 impostor pairs" in report["undefined"]["tar@0.0001"]
     )
-    for name, (low, high) in found["intervals"].items():
-        assert low <= found[name] <= high and low < high
+    for name, (low, high) in report["intervals"].items():
+        assert low <= report[name] <= high and low < high
     pairs, fold = fold_pairs(labels)
-    folds = ten_fold(verification.similarity(x, pairs, kind), pairs.same, fold)
+    folds = ten_fold(verification.similarity(x, pairs, metric), pairs.same, fold)
     gallery, probe = gallery_and_probe(labels)
-    place = ranks(x[gallery], labels[gallery], x[probe], labels[probe], kind)
-    assert found["ten_fold"] == {
+    rank = identification_ranks(x[gallery], labels[gallery], x[probe], labels[probe], metric)
+    assert report["ten_fold"] == {
         "accuracy": folds.mean,
         "standard_error": folds.standard_error,
         "pairs": len(fold),
     }
     assert (
-        found["rank"] == {"1": np.mean(place == 1), "5": np.mean(place <= 5)}
-        and 0 < found["rank"]["1"] < 1
+        report["rank"] == {"1": np.mean(rank == 1), "5": np.mean(rank <= 5)}
+        and 0 < report["rank"]["1"] < 1
     )
 
 
@@ -194,30 +200,30 @@ def test_a_report_takes_tensors_and_refuses_what_does_not_fit():
         verification.report(np.concatenate([x, x]), labels)
 
 
-def test_a_report_on_few_identities_says_what_it_cannot_say():
+def test_a_report_on_few_identities_gives_reasons_for_what_is_missing():
     x, labels = embedding(identities=2)
-    found = verification.report(x, labels)
-    assert found["eer"] is not None and found["intervals"] is None and found["ten_fold"] is None
+    report = verification.report(x, labels)
+    assert report["eer"] is not None and report["intervals"] is None and report["ten_fold"] is None
     assert (
-        "2 identities" in found["undefined"]["intervals"]
-        and "20 in all" in found["undefined"]["ten_fold"]
+        "2 identities" in report["undefined"]["intervals"]
+        and "20 in all" in report["undefined"]["ten_fold"]
     )
 
 
 def test_chance_is_half():
     x, labels = np.random.default_rng(0).normal(size=(200, 4)), np.arange(200) % 20
-    found = verification.report(x, labels, resamples=30)
-    assert abs(found["eer"] - 0.5) < 0.05 and abs(found["tar@0.1"] - 0.1) < 0.05
-    assert abs(found["ten_fold"]["accuracy"] - 0.5) < 0.1
+    report = verification.report(x, labels, resamples=30)
+    assert abs(report["eer"] - 0.5) < 0.05 and abs(report["tar@0.1"] - 0.1) < 0.05
+    assert abs(report["ten_fold"]["accuracy"] - 0.5) < 0.1
 
 
 @pytest.mark.parametrize(
-    "scores, same, error, says",
+    "scores, same, error, message",
     [
         ([0.1, 0.2], [True, True], ValueError, "none of the 2 pairs is impostor"),
         ([0.1, 0.2], [False, False], ValueError, "none of the 2 pairs is genuine"),
         ([0.1, np.nan], [True, False], ValueError, "1 of 2 scores are not finite"),
-        ([0.1], [True, False], ValueError, "expected one of each a pair"),
+        ([0.1], [True, False], ValueError, "expected one of each per pair"),
         ([0.1, 0.2], [1, 0], TypeError, "same is int64: expected bool"),
     ],
 )
@@ -231,8 +237,8 @@ def test_chance_is_half():
         lambda s, k: verification.tar_at_far(s, k, 0.5),
     ],
 )
-def test_bad_input_is_named(measure, scores, same, error, says):
-    with pytest.raises(error, match=says):
+def test_bad_input_is_named(measure, scores, same, error, message):
+    with pytest.raises(error, match=message):
         measure(np.array(scores), np.array(same))
 
 
