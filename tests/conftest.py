@@ -1,4 +1,5 @@
-"""Shared by all tests: the same hypothesis examples everywhere, and no time limit on one example."""
+"""Shared by all tests: the same hypothesis examples everywhere, and no time limit on one
+example."""
 
 import torch
 from hypothesis import settings

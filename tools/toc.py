@@ -22,14 +22,15 @@ SHOWN = {"equation": "({})", "figure": "Fig. {}", "exercise": "Exercise {}"}
 
 
 def contents(root=ROOT):
-    """(number, page) of every page in the order of _toc.yml; the number is "" outside the chapters."""
+    """(number, page) of every page in the order of _toc.yml; the number is "" outside the
+    chapters."""
     toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
-    found, number = [("", toc["root"])], 0
+    numbered_pages, number = [("", toc["root"])], 0
     for part in toc["parts"]:
         for chapter in part["chapters"]:
             number += bool(part.get("numbered"))
-            found.append((str(number) if part.get("numbered") else "", chapter["file"]))
-    return found
+            numbered_pages.append((str(number) if part.get("numbered") else "", chapter["file"]))
+    return numbered_pages
 
 
 def pages(root=ROOT):
@@ -52,7 +53,8 @@ def parts(root=ROOT):
 
 
 def description(page, root=ROOT):
-    """What a page is about, in a sentence: ``description`` in its front matter, the only place for it.
+    """What a page is about, in a sentence: ``description`` in its front matter, the only place for
+    it.
 
     The front page lists it, and search engines and previews of a link show it. Raises
     ``ValueError`` if there is none, or it is no sentence that fits there.
@@ -61,7 +63,7 @@ def description(page, root=ROOT):
     given = yaml.safe_load(front["yaml"]).get("description") if front else None
     if not given or not 50 <= len(given) <= 160 or given[-1] not in ".?!":
         raise ValueError(
-            f"{page}.md: description is {given!r}; expected, in the front matter, a sentence of 50 to 160 "
+            f"{page}.md: description is {given!r}; expected, in the front matter, a sentence of 50 to 160 "  # noqa: E501
             "characters that says what the page is about"
         )
     return given
@@ -69,7 +71,8 @@ def description(page, root=ROOT):
 
 @cache
 def labels(root=ROOT):
-    """(what a reader sees, page) for each label: "(6.2)" for an equation, "Fig. 6.1", "Exercise 6.3", a section's title.
+    """(what a reader sees, page) for each label: "(6.2)" for an equation, "Fig. 6.1", "Exercise
+    6.3", a section's title.
 
     Sphinx numbers equations, figures and exercises as they come, by chapter; so does this.
     """

@@ -1,14 +1,16 @@
-"""The notebooks run where lossbook is not: an environment without it, an empty folder, the address in _config.yml.
+"""The notebooks run where lossbook is not: an environment without it, an empty folder, the address
+in _config.yml.
 
 Two environments stand in for Colab, both on the Python that runs the tests:
 
 * the lock, the newest versions of everything;
-* the lock with older releases before it, Colab's or of their age, of all that the notebooks and their kernel meet.
+* the lock with older releases before it, Colab's or of their age, of all that the notebooks and
+their kernel meet.
 
-Not tested here are Python 3.13, torch 2.11 (for which other builds would have to be installed) and what
-Colab itself adds to IPython. git is told to find the repository's address in a repository made from this working
-tree and tagged as a release is. Needs git, and the registry that pip uses; takes two runs of the quickest chapter,
-and with ``--every-chapter`` (``make colab``) two of each.
+Not tested here are Python 3.13, torch 2.11 (for which other builds would have to be installed) and
+what Colab itself adds to IPython. git is told to find the repository's address in a repository made
+from this working tree and tagged as a release is. Needs git, and the registry that pip uses; takes
+two runs of the quickest chapter, and with ``--every-chapter`` (``make colab``) two of each.
 """
 
 import json
@@ -33,7 +35,8 @@ from tools import toc as contents
 from tools.notebooks import setup_cell
 
 QUICKEST = "notebooks/12_nan"
-# numpy, plotly, ipywidgets, ipython and traitlets as Colab has them, the others about as old; mlxtend is missing.
+# numpy, plotly, ipywidgets, ipython and traitlets as Colab has them, the others about as old;
+# mlxtend is missing.
 COLAB = {
     "numpy": "2.1.3",
     "pandas": "2.2.3",
@@ -159,9 +162,11 @@ def git(folder, *arguments):
 
 
 def environment(folder, packages=(), without="lossbook"):
-    """The Python of a new environment: what is installed here ``without`` some, and before it ``packages`` of its own.
+    """The Python of a new environment: what is installed here ``without`` some, and before it
+    ``packages`` of its own.
 
-    What is installed here is borrowed from outside the new environment, so the pip of that cannot change it.
+    What is installed here is borrowed from outside the new environment, so the pip of that cannot
+    change it.
     """
     venv.create(folder / "venv", with_pip=False)
     (folder / "layer").mkdir()
@@ -186,7 +191,8 @@ def environment(folder, packages=(), without="lossbook"):
 
 
 def outside(folder, **more):
-    """Environment variables with nothing of the repository's own: no paths to modules, no profile, no data."""
+    """Environment variables with nothing of the repository's own: no paths to modules, no profile,
+    no data."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -215,7 +221,8 @@ def of_colab(folder):
 
 
 def execute(python, folder, repository, chapter=QUICKEST, cells=None):
-    """The chapter's notebook after its cells were run in order, in an empty folder, by ``python``'s own kernel."""
+    """The chapter's notebook after its cells were run in order, in an empty folder, by ``python``'s
+    own kernel."""
     (folder / "kernels/far").mkdir(parents=True, exist_ok=True)
     (folder / "kernels/far/kernel.json").write_text(
         json.dumps(

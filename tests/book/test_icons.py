@@ -10,7 +10,7 @@ from fontTools.ttLib import TTFont
 from tools.book import prune_icons as icons
 
 STATIC = Path(pydata_sphinx_theme.__file__).parent / "theme/pydata_sphinx_theme/static"
-SCRIPT = '<!-- So that users can add custom icons -->\n  <script defer src="../_static/scripts/fontawesome.js?digest=1"></script>'
+SCRIPT = '<!-- So that users can add custom icons -->\n  <script defer src="../_static/scripts/fontawesome.js?digest=1"></script>'  # noqa: E501
 PAGE = f"<head>{SCRIPT}<script src='bootstrap.js'></script></head><i class='fa-solid fa-bars'></i>"
 
 

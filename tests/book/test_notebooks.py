@@ -17,7 +17,8 @@ kernelspec: {display_name: Python 3, language: python, name: python3}
 """
 TIMES = "*Reading 1 min · CPU 9 s · GPU not yet measured*\n\n"
 BIBLIOGRAPHY = """@article{one, author = {Ada Lovelace}, title = {A}, year = 1843, url = {https://a.org}}
-@article{many, author = {Emmy Noether and Ada Lovelace and Mary Shelley}, title = {{B} c}, year = 1918, doi = {10.1/b}}
+@article{many, author = {Emmy Noether and Ada Lovelace and Mary Shelley}, title = {{B} c}, year = 1918,
+ doi = {10.1/b}}
 """
 TOC = """root: book/index
 parts:
@@ -66,7 +67,8 @@ def test_notebook_holds_no_raw_myst(page):
 
 
 def raw_myst(text):
-    """Traces of MyST in what should be plain Markdown: directives, colon fences, roles, targets, labels."""
+    """Traces of MyST in what should be plain Markdown: directives, colon fences, roles, targets,
+    labels."""
     return re.findall(
         r"^\s*(?:[`~]{3,}\{.*|:{3,}.*)$|\{[\w:-]+\}`[^`]*`|^\([\w:.-]+\)=|\$\$ *\([\w:.-]+\)",
         text,
@@ -90,7 +92,8 @@ FOREIGN = re.compile(
 
 
 def foreign_to_mathjax(text):
-    """What Colab's MathJax (version 2, no packages, in a cell of its own) does not set, or its Markdown reads first."""
+    """What Colab's MathJax (version 2, no packages, in a cell of its own) does not set, or its
+    Markdown reads first."""
     return [
         found for formula in FORMULA.findall(text) for found in FOREIGN.findall("".join(formula))
     ]
@@ -139,7 +142,7 @@ def small_book(tmp_path):
         "book/references.bib": BIBLIOGRAPHY,
         "book/index.md": "# Front",
         "book/notation.md": "(sec:n)=\n# Symbols\n\n$$\na\n$$ (eq:n)\n",
-        "notebooks/01_first.md": "(ch:1)=\n# First\n\n$$\na\n$$ (eq:a)\n\n$$b$$\n\n$$\nc\n$$ (eq:c)\n{cite}`one,many`",
+        "notebooks/01_first.md": "(ch:1)=\n# First\n\n$$\na\n$$ (eq:a)\n\n$$b$$\n\n$$\nc\n$$ (eq:c)\n{cite}`one,many`",  # noqa: E501
         "notebooks/02_second.md": HEADER + "(ch:2)=\n# Second\n\n```{math}\n:label: eq:d\nd\n```\n"
         "```{figure} a.png\n:name: fig:a\nCaption\n```\n"
         "```{exercise} How *wide*?\n:label: ex-a\nx\n```\n```{exercise}\n:label: ex-b\nx\n```\n",
@@ -164,7 +167,7 @@ def small_book(tmp_path):
         ("{doc}`02_second` {math}`x^2`", "[Second](02_second.ipynb) $x^2$"),
         (
             "[](02_second.md), [two](02_second.md), [](ch:2), [two](#ch:2)",
-            "[Second](02_second.ipynb), [two](02_second.ipynb), [Second](02_second.ipynb), [two](02_second.ipynb)",
+            "[Second](02_second.ipynb), [two](02_second.ipynb), [Second](02_second.ipynb), [two](02_second.ipynb)",  # noqa: E501
         ),
         ("[](ch:1), {ref}`above <ch:1>`", "First, above"),
         (
@@ -191,7 +194,7 @@ def small_book(tmp_path):
             "![what it shows](a.png)\n\n*Fig. 2.1. Caption*",
         ),
         (
-            "```{exercise} How *wide*?\n:label: ex-a\n\n*5 minutes · easy*\n\nMind {eq}`eq:a`.\n```",
+            "```{exercise} How *wide*?\n:label: ex-a\n\n*5 minutes · easy*\n\nMind {eq}`eq:a`.\n```",  # noqa: E501
             "**Exercise 2.1** (How *wide*?)\n\n*5 minutes · easy*\n\nMind (1.1).",
         ),
         (
@@ -204,7 +207,7 @@ def small_book(tmp_path):
         ),
         (
             "```{solution} ex-b\n:class: dropdown\nSee {eq}`eq:a`.\n```",
-            "<details>\n<summary><b>Solution to Exercise 2.2</b></summary>\n\nSee (1.1).\n\n</details>",
+            "<details>\n<summary><b>Solution to Exercise 2.2</b></summary>\n\nSee (1.1).\n\n</details>",  # noqa: E501
         ),
         ("```{code-block} python\nx = '{eq}`a`'\n```", "```python\nx = '{eq}`a`'\n```"),
         ("```python\nx = '{eq}`a`'\n```", "```python\nx = '{eq}`a`'\n```"),
@@ -242,7 +245,7 @@ CELL = "```{code-cell}\n---\nmystnb:\n  image:\n    alt: words\n---\n1 + 1\n```\
 
 def test_a_solution_is_in_the_notebook_out_of_sight(small_book):
     path = small_book / "notebooks/02_second.md"
-    source = f"# Second\n\n{CELL}\n{ASKED}\n{START}\nBecause {{eq}}`eq:a`.\n\n{CELL}\nSo *there*.\n{END}\nOn.\n\n{CELL}"
+    source = f"# Second\n\n{CELL}\n{ASKED}\n{START}\nBecause {{eq}}`eq:a`.\n\n{CELL}\nSo *there*.\n{END}\nOn.\n\n{CELL}"  # noqa: E501
     path.write_text(HEADER + TIMES + source, encoding="utf-8")
     cells = nbformat.reads(notebooks.convert("notebooks/02_second", small_book), as_version=4).cells
     _, install, before, attempt, why, solution, more, on, after = cells

@@ -66,7 +66,7 @@ def test_an_address_in_the_settings_goes_first(given, expected):
 def test_lists_that_are_none_become_plain_boxes():
     lists = '<dl>\n<dt>a</dt>\n<dd>b</dd>\n</dl><ul role="list"></ul>'
     context = {
-        "body": '<dt>f(<dl>\n<dd><em>x</em>,</dd>\n<dd>y=2,</dd>\n</dl>)</dt><div role="list" class="citation-list">\n'
+        "body": '<dt>f(<dl>\n<dd><em>x</em>,</dd>\n<dd>y=2,</dd>\n</dl>)</dt><div role="list" class="citation-list">\n'  # noqa: E501
         f'<div class="citation" id="id8" role="doc-biblioentry">\n{lists}'
     }
     pages.mend(None, "page", "page.html", context, None)
@@ -78,12 +78,12 @@ def test_lists_that_are_none_become_plain_boxes():
 
 def test_exercises_share_no_id():
     context = {
-        "body": '<div id="ex-a"><section id="exercise-content"></section></div><section id="solution-content"></section>'
+        "body": '<div id="ex-a"><section id="exercise-content"></section></div><section id="solution-content"></section>'  # noqa: E501
         '<section id="on-content"></section>'
     }
     pages.mend(None, "page", "page.html", context, None)
     assert context["body"] == (
-        '<div id="ex-a"><section></section></div><section></section><section id="on-content"></section>'
+        '<div id="ex-a"><section></section></div><section></section><section id="on-content"></section>'  # noqa: E501
     )
 
 

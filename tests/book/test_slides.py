@@ -1,4 +1,5 @@
-"""Slides are made of a chapter's own words and pictures, fit on a slide, and load nothing from afar."""
+"""Slides are made of a chapter's own words and pictures, fit on a slide, and load nothing from
+afar."""
 
 import re
 
@@ -29,12 +30,12 @@ def test_a_chapter_becomes_slides():
     made = slides.compose(
         [
             (
-                "# Title\n\n*Reading 1 min · CPU 9 s*\n\n**Prerequisites:** none.\n\nA [link](x.ipynb). More.",
+                "# Title\n\n*Reading 1 min · CPU 9 s*\n\n**Prerequisites:** none.\n\nA [link](x.ipynb). More.",  # noqa: E501
                 [],
             ),
             ("**Objectives.** After it you can\n\n1. do one;\n2. do two.", []),
             (
-                "## Part\n\nThe loss is this. It is old.\n\n$$\na\n\\tag{1.1}\n$$\n\nwhere a is b. So.\n\n> **Note**\n>\n> aside",
+                "## Part\n\nThe loss is this. It is old.\n\n$$\na\n\\tag{1.1}\n$$\n\nwhere a is b. So.\n\n> **Note**\n>\n> aside",  # noqa: E501
                 [],
             ),
             ("", [FIGURE]),

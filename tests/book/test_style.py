@@ -1,7 +1,10 @@
-"""The book's style, as far as a machine can judge it. Every check is shown to catch a bad sample."""
+"""The book's style, as far as a machine can judge it. Every check is shown to catch a bad
+sample."""
 
 import ast
 import re
+import subprocess
+import sys
 from collections import defaultdict
 
 import jupytext
@@ -21,12 +24,13 @@ TEXTS = sorted(
     if path.is_file() and path.suffix in SUFFIXES
 )
 
-MAX_CELL, MAX_MODULE, MIN_ALT = 25, 250, 20
+MAX_CELL, MAX_FILE, MAX_FUNCTION, MIN_ALT = 25, 420, 60, 20  # a file: about 400
+PLACEHOLDERS = {"found", "own", "one", "about", "asked"}
 EXERCISE = re.compile(r"^`{3,}\{exercise\} .+\n:label: (ex-[\w-]+)\n", re.M)
 EFFORT = re.compile(r"\n\*\d+ minutes · (?:easy|medium|hard)\*\n")
 SOLUTION = re.compile(
     r"^`{3,}\{solution\} (?P<prose>\S+)\n:class: dropdown\n"
-    r"|^```\{solution-start\} (?P<gated>\S+)\n:class: dropdown\n```\n(?P<body>(?s:.*?))^```\{solution-end\}\n```$",
+    r"|^```\{solution-start\} (?P<gated>\S+)\n:class: dropdown\n```\n(?P<body>(?s:.*?))^```\{solution-end\}\n```$",  # noqa: E501
     re.M,
 )
 DRAWS = re.compile(
@@ -76,9 +80,9 @@ def missing_parts(chapter):
     time, item = r"\d+ (?:s|min)", r"(?:[-*]|\d\.) "
     parts = {
         "one title, first": r"\A(?:\(.*\)=\s+)?# .+(?:\n(?!# ).*)*\Z",
-        "*Reading 20 min · CPU 60 s · GPU 20 s*": rf"Reading \d+ min · CPU {time} · GPU (?:{time}|not yet measured)",
+        "*Reading 20 min · CPU 60 s · GPU 20 s*": rf"Reading \d+ min · CPU {time} · GPU (?:{time}|not yet measured)",  # noqa: E501
         "prerequisites": r"^(?:#+ |\*\*)Prerequisites",
-        "3 to 5 objectives in a list": rf"^(?:#+ |\*\*)Objectives.*\n(?:(?!{item}|#).*\n)*(?:{item}.*\n(?:  .*\n)*){{3,5}}(?!{item})",
+        "3 to 5 objectives in a list": rf"^(?:#+ |\*\*)Objectives.*\n(?:(?!{item}|#).*\n)*(?:{item}.*\n(?:  .*\n)*){{3,5}}(?!{item})",  # noqa: E501
         "summary": r"^## Summary$",
         "exercises": r"^## Exercises$",
         "references": r"^## References$",
@@ -91,7 +95,8 @@ def missing_parts(chapter):
 
 
 def poor_exercises(chapter):
-    """4 to 6 exercises, each with minutes and difficulty, each followed by its folded solution, whose code asserts."""
+    """4 to 6 exercises, each with minutes and difficulty, each followed by its folded solution,
+    whose code asserts."""
     text = "\n\n".join(cell.source for cell in chapter.cells)
     labels = [match[1] for match in EXERCISE.finditer(text)]
     found = [] if 4 <= len(labels) <= 6 else [f"{len(labels)} exercises"]
@@ -110,7 +115,8 @@ def poor_exercises(chapter):
 
 
 def misnumbered(chapter):
-    """A chapter named by its number is a link, [chapter 3](lsoftmax), and the number is that of _toc.yml."""
+    """A chapter named by its number is a link, [chapter 3](lsoftmax), and the number is that of
+    _toc.yml."""
     numbers = {page: number for number, page in contents.contents()}
     loose = re.findall(r"(?<!\[)\b[Cc]hapters? \d+", prose(chapter))
     linked = re.findall(r"\[(?:[Cc]hapter )?(\d+)\]\(([\w-]+)\)", prose(chapter))
@@ -262,7 +268,8 @@ def repeated(occurrences):
 
 
 def definitions(chapter):
-    """Names of the functions and classes that a chapter defines; a class's own methods do not count."""
+    """Names of the functions and classes that a chapter defines; a class's own methods do not
+    count."""
     tree = ast.parse(
         "\n".join(re.sub(r"^\s*[%!].*", "", cell.source, flags=re.M) for cell in code(chapter))
     )
@@ -311,7 +318,8 @@ def strange_words(text):
 
 
 def repository_addresses(text):
-    """The repository's address, except in the README's table, which make notebooks writes and a test keeps in step."""
+    """The repository's address, except in the README's table, which make notebooks writes and a
+    test keeps in step."""
     written = re.sub(f"{readme.BEGIN}.*{readme.END}", "", text, flags=re.S)
     return re.findall(
         r"github(?:\.com)?/loss[b]ook/|github\.com/loss[b]ook|lossboo[k]\.github\.io", written
@@ -352,10 +360,65 @@ def imported(source):
             yield node.module.partition(".")[0]
 
 
+def long_functions(source):
+    """Functions of more than MAX_FUNCTION lines, their docstring not counted."""
+    names = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            first = node.body[0]
+            docstring = first.end_lineno - first.lineno + 1 if ast.get_docstring(node) else 0
+            if node.end_lineno - node.lineno + 1 - docstring > MAX_FUNCTION:
+                names.append(node.name)
+    return names
+
+
+def placeholders(source):
+    """Variables whose name is one of PLACEHOLDERS, which do not tell what a thing is."""
+    return [
+        f"{node.id}, line {node.lineno}"
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Name)
+        and isinstance(node.ctx, ast.Store)
+        and node.id in PLACEHOLDERS
+    ]
+
+
+def test_long_functions_and_placeholders_see():
+    long = "def f():\n" + "    x = 1\n" * MAX_FUNCTION
+    assert long_functions(long) == ["f"]
+    assert long_functions(long.replace("    x = 1\n", '    """Short.\n\n    """\n', 1)) == ["f"]
+    assert long_functions("def f():\n" + "    x = 1\n" * (MAX_FUNCTION - 1)) == []
+    assert placeholders("scores = 1\nfound = scores\nfor one in range(3):\n    pass") == [
+        "found, line 2",
+        "one, line 3",
+    ]
+
+
+@pytest.mark.parametrize("command", [["check"], ["format", "--check"]], ids=" ".join)
+def test_ruff(command):
+    result = subprocess.run(
+        [sys.executable, "-m", "ruff", *command, "lossbook", "tools", "tests", "setup.py"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stdout
+
+
+def test_ruff_sees(tmp_path):
+    path = tmp_path / "wide.py"
+    path.write_text("x = 1  # " + 100 * "-" + "\n")
+    command = [sys.executable, "-m", "ruff", "check", "--config", ROOT / "pyproject.toml", path]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 1 and "E501" in result.stdout
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_module(path):
     source = path.read_text(encoding="utf-8")
-    assert len(source.splitlines()) <= MAX_MODULE, "has it still one reason to exist?"
+    assert len(source.splitlines()) <= MAX_FILE, "has it still one reason to change?"
+    assert long_functions(source) == []
+    assert placeholders(source) == []
     if (
         path.is_relative_to(ROOT / "lossbook") and path.name != "nbgrader_config.py"
     ):  # nbgrader reads that one
@@ -370,7 +433,8 @@ def test_imported_sees():
 
 
 def swallowed(source):
-    """Paragraphs that the API page would read as entries of the section before them: sections come last."""
+    """Paragraphs that the API page would read as entries of the section before them: sections come
+    last."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             _, *sections = re.split(
@@ -389,7 +453,7 @@ def test_no_paragraph_of_a_docstring_is_taken_for_a_parameter(path):
 
 
 def test_swallowed_sees():
-    good = 'def f(x):\n    """F.\n\n    Text.\n\n    Parameters\n    ----------\n    x : int\n\n    Returns\n    -------\n    y\n    """\n'
+    good = 'def f(x):\n    """F.\n\n    Text.\n\n    Parameters\n    ----------\n    x : int\n\n    Returns\n    -------\n    y\n    """\n'  # noqa: E501
     assert list(swallowed(good)) == []
     assert list(
         swallowed(good.replace("    Returns\n    -------\n    y\n", "    Source: a paper.\n"))

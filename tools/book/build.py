@@ -2,8 +2,8 @@
 
 Every page with code is executed; then Sphinx writes the HTML, and any warning is an error.
 Outputs are cached by what a page's code says, so a change of prose executes nothing. The cache
-cannot see what is behind that code: when a file of ``lossbook``, a saved run or the lock changes, it
-is dropped here, and no figure in the book is older than the code that drew it.
+cannot see what is behind that code: when a file of ``lossbook``, a saved run or the lock changes,
+it is dropped here, and no figure in the book is older than the code that drew it.
 """
 
 import hashlib
@@ -106,7 +106,8 @@ def copy_mathjax(folder):
 
 
 def write_html():
-    """Run Sphinx strictly, and write all pages anew: navigation and numbers on one depend on the others."""
+    """Run Sphinx strictly, and write all pages anew: navigation and numbers on one depend on the
+    others."""
     shutil.rmtree(HTML, ignore_errors=True)
     if not color_terminal():
         nocolor()
@@ -130,7 +131,8 @@ def write_html():
             DOCTREES, ignore_errors=True
         )  # else the next build would not read, and not judge, these pages
         sys.exit(
-            "The book was not built: Sphinx failed or warned, and a warning is an error here. See above where."
+            "The book was not built: Sphinx failed or warned, and a warning is an error here. "
+            "See above where."
         )
     for page in (
         chapters()

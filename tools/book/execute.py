@@ -22,7 +22,8 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def execute(pages, folder, timeout):
-    """Execute the pages whose code is not in the cache in ``folder``; return the names of those that failed.
+    """Execute the pages whose code is not in the cache in ``folder``; return the names of those
+    that failed.
 
     ``timeout`` is in seconds, for one cell.
     """
@@ -109,7 +110,8 @@ def unfinished_cell(notebook):
 
 
 def remove_widgets(notebook):
-    """Leave out progress bars: on a page, without a kernel, a widget is dead, and needs scripts from afar."""
+    """Leave out progress bars: on a page, without a kernel, a widget is dead, and needs scripts
+    from afar."""
     notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
         if cell.cell_type == "code":

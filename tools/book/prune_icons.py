@@ -12,13 +12,13 @@ from fontTools import subset
 from fontTools.ttLib import TTFont
 
 SCRIPT = re.compile(
-    r'\s*<!-- So that users can add custom icons -->\s*<script defer src="[^"]*/fontawesome\.js[^"]*"></script>'
+    r'\s*<!-- So that users can add custom icons -->\s*<script defer src="[^"]*/fontawesome\.js[^"]*"></script>'  # noqa: E501
 )
 ICON = re.compile(
     r"""(?P<selectors>\.fa-[\w-]+:before(?:,\.fa-[\w-]+:before)*)\{content:"(?P<character>[^"]+)"\}"""
 )
 FONT = re.compile(
-    r"""url\([^)]*/(?P<name>fa-\w+-\d+)\.woff2\) format\("woff2"\),url\([^)]*\.ttf\) format\("truetype"\)"""
+    r"""url\([^)]*/(?P<name>fa-\w+-\d+)\.woff2\) format\("woff2"\),url\([^)]*\.ttf\) format\("truetype"\)"""  # noqa: E501
 )
 
 
@@ -30,14 +30,15 @@ logging.getLogger("fontTools").setLevel(
 def keep_used(book):
     """Rewrite the built pages in the folder ``book``, and the theme's style sheet and fonts in it.
 
-    Raises ``ValueError`` if the theme is no longer built as described: look at what a new release does.
+    Raises ``ValueError`` if the theme is no longer built as described: look at what a new release
+    does.
     """
     styles, scripts = book / "_static/styles/pydata-sphinx-theme.css", book / "_static/scripts"
     fonts = book / "_static/vendor/fontawesome/webfonts"
     used, pages = set(), 0
     for page in book.glob("**/*.html"):
-        text, found = SCRIPT.subn("", page.read_text(encoding="utf-8"))
-        if found:
+        text, scripts_removed = SCRIPT.subn("", page.read_text(encoding="utf-8"))
+        if scripts_removed:
             page.write_text(text, encoding="utf-8")
             used |= names(text)
             pages += 1
@@ -45,11 +46,13 @@ def keep_used(book):
         if script.name != "fontawesome.js":
             used |= names(script.read_text(encoding="utf-8"))
     css, characters = only(used, styles.read_text(encoding="utf-8"))
-    css, found = FONT.subn(r'url(../vendor/fontawesome/webfonts/\g<name>.woff) format("woff")', css)
-    if not (pages and characters and found == 3):
+    css, fonts_replaced = FONT.subn(
+        r'url(../vendor/fontawesome/webfonts/\g<name>.woff) format("woff")', css
+    )
+    if not (pages and characters and fonts_replaced == 3):
         raise ValueError(
-            f"{pages} pages load the script, the style sheet has {len(characters)} of their icons and {found} "
-            "fonts: expected some, some and 3; the theme has changed, see tools/book/prune_icons.py"
+            f"{pages} pages load the script, the style sheet has {len(characters)} of their icons "
+            f"and {fonts_replaced} fonts: expected some, some and 3; the theme has changed, see tools/book/prune_icons.py"
         )
     styles.write_text(css, encoding="utf-8")
     for font in fonts.glob("*.ttf"):
@@ -64,7 +67,8 @@ def names(text):
 
 
 def only(used, css):
-    """(css without the rules of icons that are not in ``used``, the characters of those that are)."""
+    """(css without the rules of icons that are not in ``used``, the characters of those that
+    are)."""
     characters = set()
 
     def rule(match):
@@ -82,7 +86,8 @@ def decoded(character):
 
 
 def literal(book):
-    """Characters that other style sheets set from the icon fonts on their own, outside the theme's list of icons."""
+    """Characters that other style sheets set from the icon fonts on their own, outside the theme's
+    list of icons."""
     sheets = [sheet.read_text(encoding="utf-8") for sheet in book.glob("_static/**/*.css")]
     return {
         decoded(text)

@@ -1,4 +1,5 @@
-"""What Sphinx adds to the pages: how links to them look elsewhere, the list on the front page, mended markup.
+"""What Sphinx adds to the pages: how links to them look elsewhere, the list on the front page,
+mended markup.
 
 An extension, listed in _config.yml. What a page is about stands in its own front matter
 (:func:`tools.toc.description`); its picture is the first on it, or else the front page's.
@@ -41,7 +42,8 @@ def address_of_pages(repository):
 
 
 def set_address(app, config):
-    """Previews need whole addresses: html.baseurl of _config.yml if it is set, else that of the repository's Pages."""
+    """Previews need whole addresses: html.baseurl of _config.yml if it is set, else that of the
+    repository's Pages."""
     given = config.html_baseurl or address_of_pages(config.html_theme_options["repository_url"])
     config.html_baseurl = given.rstrip("/") + "/"
 
@@ -50,15 +52,15 @@ def add_tags(app, page, template, context, doctree):
     """Describe a page to search engines, and to whoever shows a preview of a link to it."""
     if page not in pages():
         return
-    base, about = app.config.html_baseurl, description(page)
+    base, summary = app.config.html_baseurl, description(page)
     picture, alt = first_picture(app, doctree)
     tags = [
-        ("name", "description", about),
+        ("name", "description", summary),
         ("name", "twitter:card", "summary_large_image"),
         ("property", "og:site_name", app.config.html_title),
         ("property", "og:type", "article"),
         ("property", "og:title", labels()[page][0]),
-        ("property", "og:description", about),
+        ("property", "og:description", summary),
         ("property", "og:url", f"{base}{page}.html"),
         ("property", "og:image", base + picture),
         ("property", "og:image:alt", alt),
@@ -70,7 +72,8 @@ def add_tags(app, page, template, context, doctree):
 
 
 def first_picture(app, doctree):
-    """(path, alt text) of the first picture that the page shows from a file, or of the front page's."""
+    """(path, alt text) of the first picture that the page shows from a file, or of the front
+    page's."""
     for image in doctree.findall(nodes.image):
         if image["uri"].startswith(
             app.builder.imgpath
@@ -80,7 +83,8 @@ def first_picture(app, doctree):
 
 
 def mend(app, page, template, context, doctree):
-    """Mend what extensions write: lists that are none become plain boxes, and an id that all exercises share goes."""
+    """Mend what extensions write: lists that are none become plain boxes, and an id that all
+    exercises share goes."""
     if "body" in context:
         body = re.sub(
             r' role="doc-biblioentry"|(?<=<div) role="list"(?= class="citation-list")'

@@ -1,4 +1,5 @@
-"""A local server for what was built, and a headless Chromium that looks at it, without a word to the network."""
+"""A local server for what was built, and a headless Chromium that looks at it, without a word to
+the network."""
 
 import contextlib
 import functools

@@ -1,10 +1,11 @@
-"""How long each chapter runs, kept current: ``python -m tools.exports.chapter_minutes cpu`` after a build of the book.
+"""How long each chapter runs, kept current: ``python -m tools.exports.chapter_minutes cpu`` after a
+build of the book.
 
 The build notes the seconds of each page it executes in its cache. This command copies those of the
 chapters into book/minutes.json, and from there into the table of the teaching guide and the line
-under each chapter's title. The place is ``cpu``, ``colab`` or ``gpu``, wherever the build ran; what has
-not been measured says so. Measure on a machine that does nothing else. Without a place it measures
-nothing and writes the table anew, as after a change of _toc.yml.
+under each chapter's title. The place is ``cpu``, ``colab`` or ``gpu``, wherever the build ran; what
+has not been measured says so. Measure on a machine that does nothing else. Without a place it
+measures nothing and writes the table anew, as after a change of _toc.yml.
 """
 
 import json
@@ -31,17 +32,18 @@ HEADER = re.compile(
 
 
 def measured(pages, folder=CACHE):
-    """Seconds that the pages in this cache took, as far as they are in it with the code they have now."""
+    """Seconds that the pages in this cache took, as far as they are in it with the code they have
+    now."""
     if not folder.exists():
         sys.exit(f"{folder.relative_to(ROOT)} is not there: build the book first, with make book")
-    cache, found = get_cache(folder), {}
+    cache, seconds = get_cache(folder), {}
     for page in pages:
         try:
             record = cache.match_cache_notebook(myst_nb_reader_plugin(source(page)))
         except KeyError:
             continue
-        found[page] = round(record.data["execution_seconds"])
-    return found
+        seconds[page] = round(record.data["execution_seconds"])
+    return seconds
 
 
 def in_words(seconds):
@@ -64,7 +66,8 @@ def table(record, pages, readings):
 
 
 def headed(text, times):
-    """A chapter's text with the measured times, ``{"cpu": seconds, "gpu": seconds}``, under its title; others stay."""
+    """A chapter's text with the measured times, ``{"cpu": seconds, "gpu": seconds}``, under its
+    title; others stay."""
 
     def line(found):
         cpu, gpu = (

@@ -1,7 +1,8 @@
-"""Print each chapter: ``python -m tools.exports.handouts`` (or ``make handouts``) writes _build/handouts/NN_slug.pdf.
+"""Print each chapter: ``python -m tools.exports.handouts`` (or ``make handouts``) writes
+_build/handouts/NN_slug.pdf.
 
-The built page as Chromium prints it, with the print rules of book/_static/book.css: code and figures
-included, solutions folded, a page number at the foot.
+The built page as Chromium prints it, with the print rules of book/_static/book.css: code and
+figures included, solutions folded, a page number at the foot.
 """
 
 import sys
@@ -13,7 +14,7 @@ from tools.toc import ROOT, chapters
 HANDOUTS = BUILD / "handouts"
 FOOT = (
     '<div style="width: 100%; font: 8px sans-serif; text-align: center">'
-    '<span class="title"></span> · <span class="pageNumber"></span> / <span class="totalPages"></span></div>'
+    '<span class="title"></span> · <span class="pageNumber"></span> / <span class="totalPages"></span></div>'  # noqa: E501
 )
 PAPER = {
     "format": "A4",

@@ -1,8 +1,9 @@
-"""Write a deck of slides per chapter: ``python -m tools.exports.slides`` (or ``make slides``), into _build/slides.
+"""Write a deck of slides per chapter: ``python -m tools.exports.slides`` (or ``make slides``), into
+_build/slides.
 
-A deck is the chapter once more, read from the back of a room: its headings, the first sentence of each
-paragraph, its equations, and its figures and tables as the book's build left them in its cache. The
-exercises and the code stay in the book.
+A deck is the chapter once more, read from the back of a room: its headings, the first sentence of
+each paragraph, its equations, and its figures and tables as the book's build left them in its
+cache. The exercises and the code stay in the book.
 """
 
 import importlib.util
@@ -88,7 +89,8 @@ def pictures(outputs, cell):
 
 
 def compose(cells):
-    """Slides from (Markdown, pictures): the title, then for each heading what there is to say and to see."""
+    """Slides from (Markdown, pictures): the title, then for each heading what there is to say and
+    to see."""
     slides, heading, points, caption = [], "", [], False
 
     def close():
@@ -125,7 +127,8 @@ def compose(cells):
 
 
 def block_points(block):
-    """What a slide shows of a block: an equation whole, of a paragraph or an item of a list its first sentence."""
+    """What a slide shows of a block: an equation whole, of a paragraph or an item of a list its
+    first sentence."""
     if block.startswith("$$"):
         return [re.sub(r"\n\\tag\{.*\}", "", block)]
     if ITEM.match(block):
