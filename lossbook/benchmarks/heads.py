@@ -32,6 +32,9 @@ def measure_heads(
 ):
     """Measure the contestants at each number of classes; returns a record for JSON.
 
+    In the record, ``seconds`` are those of forward and backward; ``peak`` is bytes beyond
+    embeddings and class vectors, the gradients included.
+
     Parameters
     ----------
     classes : list of int
@@ -43,9 +46,6 @@ def measure_heads(
         Names in :data:`lossbook.benchmarks.contestants.CONTESTANTS`; by default all.
     memory : bool
         Whether peak memory is measured.
-
-    In the record, ``seconds`` are those of forward and backward; ``peak`` is bytes beyond
-    embeddings and class vectors, the gradients included.
     """
     require(
         classes and (rounds >= 1 or memory),

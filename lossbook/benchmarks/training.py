@@ -82,6 +82,9 @@ def measure_training(
 ):
     """Measure all ``ways`` on each backbone; returns a record for JSON.
 
+    In the record, ``seconds`` are those of one pass; ``first`` those of the first one, which warms
+    up and, for torch.compile, compiles.
+
     Parameters
     ----------
     split : lossbook.data.Split
@@ -92,9 +95,6 @@ def measure_training(
         Names in ``WAYS``.
     sizes : dict, optional
         Backbone → images per pass, in place of those of ``BACKBONES``.
-
-    In the record, ``seconds`` are those of one pass; ``first`` those of the first one, which warms
-    up and, for torch.compile, compiles.
 
     Raises
     ------

@@ -17,8 +17,8 @@ kernelspec: {display_name: Python 3, language: python, name: python3}
 """
 TIMES = "*Reading 1 min · CPU 9 s · GPU not yet measured*\n\n"
 BIBLIOGRAPHY = """@article{one, author = {Ada Lovelace}, title = {A}, year = 1843, url = {https://a.org}}
-@article{many, author = {Emmy Noether and Ada Lovelace and Mary Shelley}, title = {{B} c}, year = 1918,
- doi = {10.1/b}}
+@article{many, author = {Emmy Noether and Ada Lovelace and Mary Shelley}, title = {{B} c},
+ year = 1918, doi = {10.1/b}}
 """
 TOC = """root: book/index
 parts:

@@ -52,7 +52,8 @@ def keep_used(book):
     if not (pages and characters and fonts_replaced == 3):
         raise ValueError(
             f"{pages} pages load the script, the style sheet has {len(characters)} of their icons "
-            f"and {fonts_replaced} fonts: expected some, some and 3; the theme has changed, see tools/book/prune_icons.py"
+            f"and {fonts_replaced} fonts: expected some, some and 3; "
+            "the theme has changed, see tools/book/prune_icons.py"
         )
     styles.write_text(css, encoding="utf-8")
     for font in fonts.glob("*.ttf"):

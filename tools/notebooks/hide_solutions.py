@@ -1,8 +1,8 @@
-"""Solutions of exercises in a notebook: there, and executed, but not in the reader's eye.
+"""Hide the solutions of exercises in a notebook: they are there, and executed, but folded.
 
-In the book a solution is folded. A notebook has no such thing for code. What stands between
-``{solution-start}`` and ``{solution-end}`` becomes a folded piece of Markdown for every piece of
-prose, and code cells whose source Jupyter and Colab hide until the reader opens them.
+In the book a solution is folded. A notebook cannot fold code and prose together. What stands
+between ``{solution-start}`` and ``{solution-end}`` becomes a folded piece of Markdown for every
+piece of prose, and code cells whose source Jupyter and Colab hide until the reader opens them.
 """
 
 import re
@@ -12,28 +12,45 @@ from nbformat.v4 import new_markdown_cell
 GATE = re.compile(r"^```\{solution-(start|end)\} *(\S*)\n(?::.*\n)*```$", re.M)
 
 
-def out_of_sight(cells, lower):
-    """The cells with their Markdown lowered by ``lower`` and every solution hidden; a part of a cell is a cell."""
-    label = title = None
+def lower_cells(cells, lower):
+    """Yield the cells with every solution hidden and their Markdown lowered by ``lower``.
+
+    A Markdown cell is cut in two wherever a solution starts or ends. Raises ``ValueError`` if a
+    solution starts inside another, or ends without a start, or never ends.
+    """
+    label = None
     for cell in cells:
         if cell.cell_type == "code":
-            yield hidden(cell, title) if label else cell
+            yield hide_source(cell, lower.solution(label)) if label else cell
             continue
-        parts = GATE.split(cell.source)
-        for gate, name, text in zip(["", *parts[1::3]], ["", *parts[2::3]], parts[::3]):
-            if gate and (gate == "start") == bool(label):
-                raise lower.error(f"{{solution-{gate}}} {name}", f"comes while the solution of {label or 'nothing'} is open")
+        texts = GATE.split(cell.source)  # text, gate, label, text, gate, label, text, …
+        gates = ["", *texts[1::3]]
+        gate_labels = ["", *texts[2::3]]
+        for gate, gate_label, text in zip(gates, gate_labels, texts[::3]):
             if gate:
-                label = name
-                title = lower.solution(label) if label else None
+                check_gate(gate, gate_label, label, lower)
+                label = gate_label
             if plain := lower(text):
-                yield new_markdown_cell(lower.folded(title, plain) if label else plain, metadata=cell.metadata)
+                if label:
+                    plain = lower.folded(lower.solution(label), plain)
+                yield new_markdown_cell(plain, metadata=cell.metadata)
     if label:
         raise lower.error(f"{{solution-start}} {label}", "is never ended")
 
 
-def hidden(cell, title):
-    """The code cell with its source hidden: by Colab behind a title, by JupyterLab behind three dots."""
+def check_gate(gate, gate_label, open_label, lower):
+    """Refuse a start while a solution is open, an end while none is, and an unknown label."""
+    if (gate == "start") == bool(open_label):
+        raise lower.error(
+            f"{{solution-{gate}}} {gate_label}",
+            f"comes while the solution of {open_label or 'nothing'} is open",
+        )
+    if gate == "start":
+        lower.solution(gate_label)
+
+
+def hide_source(cell, title):
+    """The code cell with its source hidden: behind a title in Colab, behind dots in JupyterLab."""
     cell.source = f"#@title {title}\n{cell.source}"
     cell.metadata |= {"cellView": "form", "jupyter": {"source_hidden": True}}
     return cell

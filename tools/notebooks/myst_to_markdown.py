@@ -1,76 +1,95 @@
-"""MyST lowered to the plain Markdown that Colab, GitHub and Jupyter show.
+"""Lower MyST to the plain Markdown that Colab, GitHub and Jupyter show.
 
 An admonition becomes a quotation, a reference the text that it shows in the book, a citation
-author, year and link; a solution is folded. What has no rule raises an error, so nothing ever shows raw.
+author, year and link; a solution is folded. What has no rule raises an error, so nothing ever
+shows raw.
 """
 
 import posixpath
 import re
 
+from markdown_it import MarkdownIt
+from mdit_py_plugins.colon_fence import colon_fence_plugin
+
 from tools.toc import ROOT, TARGET, bibliography, chapters, labels
 
-ADMONITIONS = {"admonition", "attention", "caution", "danger", "dropdown", "error", "hint",
-               "important", "note", "seealso", "tip", "warning"}
+ADMONITIONS = {
+    "admonition",
+    "attention",
+    "caution",
+    "danger",
+    "dropdown",
+    "error",
+    "hint",
+    "important",
+    "note",
+    "seealso",
+    "tip",
+    "warning",
+}
 
-FENCE = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|:{3,}|~{3,})(?P<info>.*)$")
+MARKDOWN = MarkdownIt("commonmark").use(colon_fence_plugin)
 DIRECTIVE = re.compile(r"^\{(?P<name>[\w:-]+)\}\s*(?P<argument>.*)$")
-OPTION = re.compile(r"^:(?P<key>[\w-]+):\s*(?P<value>.*)$")
-MATH = re.compile(r"^(?P<indent> *)\$\$(?P<tex>.+?)\$\$ *(?:\((?P<label>[\w:.-]+)\))?[ ]*$", re.M | re.S)
+OPTIONS = re.compile(r"\A(?::[\w-]+:.*\n)*")
+OPTION = re.compile(r"^:(?P<key>[\w-]+):\s*(?P<value>.*)$", re.M)
+MATH = re.compile(
+    r"^(?P<indent> *)\$\$(?P<tex>.+?)\$\$ *(?:\((?P<label>[\w:.-]+)\))?[ ]*$", re.M | re.S
+)
 ROLE = re.compile(r"\{(?P<name>[\w:-]+)\}`(?P<text>[^`]+)`")
 TITLED = re.compile(r"^(?P<title>.*?)\s*<(?P<label>[^>]+)>$", re.S)
 LINK = re.compile(r"(?<!!)\[(?P<text>[^\]]*)\]\((?P<target>#?[\w:-]+|[\w/.-]+\.md)\)")
 COMMENT = re.compile(r"^%.*\n?", re.M)
+BRACES = str.maketrans("", "", "{}")
 
 
 class Lowering:
-    """Rules from MyST to plain Markdown, for the Markdown cells of one page."""
+    """Rules from MyST to plain Markdown, for the Markdown cells of one page.
+
+    Called with the text of a cell, it returns the lowered text. Raises ``ValueError`` naming the
+    page and the piece of MyST that has no rule, no target or no end.
+    """
 
     def __init__(self, page, root=ROOT):
         self.page, self.root = page, root
 
     def __call__(self, text):
         """Lower the fenced blocks, innermost first, and the prose between them."""
-        done, prose, lines = [], [], text.split("\n")
-        while lines:
-            opening = FENCE.match(lines[0])
-            if not opening:
-                prose.append(lines.pop(0))
-                continue
-            done.append(self.prose("\n".join(prose)) if prose else None)
-            prose, block = [], self.take_block(lines, opening)
-            directive = DIRECTIVE.match(opening["info"].strip())
-            done.append(indented(self.directive(directive, block[1:-1], opening), opening["indent"])
-                        if directive else "\n".join(block))
-        done.append(self.prose("\n".join(prose)))
-        return "\n".join(part for part in done if part is not None).strip("\n")
+        lines, lowered, position = text.split("\n"), [], 0
+        for token in MARKDOWN.parse(text):
+            if token.type in ("fence", "colon_fence"):
+                start, end = token.map
+                if start > position:
+                    lowered.append(self.prose("\n".join(lines[position:start])))
+                lowered.append(self.fence(token, lines[start:end]))
+                position = end
+        lowered.append(self.prose("\n".join(lines[position:])))
+        return "\n".join(lowered).strip("\n")
 
-    def take_block(self, lines, opening):
-        """Remove from ``lines`` the block that ``opening`` begins, closing fence included, and return it."""
-        closing = re.compile(rf"^ *{re.escape(opening['fence'][0])}{{{len(opening['fence'])},}} *$")
-        for end, line in enumerate(lines[1:], 2):
-            if closing.match(line):
-                block, lines[:] = lines[:end], lines[end:]
-                return block
-        raise self.error(lines[0], "is never closed")
+    def fence(self, token, lines):
+        """Lower a directive; a fence of code stays as it is."""
+        if len(lines) != token.content.count("\n") + 2:  # the two are the fence itself
+            raise self.error(lines[0], "is never closed")
+        directive = DIRECTIVE.match(token.info.strip())
+        if not directive:
+            return "\n".join(lines)
+        indent = lines[0].partition(token.markup)[0]
+        if indent.strip():
+            raise self.error(lines[0], "is not on a line of its own")
+        text = self.directive(directive["name"], directive["argument"], token.content)
+        return indented(text, indent)
 
-    def directive(self, directive, body, opening):
-        body = [line.removeprefix(opening["indent"]) for line in body]
-        options = {}
-        while body and (option := OPTION.match(body[0])):
-            options[option["key"]] = option["value"]
-            body.pop(0)
-        name, argument, text = directive["name"], directive["argument"], "\n".join(body).strip("\n")
+    def directive(self, name, argument, content):
+        head = OPTIONS.match(content)[0]
+        options = dict(OPTION.findall(head))
+        text = content[len(head) :].strip("\n")
         if name in ADMONITIONS:
-            title = self.prose(argument) or name.capitalize()
-            return indented(f"**{title}**\n\n{self(text)}", "> ").replace("> \n", ">\n")
+            return self.admonition(self.prose(argument) or name.capitalize(), text)
         if name == "math":
             return self.equation(text, options.get("label"))
         if name in ("figure", "image"):
-            image = f"![{options.get('alt', '')}]({argument})"
-            number = self.label(options["name"]) + ". " if "name" in options else ""
-            return f"{image}\n\n*{number}{self.prose(text)}*" if text else image
+            return self.figure(argument, text, options)
         if name == "exercise":
-            return f"**{self.label(options.get('label', name))}**" + f" ({self.prose(argument)})" * bool(argument) + f"\n\n{self(text)}"
+            return self.exercise(argument, text, options.get("label", name))
         if name == "solution":
             return self.folded(self.solution(argument), self(text))
         if name == "bibliography":
@@ -79,6 +98,26 @@ class Lowering:
             return f"```{argument}\n{text}\n```"
         raise self.error(f"{{{name}}}", "has no rule in tools/notebooks/myst_to_markdown.py")
 
+    def admonition(self, title, text):
+        return indented(f"**{title}**\n\n{self(text)}", "> ").replace("> \n", ">\n")
+
+    def equation(self, tex, label):
+        number = f"\n\\tag{{{self.label(label).strip('()')}}}" if label else ""
+        return f"$$\n{tex.strip()}{number}\n$$"
+
+    def figure(self, file, caption, options):
+        image = f"![{options.get('alt', '')}]({file})"
+        if not caption:
+            return image
+        number = self.label(options["name"]) + ". " if "name" in options else ""
+        return f"{image}\n\n*{number}{self.prose(caption)}*"
+
+    def exercise(self, title, text, label):
+        heading = f"**{self.label(label)}**"
+        if title:
+            heading += f" ({self.prose(title)})"
+        return f"{heading}\n\n{self(text)}"
+
     def solution(self, label):
         return f"Solution to {self.label(label)}"
 
@@ -86,16 +125,18 @@ class Lowering:
         return f"<details>\n<summary><b>{title}</b></summary>\n\n{text}\n\n</details>"
 
     def prose(self, text):
+        """Lower equations, roles and links; drop comments and the labels of sections."""
         text = COMMENT.sub("", TARGET.sub("", text))
-        text = MATH.sub(lambda m: indented(self.equation(m["tex"], m["label"]), m["indent"]), text)
-        if re.search(r"^\\begin\{", re.sub(r"\$\$.*?\$\$", "", text, flags=re.S), re.M):
-            raise self.error(r"\begin{…}", "outside $$ shows raw in a notebook: put it between $$ lines")
+        text = MATH.sub(
+            lambda math: indented(self.equation(math["tex"], math["label"]), math["indent"]), text
+        )
+        outside_math = re.sub(r"\$\$.*?\$\$", "", text, flags=re.S)
+        if re.search(r"^\\begin\{", outside_math, re.M):
+            raise self.error(
+                r"\begin{…}", "outside $$ shows raw in a notebook: put it between $$ lines"
+            )
         text = ROLE.sub(self.role, text)
         return LINK.sub(self.link, text)
-
-    def equation(self, tex, label):
-        number = f"\n\\tag{{{self.label(label).strip('()')}}}" if label else ""
-        return f"$$\n{tex.strip()}{number}\n$$"
 
     def role(self, match):
         name, text = match["name"], " ".join(match["text"].split())
@@ -107,46 +148,69 @@ class Lowering:
             return self.label(text)
         if name in ("ref", "doc"):
             titled = TITLED.match(text)
-            return self.reference(titled["label"], titled["title"]) if titled else self.reference(text)
+            if titled:
+                return self.reference(titled["label"], titled["title"])
+            return self.reference(text)
         raise self.error(f"{{{name}}}", "has no rule in tools/notebooks/myst_to_markdown.py")
 
     def link(self, match):
         return self.reference(match["target"].removeprefix("#"), match["text"])
 
     def reference(self, target, text=""):
-        """A link to the notebook that holds the label, or the page, ``target``; plain text if that is this one."""
+        """A link to the page that ``target``, a label or a page, is on.
+
+        On that page itself it is plain text.
+        """
         if target.endswith(".md") or re.match(r"\d\d_", target):
             path = (self.root / self.page).parent / target
             target = path.resolve().relative_to(self.root.resolve()).with_suffix("").as_posix()
-        shown, page = text or self.label(target), self.found(target)[1]
+        title, page = self.look_up(target)
         if page == self.page:
-            return shown
-        here = self.page.rpartition("/")[0]
+            return text or title
+        folder = self.page.rpartition("/")[0]
         suffix = ".ipynb" if page in chapters(self.root) else ".md"
-        return f"[{shown}]({posixpath.relpath(page, here)}{suffix})"
+        return f"[{text or title}]({posixpath.relpath(page, folder)}{suffix})"
 
     def label(self, label):
-        return self.found(label)[0]
+        """The number or title that stands for a label: "(6.2)", "Fig. 6.1"."""
+        return self.look_up(label)[0]
 
-    def found(self, label):
+    def look_up(self, label):
         if label not in labels(self.root):
-            raise self.error(label, "is no label of an equation, a figure, an exercise or a section heading")
+            raise self.error(
+                label, "is no label of an equation, a figure, an exercise or a section heading"
+            )
         return labels(self.root)[label]
 
-    def citation(self, name, keys):
-        cited = [self.entry(key.strip()) for key in keys.split(",")]
-        if name == "cite:t":
-            return ", ".join(f"[{names(entry)} ({entry.fields['year']})]({address(entry)})" for entry in cited)
-        return "(" + "; ".join(f"[{names(entry)}, {entry.fields['year']}]({address(entry)})" for entry in cited) + ")"
+    def citation(self, role, keys):
+        entries = [self.entry(key.strip()) for key in keys.split(",")]
+        if role == "cite:t":
+            return ", ".join(
+                f"[{author_names(entry)} ({entry.fields['year']})]({address(entry)})"
+                for entry in entries
+            )
+        links = (
+            f"[{author_names(entry)}, {entry.fields['year']}]({address(entry)})"
+            for entry in entries
+        )
+        return f"({'; '.join(links)})"
 
     def bibliography(self):
-        """The works that this page cites, one a line."""
+        """The works that this page cites, one per line, by author and year."""
         text = (self.root / f"{self.page}.md").read_text(encoding="utf-8")
-        keys = {key.strip() for role in ROLE.finditer(text) if role["name"].startswith("cite")
-                for key in role["text"].split(",")}
-        works = sorted((names(entry, 99), entry.fields["year"], entry.fields["title"].translate({123: "", 125: ""}), address(entry))
-                       for entry in map(self.entry, keys))
-        return "\n".join(f"- {authors} ({year}). [{title}]({link})." for authors, year, title, link in works)
+        keys = set()
+        for role in ROLE.finditer(text):
+            if role["name"].startswith("cite"):
+                keys |= {key.strip() for key in role["text"].split(",")}
+        works = []
+        for entry in map(self.entry, keys):
+            title = entry.fields["title"].translate(BRACES)
+            authors = author_names(entry, at_most=99)
+            works.append((authors, entry.fields["year"], title, address(entry)))
+        return "\n".join(
+            f"- {authors} ({year}). [{title}]({link})."
+            for authors, year, title, link in sorted(works)
+        )
 
     def entry(self, key):
         if key not in bibliography(self.root):
@@ -157,12 +221,16 @@ class Lowering:
         return ValueError(f"{self.page}.md: {what} {problem}.")
 
 
-def names(entry, most=2):
-    """The authors' family names, "et al." if there are more than ``most``."""
-    families = [" ".join(person.prelast_names + person.last_names) for person in entry.persons["author"]]
-    if len(families) > most:
+def author_names(entry, at_most=2):
+    """The authors' family names; the first and "et al." if there are more than ``at_most``."""
+    families = [
+        " ".join(person.prelast_names + person.last_names) for person in entry.persons["author"]
+    ]
+    if len(families) > at_most:
         return f"{families[0]} et al."
-    return ", ".join(families[:-1]) + " and " * (len(families) > 1) + families[-1]
+    if len(families) == 1:
+        return families[0]
+    return ", ".join(families[:-1]) + " and " + families[-1]
 
 
 def address(entry):
