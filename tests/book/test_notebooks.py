@@ -228,6 +228,8 @@ def test_lowering(small_book, source, plain):
         "{unknown}`x`",
         "```{unknown}\nx\n```",
         "```{note}\nnever closed",
+        ":::{note}\nnever closed",
+        "- ```{note}\n  beside a bullet\n  ```",
         "```{exercise}\nno label\n```",
         "```{solution} ex-none\nx\n```",
         "\\begin{align}\na\n\\end{align}",

@@ -67,7 +67,7 @@ class Lowering:
 
     def fence(self, token, lines):
         """Lower a directive; a fence of code stays as it is."""
-        if len(lines) != token.content.count("\n") + 2:  # the two are the fence itself
+        if len(lines) != len(token.content.splitlines()) + 2:  # the two are the fence itself
             raise self.error(lines[0], "is never closed")
         directive = DIRECTIVE.match(token.info.strip())
         if not directive:
