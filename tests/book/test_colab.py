@@ -31,7 +31,7 @@ from jupyter_core.utils import run_sync
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-from tools import toc as contents
+from tools import toc
 from tools.notebooks import setup_cell
 
 QUICKEST = "notebooks/12_nan"
@@ -63,14 +63,14 @@ COLAB = {
     "six": "1.17.0",
 }
 TAG = setup_cell.tag()
-ADDRESS = contents.repository()["url"]
+ADDRESS = toc.repository()["url"]
 
 
 def pytest_generate_tests(metafunc):
     if "chapter" in metafunc.fixturenames:
         metafunc.parametrize(
             "chapter",
-            contents.chapters() if metafunc.config.getoption("--every-chapter") else [QUICKEST],
+            toc.chapters() if metafunc.config.getoption("--every-chapter") else [QUICKEST],
         )
 
 
@@ -78,7 +78,7 @@ def pytest_generate_tests(metafunc):
 
 
 def first_cell(page=QUICKEST):
-    cells = nbformat.read(contents.ROOT / f"{page}.ipynb", as_version=4).cells
+    cells = nbformat.read(toc.ROOT / f"{page}.ipynb", as_version=4).cells
     return next(cell for cell in cells if cell.cell_type == "code")
 
 
@@ -115,9 +115,9 @@ def test_switch(switch, colab, environment, expected, monkeypatch):
     assert run(source, monkeypatch, colab=colab, environment=environment) == expected
 
 
-@pytest.mark.parametrize("page", contents.chapters())
+@pytest.mark.parametrize("page", toc.chapters())
 def test_set_up_is_hidden_and_says_the_times_of_the_header(page):
-    cell, text = first_cell(page), (contents.ROOT / f"{page}.md").read_text(encoding="utf-8")
+    cell, text = first_cell(page), (toc.ROOT / f"{page}.md").read_text(encoding="utf-8")
     assert cell.metadata["cellView"] == "form" and cell.source.startswith("#@title")
     cpu, gpu = setup_cell.TIMES.search(text).groups()
     assert f" {cpu} on a CPU" in cell.source and f"GPU runtime: {gpu}." in cell.source
@@ -133,13 +133,13 @@ def released(tmp_path_factory):
     folder = tmp_path_factory.mktemp("released")
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=contents.ROOT,
+        cwd=toc.ROOT,
         check=True,
         capture_output=True,
         text=True,
     ).stdout
     for name in filter(None, listed.split("\0")):
-        if (path := contents.ROOT / name).is_file() and not path.is_symlink():
+        if (path := toc.ROOT / name).is_file() and not path.is_symlink():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(path.read_bytes())
     git(folder, "init", "--quiet")
@@ -234,7 +234,7 @@ def execute(python, folder, repository, chapter=QUICKEST, cells=None):
         )
     )
     (folder / "empty").mkdir(exist_ok=True)
-    notebook = nbformat.read(contents.ROOT / f"{chapter}.ipynb", as_version=4)
+    notebook = nbformat.read(toc.ROOT / f"{chapter}.ipynb", as_version=4)
     notebook.cells = notebook.cells[:cells]
     specs = KernelSpecManager(kernel_dirs=[str(folder / "kernels")])
     manager = AsyncKernelManager(kernel_name="far", kernel_spec_manager=specs)

@@ -7,7 +7,7 @@ import pydata_sphinx_theme
 import pytest
 from fontTools.ttLib import TTFont
 
-from tools.book import prune_icons as icons
+from tools.book import prune_icons
 
 STATIC = Path(pydata_sphinx_theme.__file__).parent / "theme/pydata_sphinx_theme/static"
 SCRIPT = '<!-- So that users can add custom icons -->\n  <script defer src="../_static/scripts/fontawesome.js?digest=1"></script>'  # noqa: E501
@@ -28,7 +28,7 @@ def book(tmp_path):
 
 
 def test_the_used_ones_are_kept(book):
-    icons.keep_used(book)
+    prune_icons.keep_used(book)
     assert (book / "notebooks/page.html").read_text() == PAGE.replace(SCRIPT, "")
     css = (book / "_static/styles/pydata-sphinx-theme.css").read_text()
     assert ".fa-bars:before" in css and ".fa-xmark:before" in css and ".fa-moon:before" not in css
@@ -48,4 +48,4 @@ def test_the_used_ones_are_kept(book):
 def test_another_theme_is_refused(book):
     (book / "notebooks/page.html").write_text(PAGE.replace("fontawesome", "icons"))
     with pytest.raises(ValueError, match="the theme has changed, see tools/book/prune_icons.py"):
-        icons.keep_used(book)
+        prune_icons.keep_used(book)

@@ -5,9 +5,8 @@ import re
 import nbformat
 import pytest
 
-from tools import toc as contents
-from tools.notebooks import convert as notebooks
-from tools.notebooks import readme_table as readme
+from tools import toc
+from tools.notebooks import convert, readme_table
 from tools.notebooks.myst_to_markdown import Lowering
 
 HEADER = """---
@@ -32,33 +31,33 @@ parts:
 
 
 def test_every_chapter_is_in_the_table_of_contents_and_every_entry_exists():
-    root = contents.ROOT
-    assert sorted(contents.chapters()) == sorted(
+    root = toc.ROOT
+    assert sorted(toc.chapters()) == sorted(
         f"notebooks/{path.stem}" for path in root.glob("notebooks/*.md")
     )
-    assert [page for page in contents.pages() if not (root / f"{page}.md").exists()] == []
+    assert [page for page in toc.pages() if not (root / f"{page}.md").exists()] == []
 
 
 def test_every_notebook_has_its_source():
-    stems = {path.stem for path in contents.ROOT.glob("notebooks/*.ipynb")}
-    assert stems == {path.stem for path in contents.ROOT.glob("notebooks/*.md")}
+    stems = {path.stem for path in toc.ROOT.glob("notebooks/*.ipynb")}
+    assert stems == {path.stem for path in toc.ROOT.glob("notebooks/*.md")}
 
 
-@pytest.mark.parametrize("page", contents.chapters())
+@pytest.mark.parametrize("page", toc.chapters())
 def test_notebook_is_in_sync_with_its_source(page):
-    stored = (contents.ROOT / f"{page}.ipynb").read_text(encoding="utf-8")
-    assert stored == notebooks.convert(page), f"{page}.md has changed: run make notebooks"
+    stored = (toc.ROOT / f"{page}.ipynb").read_text(encoding="utf-8")
+    assert stored == convert.convert(page), f"{page}.md has changed: run make notebooks"
 
 
 def test_the_table_in_the_readme_is_in_sync():
-    assert (contents.ROOT / "README.md").read_text(encoding="utf-8") == readme.updated(), (
+    assert (toc.ROOT / "README.md").read_text(encoding="utf-8") == readme_table.updated(), (
         "run make notebooks"
     )
 
 
-@pytest.mark.parametrize("page", contents.chapters())
+@pytest.mark.parametrize("page", toc.chapters())
 def test_notebook_holds_no_raw_myst(page):
-    notebook = nbformat.read(contents.ROOT / f"{page}.ipynb", as_version=4)
+    notebook = nbformat.read(toc.ROOT / f"{page}.ipynb", as_version=4)
     assert [
         cell.source
         for cell in notebook.cells
@@ -99,11 +98,11 @@ def foreign_to_mathjax(text):
     ]
 
 
-@pytest.mark.parametrize("page", contents.chapters())
+@pytest.mark.parametrize("page", toc.chapters())
 def test_formulas_are_what_colab_sets(page):
     text = "\n\n".join(
         cell.source
-        for cell in nbformat.read(contents.ROOT / f"{page}.ipynb", as_version=4).cells
+        for cell in nbformat.read(toc.ROOT / f"{page}.ipynb", as_version=4).cells
         if cell.cell_type == "markdown"
     )
     assert FORMULA.search(text) and foreign_to_mathjax(text) == []
@@ -136,8 +135,8 @@ def small_book(tmp_path):
     for path, text in {
         "_toc.yml": TOC,
         "_config.yml": "repository: {url: https://a.org/us/book, branch: main}",
-        "README.md": f"# Read\n{readme.BEGIN}\n{readme.END}\nEnd.\n",
-        "lossbook/__init__.py": '__version__ = "1.2"\n',
+        "README.md": f"# Read\n{readme_table.BEGIN}\n{readme_table.END}\nEnd.\n",
+        "lossbook/_version.py": '__version__ = "1.2"\n',
         "pyproject.toml": "[project]\ndependencies = ['torch>=2', 'numpy']\n",
         "book/references.bib": BIBLIOGRAPHY,
         "book/index.md": "# Front",
@@ -249,7 +248,7 @@ def test_a_solution_is_in_the_notebook_out_of_sight(small_book):
     path = small_book / "notebooks/02_second.md"
     source = f"# Second\n\n{CELL}\n{ASKED}\n{START}\nBecause {{eq}}`eq:a`.\n\n{CELL}\nSo *there*.\n{END}\nOn.\n\n{CELL}"  # noqa: E501
     path.write_text(HEADER + TIMES + source, encoding="utf-8")
-    cells = nbformat.reads(notebooks.convert("notebooks/02_second", small_book), as_version=4).cells
+    cells = nbformat.reads(convert.convert("notebooks/02_second", small_book), as_version=4).cells
     _, install, before, attempt, why, solution, more, on, after = cells
     assert [attempt.source, on.source, before.source, after.source] == [
         "**Exercise 2.1**\n\nTry.",
@@ -286,19 +285,19 @@ def test_a_solution_that_is_not_well_formed_is_refused(small_book, source):
         f"{HEADER}# Second\n\n{ASKED}\n{source}\n{CELL}", encoding="utf-8"
     )
     with pytest.raises(ValueError, match="notebooks/02_second.md"):
-        notebooks.convert("notebooks/02_second", small_book)
+        convert.convert("notebooks/02_second", small_book)
 
 
 def test_cell_ids_are_unique_stable_and_survive_edits_elsewhere(small_book):
     page, path = "notebooks/02_second", small_book / "notebooks/02_second.md"
     cells = "```{code-cell}\n1 + 1\n```\n\nText.\n\n```{code-cell}\n1 + 1\n```\n"
     path.write_text(HEADER + "# Second\n\n" + TIMES + cells, encoding="utf-8")
-    text = notebooks.convert(page, small_book)
-    assert text == notebooks.convert(page, small_book)
+    text = convert.convert(page, small_book)
+    assert text == convert.convert(page, small_book)
     before = [cell.id for cell in nbformat.reads(text, as_version=4).cells]
     path.write_text(HEADER + "# Second, edited\n\n" + TIMES + cells, encoding="utf-8")
     after = [
-        cell.id for cell in nbformat.reads(notebooks.convert(page, small_book), as_version=4).cells
+        cell.id for cell in nbformat.reads(convert.convert(page, small_book), as_version=4).cells
     ]
     assert len(set(before)) == len(before) == 5  # with the cell that installs lossbook
     assert after[1:] == before[1:] and after[0] != before[0]
@@ -310,33 +309,33 @@ def test_the_first_code_cell_installs_lossbook_from_the_address_in_the_configura
         HEADER + "# Second\n\n" + TIMES + "```{code-cell}\nimport lossbook\n```\n", encoding="utf-8"
     )
     title, setup, rest = nbformat.reads(
-        notebooks.convert("notebooks/02_second", small_book), as_version=4
+        convert.convert("notebooks/02_second", small_book), as_version=4
     ).cells
     assert title.source.startswith("# Second") and rest.source == "import lossbook"
     assert (
-        '    %pip install --quiet "lossbook @ git+https://a.org/us/book@v1.2" {kept}\n'
+        '    %pip install --quiet "lossbook @ git+https://a.org/us/book@v1.2" {pins}\n'
         in setup.source
     )
     assert 'names = "torch numpy"' in setup.source and "takes about 9 s on a CPU" in setup.source
     (small_book / "_config.yml").write_text(
         "repository: {url: https://b.org/me/fork, branch: trunk}", encoding="utf-8"
     )
-    assert "git+https://b.org/me/fork@v1.2" in notebooks.convert("notebooks/02_second", small_book)
+    assert "git+https://b.org/me/fork@v1.2" in convert.convert("notebooks/02_second", small_book)
 
 
 def test_a_chapter_without_its_times_is_refused(small_book):
     (small_book / "notebooks/02_second.md").write_text(HEADER + "# Second\n", encoding="utf-8")
     with pytest.raises(ValueError, match="notebooks/02_second.md has no line"):
-        notebooks.convert("notebooks/02_second", small_book)
+        convert.convert("notebooks/02_second", small_book)
 
 
 def test_the_readme_gets_the_chapters_and_their_addresses_in_the_configuration(small_book):
-    begin, *rows, end = readme.updated(small_book).split("\n")[1:-2]
-    assert (begin, end) == (readme.BEGIN, readme.END) and len(rows) == 4
+    begin, *rows, end = readme_table.updated(small_book).split("\n")[1:-2]
+    assert (begin, end) == (readme_table.BEGIN, readme_table.END) and len(rows) == 4
     assert rows[2].startswith("| 1 | [First](notebooks/01_first.ipynb) | [![Open in Colab](")
     assert rows[3].endswith(
         "(https://colab.research.google.com/github/us/book/blob/main/notebooks/02_second.ipynb) |"
     )
     (small_book / "README.md").write_text("# Read\n", encoding="utf-8")
     with pytest.raises(ValueError, match="README.md has no place"):
-        readme.updated(small_book)
+        readme_table.updated(small_book)

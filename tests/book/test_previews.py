@@ -4,15 +4,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from tools import toc as contents
-from tools.book import sphinx_extension as pages
+from tools import toc
+from tools.book import sphinx_extension
 
 SENTENCE = "A margin that is added to the angle itself, and what happens past π."
 
 
-@pytest.mark.parametrize("page", contents.pages())
+@pytest.mark.parametrize("page", toc.pages())
 def test_every_page_says_what_it_is_about(page):
-    assert contents.description(page)
+    assert toc.description(page)
 
 
 @pytest.mark.parametrize(
@@ -29,14 +29,14 @@ def test_every_page_says_what_it_is_about(page):
 def test_a_page_that_does_not_is_refused(tmp_path, text):
     (tmp_path / "page.md").write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match="page.md: description is .*expected"):
-        contents.description("page", tmp_path)
+        toc.description("page", tmp_path)
 
 
 def test_a_description_is_read_from_the_front_matter(tmp_path):
     (tmp_path / "page.md").write_text(
         f'---\njupytext: {{}}\ndescription: "{SENTENCE}"\n---\n# A page\n', encoding="utf-8"
     )
-    assert contents.description("page", tmp_path) == SENTENCE
+    assert toc.description("page", tmp_path) == SENTENCE
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_a_description_is_read_from_the_front_matter(tmp_path):
     ],
 )
 def test_a_repository_s_pages(repository, address):
-    assert pages.address_of_pages(repository) == address
+    assert sphinx_extension.address_of_pages(repository) == address
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_an_address_in_the_settings_goes_first(given, expected):
     config = SimpleNamespace(
         html_baseurl=given, html_theme_options={"repository_url": "https://github.com/ada/notes"}
     )
-    pages.set_address(None, config)
+    sphinx_extension.set_address(None, config)
     assert config.html_baseurl == expected
 
 
@@ -69,7 +69,7 @@ def test_lists_that_are_none_become_plain_boxes():
         "body": '<dt>f(<dl>\n<dd><em>x</em>,</dd>\n<dd>y=2,</dd>\n</dl>)</dt><div role="list" class="citation-list">\n'  # noqa: E501
         f'<div class="citation" id="id8" role="doc-biblioentry">\n{lists}'
     }
-    pages.mend(None, "page", "page.html", context, None)
+    sphinx_extension.mend(None, "page", "page.html", context, None)
     assert context["body"] == (
         '<dt>f(<span class="sig-lines"><span><em>x</em>,</span>\n<span>y=2,</span>\n</span>)</dt>'
         f'<div class="citation-list">\n<div class="citation" id="id8">\n{lists}'
@@ -81,7 +81,7 @@ def test_exercises_share_no_id():
         "body": '<div id="ex-a"><section id="exercise-content"></section></div><section id="solution-content"></section>'  # noqa: E501
         '<section id="on-content"></section>'
     }
-    pages.mend(None, "page", "page.html", context, None)
+    sphinx_extension.mend(None, "page", "page.html", context, None)
     assert context["body"] == (
         '<div id="ex-a"><section></section></div><section></section><section id="on-content"></section>'  # noqa: E501
     )
@@ -105,7 +105,7 @@ def test_mathjax_is_spared_where_nothing_needs_it(body, kept):
     ]
     context = {"script_files": scripts, **({"body": body} if body else {})}
     app = SimpleNamespace(config=SimpleNamespace(mathjax_path="mathjax/tex.js"))
-    pages.spare_mathjax(app, "page", "page.html", context, None)
+    sphinx_extension.spare_mathjax(app, "page", "page.html", context, None)
     assert context["script_files"] == (scripts if kept else scripts[:1])
 
 

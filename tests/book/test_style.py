@@ -10,10 +10,10 @@ from collections import defaultdict
 import jupytext
 import pytest
 
-from tools import toc as contents
-from tools.notebooks import readme_table as readme
+from tools import toc
+from tools.notebooks import readme_table
 
-ROOT = contents.ROOT
+ROOT = toc.ROOT
 MODULES = sorted(ROOT.glob("lossbook/**/*.py")) + sorted(ROOT.glob("tools/**/*.py"))
 SUFFIXES = {".md", ".py", ".yml", ".toml", ".txt", ".in", ".bib", ".css", ".js", ".html", ".sh", ""}
 FOLDERS = [".ci", ".github", "binder", "book", "lossbook", "notebooks", "tests", "tools"]
@@ -117,13 +117,13 @@ def poor_exercises(chapter):
 def misnumbered(chapter):
     """A chapter named by its number is a link, [chapter 3](lsoftmax), and the number is that of
     _toc.yml."""
-    numbers = {page: number for number, page in contents.contents()}
+    numbers = {page: number for number, page in toc.contents()}
     loose = re.findall(r"(?<!\[)\b[Cc]hapters? \d+", prose(chapter))
     linked = re.findall(r"\[(?:[Cc]hapter )?(\d+)\]\(([\w-]+)\)", prose(chapter))
     return loose + [
         f"{number}: {label}"
         for number, label in linked
-        if number != numbers.get(contents.labels().get(label, ("", ""))[1])
+        if number != numbers.get(toc.labels().get(label, ("", ""))[1])
     ]
 
 
@@ -131,7 +131,7 @@ CHAPTER_CHECKS = [long_cells, figures_without_words, missing_parts, poor_exercis
 
 
 @pytest.mark.parametrize("check", CHAPTER_CHECKS)
-@pytest.mark.parametrize("page", contents.chapters())
+@pytest.mark.parametrize("page", toc.chapters())
 def test_chapter(page, check):
     assert check(read(page)) == [], check.__doc__
 
@@ -278,18 +278,14 @@ def definitions(chapter):
 
 def test_no_helper_is_defined_in_two_chapters():
     assert (
-        repeated((name, page) for page in contents.chapters() for name in definitions(read(page)))
-        == {}
+        repeated((name, page) for page in toc.chapters() for name in definitions(read(page))) == {}
     )
 
 
 def test_no_two_figures_share_their_words():
     assert (
         repeated(
-            (alt(cell), page)
-            for page in contents.chapters()
-            for cell in code(read(page))
-            if alt(cell)
+            (alt(cell), page) for page in toc.chapters() for cell in code(read(page)) if alt(cell)
         )
         == {}
     )
@@ -320,7 +316,7 @@ def strange_words(text):
 def repository_addresses(text):
     """The repository's address, except in the README's table, which make notebooks writes and a
     test keeps in step."""
-    written = re.sub(f"{readme.BEGIN}.*{readme.END}", "", text, flags=re.S)
+    written = re.sub(f"{readme_table.BEGIN}.*{readme_table.END}", "", text, flags=re.S)
     return re.findall(
         r"github(?:\.com)?/loss[b]ook/|github\.com/loss[b]ook|lossboo[k]\.github\.io", written
     )
@@ -348,7 +344,12 @@ def test_bad_texts_are_caught():
     assert repository_addresses(
         "[Colab](https://colab.example.org/github/lossbook/lossbook/blob/main/a.ipynb)"
     )
-    assert repository_addresses(f"{readme.BEGIN}\ngithub.com/lossbook/lossbook\n{readme.END}") == []
+    assert (
+        repository_addresses(
+            f"{readme_table.BEGIN}\ngithub.com/lossbook/lossbook\n{readme_table.END}"
+        )
+        == []
+    )
 
 
 def imported(source):

@@ -19,9 +19,9 @@ import yaml
 from jupyter_book.sphinx import build_sphinx
 from sphinx.util.console import color_terminal, nocolor
 
-from tools.book import prune_icons as icons
+from tools.book import prune_icons
 from tools.book.execute import execute
-from tools.notebooks import convert as notebooks
+from tools.notebooks import convert
 from tools.toc import ROOT, chapters, pages
 from tools.web import hero, playground
 
@@ -62,7 +62,7 @@ def main():
         ],
         REPOSITORY,
     )
-    notebooks.main()
+    convert.main()
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
     start = time.perf_counter()
     if failed := execute(pages(), CACHE, config["execute"]["timeout"]):
@@ -70,7 +70,7 @@ def main():
     executed = time.perf_counter()
     copy_mathjax(STATIC / "mathjax")  # where Sphinx picks up static files
     write_html()
-    icons.keep_used(HTML)
+    prune_icons.keep_used(HTML)
     playground.build(HTML / "book/playground")
     hero.build(HTML / "book/front")
     seconds = {"executing": executed - start, "writing": time.perf_counter() - executed}
