@@ -9,32 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from lossbook import backbones, data, profiles, training
+from lossbook import backbones, training
 from lossbook.cli import main as cli
 from lossbook.experiments import reproduce, results
 from lossbook.utils import records
+from tests.helpers.records import RECIPE, reproduce_on_toys
 from tests.helpers.toys import tiny_backbone, toy_dataset
-
-RECIPE = {"epochs": 3, "batch_size": 20, "learning_rate": 3e-3}
 
 ROOT = Path(__file__).parents[2]
 
 
-def make(folder, names, seeds=1, **options):
-    return reproduce.reproduce(
-        names,
-        toy_dataset(),
-        lambda d: tiny_backbone(),
-        seeds=seeds,
-        folder=folder,
-        **{**RECIPE, **options},
-    )
-
-
 def test_a_finished_row_is_not_trained_again(tmp_path, monkeypatch):
-    first = make(tmp_path, ["softmax", "ArcFace_v1_s8"])
+    first = reproduce_on_toys(tmp_path, ["softmax", "ArcFace_v1_s8"])
     monkeypatch.setattr(reproduce, "fit", lambda *_, **__: pytest.fail("trained again"))
-    assert make(tmp_path, ["softmax", "ArcFace_v1_s8"]) == first
+    assert reproduce_on_toys(tmp_path, ["softmax", "ArcFace_v1_s8"]) == first
     names = sorted(path.name for path in (tmp_path / "toy-2d").iterdir())
     assert names == [
         "ArcFace_v1_s8-seed0.json",
@@ -45,18 +33,18 @@ def test_a_finished_row_is_not_trained_again(tmp_path, monkeypatch):
 
 
 def test_the_saved_run_is_the_one_measured(tmp_path):
-    (record,) = make(tmp_path, ["ArcFace_v3"])
+    (record,) = reproduce_on_toys(tmp_path, ["ArcFace_v3"])
     run = training.Run.load(tmp_path / "toy-2d" / "ArcFace_v3-seed0.npz")
     assert run.history.test_acc.tolist() == record["history"]["test_acc"]
     assert run.config["data_sha256"] == reproduce.checksums(toy_dataset())
 
 
 def test_another_recipe_or_other_images_are_refused(tmp_path):
-    make(tmp_path, ["softmax"])
+    reproduce_on_toys(tmp_path, ["softmax"])
     with pytest.raises(ValueError, match="was made with epochs = 3, now epochs = 4"):
-        make(tmp_path, ["softmax"], epochs=4)
+        reproduce_on_toys(tmp_path, ["softmax"], epochs=4)
     with pytest.raises(ValueError, match="with precision = float32, now precision = bfloat16"):
-        make(tmp_path, ["softmax"], precision="bfloat16")
+        reproduce_on_toys(tmp_path, ["softmax"], precision="bfloat16")
     other = toy_dataset(seed=1)
     with pytest.raises(ValueError, match="other images"):
         reproduce.reproduce(
@@ -65,7 +53,7 @@ def test_another_recipe_or_other_images_are_refused(tmp_path):
 
 
 def test_another_network_is_refused(tmp_path):
-    make(tmp_path, ["softmax"])
+    reproduce_on_toys(tmp_path, ["softmax"])
     for wider in (
         backbones.ConvNet,
         lambda d: backbones.LeNetPP(d, widths=(4, 4, 9), kernel_size=3),
@@ -81,7 +69,7 @@ def test_another_network_is_refused(tmp_path):
 
 def test_a_margin_that_the_loss_cannot_take_is_refused_before_anything_is_trained(tmp_path):
     with pytest.raises(ValueError, match="m = 4.0|margin"):
-        make(tmp_path, ["softmax", "ArcFace_m4"])
+        reproduce_on_toys(tmp_path, ["softmax", "ArcFace_m4"])
     assert not (tmp_path / "toy-2d").exists()
 
 
@@ -91,7 +79,7 @@ def test_killed_and_started_again_it_comes_to_the_same(tmp_path):
         import os, signal, sys
         sys.path.insert(0, {str(ROOT)!r})
         from lossbook.training.checkpoint import Checkpoint
-        from tests.experiments.test_reproduce import make
+        from tests.helpers.records import reproduce_on_toys
         save, saved = Checkpoint.save, []
         def save_and_die(self):
             save(self)
@@ -99,27 +87,29 @@ def test_killed_and_started_again_it_comes_to_the_same(tmp_path):
             if saved.count("ArcFace_v1-seed0.checkpoint") == 1:
                 os.kill(os.getpid(), signal.SIGKILL)
         Checkpoint.save = save_and_die
-        make({str(tmp_path / "killed")!r}, ["softmax", "ArcFace_v1"])
+        reproduce_on_toys({str(tmp_path / "killed")!r}, ["softmax", "ArcFace_v1"])
     """)
     died = subprocess.run([sys.executable, "-c", script], capture_output=True)
     assert died.returncode == -signal.SIGKILL
     left = sorted(path.name for path in (tmp_path / "killed" / "toy-2d").iterdir())
     assert left == ["ArcFace_v1-seed0.checkpoint", "softmax-seed0.json", "softmax-seed0.npz"]
     whole, again = (
-        make(tmp_path / "whole", ["softmax", "ArcFace_v1"]),
-        make(tmp_path / "killed", ["softmax", "ArcFace_v1"]),
+        reproduce_on_toys(tmp_path / "whole", ["softmax", "ArcFace_v1"]),
+        reproduce_on_toys(tmp_path / "killed", ["softmax", "ArcFace_v1"]),
     )
-    for one, other in zip(whole, again):
+    for first, second in zip(whole, again):
         assert (
-            one["test"] == other["test"]
-            and one["history"]["train_loss"] == other["history"]["train_loss"]
+            first["test"] == second["test"]
+            and first["history"]["train_loss"] == second["history"]["train_loss"]
         )
 
 
 def test_check_agrees_with_itself_and_not_with_a_forged_file(tmp_path):
-    make(tmp_path, ["softmax"])
-    found = reproduce.check("softmax", toy_dataset(), lambda d: tiny_backbone(), folder=tmp_path)
-    assert found.agrees and found.test_again == found.test_saved
+    reproduce_on_toys(tmp_path, ["softmax"])
+    agreement = reproduce.check(
+        "softmax", toy_dataset(), lambda d: tiny_backbone(), folder=tmp_path
+    )
+    assert agreement.agrees and agreement.test_again == agreement.test_saved
     path = tmp_path / "toy-2d" / "softmax-seed0.json"
     forged = json.loads(path.read_text())
     forged["test"]["accuracy"] -= 0.5
@@ -130,7 +120,7 @@ def test_check_agrees_with_itself_and_not_with_a_forged_file(tmp_path):
 
 
 def test_check_without_a_saved_row_says_so(tmp_path):
-    make(tmp_path, ["softmax"])
+    reproduce_on_toys(tmp_path, ["softmax"])
     with pytest.raises(
         FileNotFoundError,
         match="nothing to check; make it with lossbook reproduce ArcFace_v1",
@@ -138,21 +128,11 @@ def test_check_without_a_saved_row_says_so(tmp_path):
         reproduce.check("ArcFace_v1", toy_dataset(), lambda d: tiny_backbone(), folder=tmp_path)
 
 
-@pytest.fixture
-def on_toys(monkeypatch, tmp_path):
-    monkeypatch.setattr(data, "load", lambda name: toy_dataset())
-    quick = profiles.PROFILES["quick"]._replace(
-        backbone=lambda embedding_dim: tiny_backbone(), recipe=RECIPE
-    )
-    monkeypatch.setitem(profiles.PROFILES, "quick", quick)
-    return ["--profile", "quick", "--out", str(tmp_path)]
-
-
 def test_the_command_line(on_toys, capsys, tmp_path):
     assert cli.main(["reproduce", "softmax", "ArcFace_v2_s8", *on_toys]) == 0
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     (record,) = [r for r in results.load(tmp_path) if r["row"] == "softmax"]
-    assert f"{record['test']['accuracy']:.6g}"[:6] in said and record["made_by"][
+    assert f"{record['test']['accuracy']:.6g}"[:6] in output and record["made_by"][
         "command"
     ].startswith("lossbook reproduce softmax ArcFace_v2_s8")
     assert cli.main(["reproduce", "softmax", "--check", *on_toys]) == 0

@@ -11,14 +11,14 @@ from lossbook import training
 from lossbook.experiments import results
 from lossbook.utils import records
 from lossbook.utils.records import FOLDER, ResultError
-from tests.experiments.test_reproduce import make
+from tests.helpers.records import reproduce_on_toys
 from tests.helpers.toys import toy_dataset
 
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
     folder = tmp_path_factory.mktemp("results")
-    return make(folder, ["softmax", "ArcFace_v1"], seeds=2), folder
+    return reproduce_on_toys(folder, ["softmax", "ArcFace_v1"], seeds=2), folder
 
 
 def test_a_record_holds_what_the_run_measured(saved):
@@ -62,9 +62,9 @@ def test_a_reader_gets_percent_and_degrees(saved):
 
 
 def test_a_table_is_of_one_setting(saved):
-    one, other = saved[0][0], {**saved[0][1], "embedding_dim": 3}
+    first, second = saved[0][0], {**saved[0][1], "embedding_dim": 3}
     with pytest.raises(ValueError, match="records of 2 settings"):
-        results.table([one, other])
+        results.table([first, second])
 
 
 def test_one_seed_has_no_interval_over_seeds(saved):

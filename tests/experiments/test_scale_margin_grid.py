@@ -7,7 +7,7 @@ import torch
 from lossbook import figures
 from lossbook.cli import main as cli
 from lossbook.experiments import reproduce, scale_margin_grid
-from tests.experiments.test_reproduce import RECIPE, on_toys  # noqa: F401  (a fixture)
+from tests.helpers.records import RECIPE
 from tests.helpers.toys import tiny_backbone, toy_dataset
 
 GRID = {"scales": (4, 16), "margins": (0, 0.2)}
@@ -111,7 +111,7 @@ def test_none_saved_is_a_message(tmp_path):
         scale_margin_grid.load("ArcFace", tmp_path / "maps" / "ArcFace-toy-2d")
 
 
-def test_the_command_draws_the_map(on_toys, tmp_path, monkeypatch, capsys):  # noqa: F811
+def test_the_command_draws_the_map(on_toys, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(scale_margin_grid.MARGINS, "ArcFace", (0, 0.3))
     assert cli.main(["map", "ArcFace", "--epochs", "1", "--seed", "2", *on_toys]) == 0
     assert "ArcFace-toy-2d.png" in capsys.readouterr().out

@@ -14,8 +14,9 @@ from PIL import Image
 
 from lossbook import heads, interactive
 from lossbook.interactive import training_panel
-from tests.book.test_colab import COLAB, contents, environment, outside
+from tests.helpers.environments import COLAB, environment, outside
 from tests.helpers.toys import toy_dataset
+from tools import toc
 from tools.book.execute import WIDGET, remove_widgets
 
 
@@ -183,7 +184,7 @@ def frontend(tmp_path_factory):
     )
     specs = KernelSpecManager(kernel_dirs=[str(folder / "kernels")])
     manager = KernelManager(kernel_name="colab", kernel_spec_manager=specs)
-    manager.start_kernel(env=outside(folder, PYTHONPATH=str(contents.ROOT)), cwd=str(folder))
+    manager.start_kernel(env=outside(folder, PYTHONPATH=str(toc.ROOT)), cwd=str(folder))
     client = manager.client()
     client.start_channels()
     try:
