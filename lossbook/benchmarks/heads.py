@@ -43,7 +43,7 @@ def measure_heads(
     peers : bool
         Whether the peer library's losses are measured too.
     only : list of str, optional
-        Names in :data:`lossbook.benchmarks.contestants.CONTESTANTS`; by default all.
+        Names in ``lossbook.benchmarks.contestants.CONTESTANTS``; by default all.
     memory : bool
         Whether peak memory is measured.
     """

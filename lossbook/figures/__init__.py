@@ -2,7 +2,7 @@
 
 Nothing here trains or changes matplotlib's settings. A returned figure shows itself once when it
 is the last expression of a cell; ``figure.savefig("name.png")`` keeps it. What points, lines and ✖
-mean in the pictures of embeddings: :mod:`lossbook.figures.embedding_plots`.
+mean in the pictures of embeddings: ``lossbook.figures.embedding_plots``.
 """
 
 from lossbook.figures.animation import Animation, animate

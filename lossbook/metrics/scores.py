@@ -33,7 +33,7 @@ def score(backbone, head, split):
 
     ``images`` counts the images; ``accuracy`` and ``accuracy_by_angle`` are fractions, by the
     head's logits without margin and by the nearest class vector. The others are angles in radians,
-    see ``ANGLES`` and :mod:`lossbook.metrics.angular`: to the class vector of the label
+    see ``ANGLES`` and :mod:`lossbook.metrics`: to the class vector of the label
     (``median_angle_own``) and to the nearest other (``median_angle_other``).
     """
     labels = split.labels

@@ -97,14 +97,14 @@ class Det(NamedTuple):
 def roc(scores, same, weight=None):
     """The receiver operating characteristic, a :class:`Roc` with one point per distinct score.
 
-    Computed by :func:`sklearn.metrics.roc_curve`.
+    Computed by ``sklearn.metrics.roc_curve``.
     """
     scores, same = check_scores(scores, same)
     return Roc(*roc_curve(same, scores, sample_weight=weight, drop_intermediate=False))
 
 
 def det(scores, same, weight=None):
-    """The detection error trade-off, a :class:`Det`, by :func:`sklearn.metrics.det_curve`.
+    """The detection error trade-off, a :class:`Det`, by ``sklearn.metrics.det_curve``.
 
     Source: Martin et al., "The DET curve in assessment of detection task performance",
     Eurospeech 1997.

@@ -151,7 +151,7 @@ class ClassParallelHead(nn.Module):
     ``loss(x, labels)`` takes this rank's embeddings and gives the mean over the whole batch;
     ``forward(x)`` gives the logits (n, C) of this rank's embeddings.
 
-    Raises ``ValueError`` for a head whose logits are not those of :mod:`lossbook.heads.base`, such
+    Raises ``ValueError`` for a head whose logits are not those of ``lossbook.heads.base``, such
     as one with sub-centres or a second loss: they would be split wrongly.
     """
 

@@ -15,17 +15,25 @@ __all__ = ["Recipe"]
 class Recipe:
     """How to train; :func:`lossbook.training.fit` takes these settings by name.
 
-    epochs : passes over the training images
-    batch_size : images per step; the last, smaller batch of an epoch is kept
-    learning_rate : the peak of the one-cycle schedule (a third of the way up, then down to 0)
-    optimizer : "adamw" or "sgd"; the schedule moves the momentum (AdamW's β₁) from 0.95 to 0.85
-        and back
-    weight_decay : of all weights
-    max_shift : pixels; each training batch is moved by one random shift, at most this far in
-        each direction
-    clip_norm : the gradient is scaled down to this norm; None leaves it as it is
-
     Raises ``ValueError`` for a setting outside its domain.
+
+    Parameters
+    ----------
+    epochs : int
+        Passes over the training images.
+    batch_size : int
+        Images per step; the last, smaller batch of an epoch is kept.
+    learning_rate : float
+        The peak of the one-cycle schedule (a third of the way up, then down to 0).
+    optimizer : {"adamw", "sgd"}
+        The schedule moves the momentum (AdamW's β₁) from 0.95 to 0.85 and back.
+    weight_decay : float
+        Of all weights.
+    max_shift : int
+        In pixels; each training batch is moved by one random shift, at most this far in each
+        direction.
+    clip_norm : float or None
+        The gradient is scaled down to this norm; None leaves it as it is.
     """
 
     epochs: int = 15

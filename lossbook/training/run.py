@@ -43,13 +43,21 @@ class Snapshot:
 class Run:
     """One training: its history, one snapshot per epoch, and how it was made.
 
-    name : the loss and its settings
-    classes : names of the classes
-    train_labels, test_labels : (n,) and (m,), of the fixed samples in the snapshots
-    config : recipe, seed, device and versions
-    history : DataFrame, one row per epoch: ``epoch``, ``train_loss`` (with margin), ``train_acc``
-        and ``test_acc`` (fractions, without margin), ``seconds``
+    Parameters
+    ----------
+    name : str
+        The loss and its settings.
+    classes : tuple of str
+        Names of the classes.
+    train_labels, test_labels : (n,) and (m,) int array
+        Labels of the fixed samples in the snapshots.
+    config : dict
+        Recipe, seed, device and versions.
+    history : DataFrame
+        One row per epoch: ``epoch``, ``train_loss`` (with margin), ``train_acc`` and ``test_acc``
+        (fractions, without margin), ``seconds``.
     snapshots : list of :class:`Snapshot`
+        One per epoch.
     """
 
     name: str

@@ -20,7 +20,7 @@ __all__ = ["Mistake", "TARGET", "TRAINING", "PREDICTION", "LOSS", "value_mistake
 class Mistake(NamedTuple):
     """A known wrong answer.
 
-    ``wrong`` computes it from one of :mod:`lossbook.teaching.check.cases`.
+    ``wrong`` computes it from one of the cases in ``lossbook.teaching.check.cases``.
     """
 
     name: str
