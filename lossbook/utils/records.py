@@ -86,7 +86,7 @@ def read(path):
 
 
 def load_benchmark(name):
-    """The book's saved benchmark ``name``, such as ``"heads-cpu"``; errors as in ``records.read``."""
+    """The book's saved benchmark ``name``, such as ``"heads-cpu"``; errors as in ``read``."""
     return read(FOLDER / "benchmarks" / f"{name}.json")
 
 
