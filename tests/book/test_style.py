@@ -374,14 +374,20 @@ def long_functions(source):
 
 
 def placeholders(source):
-    """Variables whose name is one of PLACEHOLDERS, which do not tell what a thing is."""
-    return [
-        f"{node.id}, line {node.lineno}"
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.Name)
-        and isinstance(node.ctx, ast.Store)
-        and node.id in PLACEHOLDERS
-    ]
+    """Variables, parameters and functions named by one of PLACEHOLDERS, which name no thing."""
+    names = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            name = node.id
+        elif isinstance(node, ast.arg):
+            name = node.arg
+        elif isinstance(node, ast.FunctionDef):
+            name = node.name
+        else:
+            continue
+        if name in PLACEHOLDERS:
+            names.append((node.lineno, name))
+    return [f"{name}, line {line}" for line, name in sorted(names)]
 
 
 def test_long_functions_and_placeholders_see():
@@ -393,6 +399,7 @@ def test_long_functions_and_placeholders_see():
         "found, line 2",
         "one, line 3",
     ]
+    assert placeholders("def own(about):\n    return about") == ["about, line 1", "own, line 1"]
 
 
 @pytest.mark.parametrize("command", [["check"], ["format", "--check"]], ids=" ".join)

@@ -66,15 +66,17 @@ def table(record, pages, readings):
 
 
 def headed(text, times):
-    """A chapter's text with the measured times, ``{"cpu": seconds, "gpu": seconds}``, under its
-    title; others stay."""
+    """A chapter's text with the measured times in its header.
 
-    def line(found):
+    ``times`` is ``{"cpu": seconds, "gpu": seconds}``; where it has None the header stays as it is.
+    """
+
+    def line(header):
         cpu, gpu = (
-            in_words(times[place]) if times.get(place) is not None else found[place]
+            in_words(times[place]) if times.get(place) is not None else header[place]
             for place in ("cpu", "gpu")
         )
-        return f"{found['reading']} min · CPU {cpu} · GPU {gpu}"
+        return f"{header['reading']} min · CPU {cpu} · GPU {gpu}"
 
     return HEADER.sub(line, text, count=1)
 
