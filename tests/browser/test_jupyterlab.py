@@ -207,8 +207,9 @@ def test_every_cell_has_shown_what_it_should(page):
         ).count()
         == 0
     )
-    for name in ("scrub", "explorer", "sphere"):
-        widget = cell(page, name).locator(f".lossbook-{name}.lb-on")
+    kinds = {"scrub": "epoch_slider", "explorer": "explorer", "sphere": "rotating_sphere"}
+    for name, kind in kinds.items():
+        widget = cell(page, name).locator(f".lossbook-{kind}.lb-on")
         assert (
             widget.locator(".lb-live").is_visible() and not widget.locator(".lb-still").is_visible()
         )
