@@ -4,8 +4,12 @@ There are two extremes. With d ≥ C − 1 the class vectors can stand as a simp
 cos = −1/(C − 1): the papers' formulas assume this. On the circle (d = 2) they can at best be
 spaced by 2π/C, the neighbours are close, and the same posterior takes a larger scale.
 Between the two the nearest pair is at best at a right angle up to C = 2d, and beyond that no
-formula is known: :func:`best_spacing` searches for a good arrangement numerically, and
-:func:`limits_of` gives the limits of any one arrangement.
+formula is known: :func:`best_spacing` searches for a good arrangement numerically,
+:func:`limits_of` gives the limits of any one arrangement, and :func:`sufficient_scale` is enough
+for an average class.
+
+These are bounds on the posterior at a class centre, not on accuracy. The embeddings that a network
+learns stand at an angle to their class vectors: :func:`working_scale` is for them.
 """
 
 import math
@@ -20,9 +24,11 @@ __all__ = [
     "centre_posterior",
     "least_scale",
     "least_scale_simplex",
+    "sufficient_scale",
     "greatest_cosine_margin",
     "greatest_angular_margin",
     "adacos_scale",
+    "working_scale",
     "Limits",
     "limits",
     "limits_of",
@@ -30,6 +36,8 @@ __all__ = [
 ]
 
 POSTERIOR = 0.9  # what every class must be able to reach at its centre for a scale to be feasible
+WORKING_ANGLE = math.pi / 4  # radians; where AdaCos, too, wants the posterior to change
+LARGEST_SCALE = 1e7  # up to here sufficient_scale searches
 
 
 def centre_posterior(scale, num_classes):
@@ -61,6 +69,31 @@ def least_scale_simplex(posterior, num_classes):
     """
     _check(num_classes, posterior)
     return (num_classes - 1) / num_classes * _log_odds(posterior, num_classes)
+
+
+def sufficient_scale(posterior, num_classes, embedding_dim):
+    """A scale with which some arrangement of C class vectors in d dimensions reaches P on average.
+
+    It solves s − ln M(s) = ln[(C−1)P/(1−P)], where M(s) is the mean of e^{s·cos θ} over random
+    directions. In a random arrangement the sum over the rivals has the mean (C−1)·M(s), and
+    1/(1 + x) is convex, so that the posteriors at the centres have at least the mean P. With
+    d ≫ s this is little more than :func:`least_scale_simplex`, below which no arrangement brings
+    every class to P.
+
+    Returns ``None`` if no scale up to 10⁷ is enough.
+    """
+    _check(num_classes, posterior)
+    check_int("embedding_dim", embedding_dim, 2)
+    from scipy.optimize import brentq  # imported late: most users of this module need none of it
+
+    log_odds = _log_odds(posterior, num_classes)
+
+    def excess(scale):
+        return scale - _log_mean_exp(scale, embedding_dim) - log_odds
+
+    if excess(LARGEST_SCALE) < 0:
+        return None
+    return brentq(excess, 0, LARGEST_SCALE)
 
 
 def greatest_cosine_margin(num_classes, embedding_dim=2):
@@ -99,13 +132,53 @@ def adacos_scale(num_classes):
     return math.sqrt(2) * math.log(num_classes - 1)
 
 
+def working_scale(num_classes, m1=1.0, m2=0.0, m3=0.0, angle=WORKING_ANGLE, posterior=POSTERIOR):
+    """The scale with which an embedding at ``angle`` from its class vector has the posterior P.
+
+    That is the posterior in training, with the margin on the target:
+    ln[(C−1)P/(1−P)] / (cos(m1·θ + m2) − m3), with all rivals at right angles, as random directions
+    nearly are in many dimensions. Without a margin and with P = 1/2 this is AdaCos's fixed scale.
+
+    Parameters
+    ----------
+    num_classes : int
+        C.
+    m1, m2, m3 : float
+        The margins of the combined loss: factor, radians, cosine.
+    angle : float
+        θ, radians.
+    posterior : float
+        P, in (1/C, 1).
+
+    Raises
+    ------
+    ValueError
+        For C or P outside their domains, and if the margin leaves no positive target at ``angle``.
+
+    Examples
+    --------
+    >>> round(working_scale(85_742, m2=0.5))  # ArcFace on MS1MV2, where the paper takes 64
+    48
+    """
+    _check(num_classes, posterior)
+    target = math.cos(m1 * angle + m2) - m3
+    if target <= 0:
+        raise ValueError(
+            f"with m1 = {m1:g}, m2 = {m2:g}, m3 = {m3:g} the target at an angle of "
+            f"{math.degrees(angle):.0f}° is {target:.2f}, and no scale makes it beat rivals at "
+            "right angles: give a smaller margin or angle"
+        )
+    return _log_odds(posterior, num_classes) / target
+
+
 class Limits(NamedTuple):
-    """What :func:`limits` and :func:`limits_of` return; None where no formula is known."""
+    """What :func:`limits` and :func:`limits_of` return; None where nothing is known."""
 
     least_scale: float | None
     least_scale_simplex: float
     greatest_cosine_margin: float | None
     greatest_angular_margin: float | None
+    sufficient_scale: float | None
     explanation: str
 
 
@@ -115,8 +188,8 @@ def limits(num_classes, embedding_dim=2, posterior=POSTERIOR):
     ``least_scale`` reaches ``posterior`` at every class centre; ``least_scale_simplex`` is the
     papers' formula, which assumes that all classes are equally far from each other. For
     d ≥ C − 1 they can be, and the two agree; on the circle they cannot, and the formula promises
-    too much; in between the formula is only a lower bound. ``greatest_angular_margin`` is in
-    radians.
+    too much; in between the formula is only a lower bound, and ``sufficient_scale`` an upper one:
+    see :func:`sufficient_scale`. ``greatest_angular_margin`` is in radians.
 
     Raises ``ValueError`` for fewer than 2 classes or dimensions and for a posterior outside
     (1/C, 1).
@@ -128,14 +201,14 @@ def limits(num_classes, embedding_dim=2, posterior=POSTERIOR):
     nearest_degrees = None if nearest is None else math.degrees(math.acos(nearest))
 
     if num_classes <= embedding_dim + 1:
-        scale = simplex_scale
+        scale = sufficient = simplex_scale
         explanation = (
             f"{num_classes} class vectors fit into {embedding_dim} dimensions as a simplex: every "
             f"two of them have the cosine −1/(C − 1) = {nearest:.2f}, and the papers' formula is "
             "exact"
         )
     elif embedding_dim == 2:
-        scale = least_scale(posterior, num_classes)
+        scale = sufficient = least_scale(posterior, num_classes)
         simplex_degrees = math.degrees(math.acos(-1 / (num_classes - 1)))
         explanation = (
             f"on the circle {num_classes} class vectors are at best {nearest_degrees:.0f}° apart; "
@@ -143,7 +216,12 @@ def limits(num_classes, embedding_dim=2, posterior=POSTERIOR):
             f"{scale / simplex_scale:.1f} times less scale than it takes"
         )
     else:
-        scale = None
+        scale, sufficient = None, sufficient_scale(posterior, num_classes, embedding_dim)
+        enough = (
+            ""
+            if sufficient is None
+            else (f", and {sufficient:,.1f} is enough for an average class in a random arrangement")
+        )
         margins = (
             "the nearest two are less than 90° apart, so a cosine margin must be below 1"
             if nearest is None
@@ -151,13 +229,15 @@ def limits(num_classes, embedding_dim=2, posterior=POSTERIOR):
         )
         explanation = (
             f"{num_classes} class vectors do not fit into {embedding_dim} dimensions as a simplex, "
-            f"and no formula is known for s: it must be above the simplex's; {margins}"
+            f"and no formula is known for s: it must be above the simplex's {simplex_scale:.1f}"
+            f"{enough}; {margins}"
         )
     return Limits(
         least_scale=scale,
         least_scale_simplex=simplex_scale,
         greatest_cosine_margin=None if nearest is None else 1 - nearest,
         greatest_angular_margin=None if nearest is None else math.acos(nearest),
+        sufficient_scale=sufficient,
         explanation=explanation,
     )
 
@@ -186,11 +266,13 @@ def limits_of(vectors, posterior=POSTERIOR):
         return float((1 / np.exp(scale * (cos - 1)).sum(axis=1)).min())
 
     angle = math.acos(nearest)
+    scale = _scale_reaching(posterior, lowest_posterior, num_classes, nearest)
     return Limits(
-        least_scale=_scale_reaching(posterior, lowest_posterior, num_classes, nearest),
+        least_scale=scale,
         least_scale_simplex=least_scale_simplex(posterior, num_classes),
         greatest_cosine_margin=1 - nearest,
         greatest_angular_margin=angle,
+        sufficient_scale=scale,
         explanation=f"in this arrangement the nearest two of {num_classes} class vectors are "
         f"{math.degrees(angle):.1f}° apart",
     )
@@ -272,6 +354,16 @@ def _scale_reaching(posterior, posterior_at, num_classes, nearest):
 
     upper = _log_odds(posterior, num_classes) / (1 - nearest)
     return brentq(lambda scale: posterior_at(scale) - posterior, 0, 1.01 * upper)
+
+
+def _log_mean_exp(scale, embedding_dim):
+    """ln of the mean of e^{s·cos θ} over random directions, whose θ has the density sin^{d−2} θ."""
+    from scipy.special import logsumexp  # imported late: most users of this module need none of it
+
+    angles = np.linspace(0, math.pi, 100_001)[1:-1]
+    log_density = (embedding_dim - 2) * np.log(np.sin(angles))
+    log_terms = log_density + scale * np.cos(angles)
+    return float(logsumexp(log_terms) - logsumexp(log_density))
 
 
 def _log_odds(posterior, num_classes):

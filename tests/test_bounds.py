@@ -109,6 +109,57 @@ def test_limits_agree_where_the_circle_holds_a_simplex(classes):
     assert math.cos(limits.greatest_angular_margin) == pytest.approx(-1 / (classes - 1))
 
 
+def test_limits_of_a_face_data_set_bracket_the_scale():
+    limits = bounds.limits(85_742, 512)
+    assert limits.least_scale is None
+    assert limits.least_scale_simplex == pytest.approx(13.557, abs=0.001)
+    # In many dimensions cos θ of random directions is normal with variance 1/d: s − s²/2d.
+    scale = limits.sufficient_scale
+    assert scale - scale**2 / 1024 == pytest.approx(math.log(85_741 * 9), abs=0.001)
+    assert "13.6" in limits.explanation and "13.7" in limits.explanation
+
+
+@pytest.mark.parametrize("classes", [5, 50])
+def test_sufficient_scale_on_the_sphere_by_its_closed_form(classes):
+    scale = bounds.sufficient_scale(0.8, classes, 3)
+    mean = math.sinh(scale) / scale  # of e^{s·cos θ}: on the sphere cos θ is uniform
+    assert 1 / (1 + (classes - 1) * mean * math.exp(-scale)) == pytest.approx(0.8, abs=1e-6)
+
+
+def test_sufficient_scale_by_drawing_arrangements():
+    scale = bounds.sufficient_scale(0.9, 300, 32)
+    means = []
+    for seed in range(10):
+        vectors = np.random.default_rng(seed).normal(size=(300, 32))
+        unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        posteriors = 1 / np.exp(scale * (unit @ unit.T - 1)).sum(axis=1)
+        means.append(posteriors.mean())
+    assert np.mean(means) == pytest.approx(0.9, abs=0.002)
+
+
+def test_no_scale_is_sufficient_for_a_crowd_on_the_circle():
+    assert bounds.sufficient_scale(0.9, 10_000, 2) is None
+
+
+@given(st.integers(2, 10**6), st.floats(0.55, 0.99), st.floats(0, 0.6), st.floats(0, 0.5))
+def test_working_scale_gives_its_posterior(classes, posterior, m2, m3):
+    target = math.cos(0.5 + m2) - m3
+    if target <= 0 or posterior <= 1 / classes:
+        return
+    scale = bounds.working_scale(classes, m2=m2, m3=m3, angle=0.5, posterior=posterior)
+    rivals = (classes - 1) * math.exp(-scale * target)  # every rival logit is 0
+    assert 1 / (1 + rivals) == pytest.approx(posterior, abs=1e-9)
+
+
+def test_working_scale_without_a_margin_is_adacos():
+    assert bounds.working_scale(1000, posterior=0.5) == pytest.approx(bounds.adacos_scale(1000))
+
+
+def test_working_scale_refuses_a_margin_past_the_right_angle():
+    with pytest.raises(ValueError, match="smaller margin or angle"):
+        bounds.working_scale(10, m2=0.9)
+
+
 def test_limits_tell_where_no_formula_is_known():
     limits = bounds.limits(10, 3)
     assert (

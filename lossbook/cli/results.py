@@ -12,6 +12,14 @@ class Disagreement(Exception):
     """A row trained again reached another accuracy than its saved result states."""
 
 
+# The margins of the papers, for the scales that the command bounds prints.
+WORKING_MARGINS = {
+    "norm-softmax": {},
+    "CosFace, m = 0.35": {"m3": 0.35},
+    "ArcFace, m = 0.5": {"m2": 0.5},
+}
+
+
 def add_parser(subparsers):
     reproduce = subparsers.add_parser(
         "reproduce",
@@ -205,3 +213,7 @@ def state_bounds(options):
         unit = " radians" if value is not None and "angular" in name else ""
         print(f"  {name.replace('_', ' '):26}{text}{unit}")
     print(limits.explanation)
+    print("scale for an embedding at 45° from its class vector, other class vectors at 90°")
+    for name, margins in WORKING_MARGINS.items():
+        scale = bounds.working_scale(options.classes, **margins, posterior=options.posterior)
+        print(f"  {name:26}{scale:.1f}")
