@@ -11,7 +11,7 @@ from lossbook.experiments.reproduce import train_row
 from lossbook.utils.records import FOLDER
 from lossbook.utils.validation import require
 
-__all__ = ["SCALES", "MARGINS", "Cell", "run", "load", "mean_over_seeds"]
+__all__ = ["SCALES", "MARGINS", "Cell", "run", "load", "mean_over_seeds", "deviation_over_seeds"]
 
 SCALES = (1, 2, 4, 8, 16, 32, 64)
 MARGINS = {  # 0 is norm-softmax in both
@@ -107,11 +107,19 @@ def mean_over_seeds(record):
 
     ``seeds`` counts them. Accuracies are fractions, angles radians.
     """
-    cells = pd.DataFrame(record["cells"].values())
-    groups = cells.groupby(["margin", "scale"])
+    groups = _cells_by_setting(record)
     table = groups.mean(numeric_only=True).drop(columns="seed")
     table.insert(0, "seeds", groups.size())
     return table
+
+
+def deviation_over_seeds(record):
+    """The standard deviation over the seeds of each measure; NaN where there is one seed."""
+    return _cells_by_setting(record).std(numeric_only=True).drop(columns="seed")
+
+
+def _cells_by_setting(record):
+    return pd.DataFrame(record["cells"].values()).groupby(["margin", "scale"])
 
 
 def _train_cell(cell, loss, dataset, backbone, device, recipe):

@@ -22,14 +22,10 @@ from lossbook.figures.style import (
 
 __all__ = ["scale_margin_map", "error_ratios", "against_noise"]
 
-# The panels of scale_margin_map: (title, value of a cell, colour map).
+# The panels of scale_margin_map: (title, measure, its unit's factor, colour map).
 QUANTITIES = [
-    ("test accuracy (%)", lambda cell: 100 * cell["accuracy"], "viridis"),
-    (
-        "median gap between neighbours (degrees)",
-        lambda cell: math.degrees(cell["gap_median"]),
-        "cividis",
-    ),
+    ("test accuracy (%)", "accuracy", 100, "viridis"),
+    ("median gap between neighbours (degrees)", "gap_median", math.degrees(1), "cividis"),
 ]
 
 
@@ -37,8 +33,8 @@ QUANTITIES = [
 def scale_margin_map(record):
     """Test accuracy, and the empty angle between neighbouring classes, over s × m.
 
-    ``record`` is what :mod:`lossbook.experiments.scale_margin_grid` saves; each number is a mean
-    over its seeds. The gap is from the
+    ``record`` is what :mod:`lossbook.experiments.scale_margin_grid` saves; each number is the mean
+    over its seeds, with the standard deviation over the seeds below it. The gap is from the
     99th percentile of one class's directions to the 1st of the next, negative where they overlap;
     its median over the classes is shown. Right of the upright line a class centre can be sure
     enough, below the level line all centres can meet the margin: :func:`lossbook.bounds.limits`.
@@ -47,9 +43,8 @@ def scale_margin_map(record):
     """
     runs = pd.DataFrame(record["cells"].values())
     scales, margins = sorted(set(runs.scale)), sorted(set(runs.margin))
-    means = runs.groupby(["scale", "margin"])[["accuracy", "gap_median"]].mean()
-    cells = means.to_dict("index")
-    missing = [(s, m) for s in scales for m in margins if (s, m) not in cells]
+    trained = set(zip(runs.scale, runs.margin))
+    missing = [(s, m) for s in scales for m in margins if (s, m) not in trained]
     if missing:
         raise ValueError(
             f"the grid is not finished: {len(missing)} of {len(scales) * len(margins)} cells "
@@ -63,9 +58,10 @@ def scale_margin_map(record):
     column = sum(s < limits.least_scale for s in scales)  # so many cells lie on the near side
     row = sum(m <= greatest for m in margins)
     figure, axes = new_axes((7.2, 7.6), 2, 1)
-    for ax, (title, value, color_map) in zip(axes[:, 0], QUANTITIES):
-        values = np.array([[value(cells[s, m]) for s in scales] for m in margins])
-        _draw_cells(ax, values, color_map)
+    for ax, (title, measure, factor, color_map) in zip(axes[:, 0], QUANTITIES):
+        by_seed = factor * runs.set_index(["margin", "scale", "seed"])[measure]
+        over_seeds = by_seed.groupby(["margin", "scale"])
+        _draw_cells(ax, over_seeds.mean().unstack(), over_seeds.std().unstack(), color_map)
         for line_style in (
             {"color": "white", "linewidth": 5},
             {"color": INK, "linestyle": LINE_STYLES[1], "linewidth": 2},
@@ -84,18 +80,23 @@ def scale_margin_map(record):
     return set_title(figure, f"{record['loss']} on {record['dataset']}, {classes} classes in 2-D")
 
 
-def _draw_cells(ax, values, color_map):
-    """A table of numbers, (rows, columns), each on the colour of its value."""
-    image = ax.pcolormesh(values, cmap=color_map, edgecolors="white", linewidth=1.5)
-    for (j, i), number in np.ndenumerate(values):
+def _draw_cells(ax, means, deviations, color_map):
+    """A table of means, (rows, columns), each on its colour and above its standard deviation."""
+    image = ax.pcolormesh(means, cmap=color_map, edgecolors="white", linewidth=1.5)
+    deviations = np.asarray(deviations)
+    for (j, i), mean in np.ndenumerate(np.asarray(means)):
+        deviation = deviations[j, i]
+        text = f"{mean:.0f}" if np.isnan(deviation) else f"{mean:.0f}\n±{deviation:.0f}"
+        text = text.replace("-", "−")
         ax.text(
             i + 0.5,
             j + 0.5,
-            f"{number:.0f}",
+            text,
             ha="center",
             va="center",
-            fontsize=11,
-            color=contrasting_ink(image.cmap(image.norm(number))),
+            fontsize=10,
+            linespacing=1.0,
+            color=contrasting_ink(image.cmap(image.norm(mean))),
         )
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)

@@ -1,5 +1,7 @@
 """Grids over scale × margin: every cell trained once, resumed, drawn with its bounds."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -60,7 +62,12 @@ def test_several_seeds_share_a_folder_and_are_averaged(tmp_path):
     assert table.accuracy[0.2, 16] == pytest.approx(sum(accuracies) / 2)
     assert table.seeds.tolist() == [2, 2]
     labels = [text.get_text() for text in figures.scale_margin_map(record).axes[0].texts]
-    assert labels == [f"{100 * accuracy:.0f}" for accuracy in table.accuracy]
+    deviations = scale_margin_grid.deviation_over_seeds(record).accuracy
+    assert deviations[0.2, 16] == pytest.approx(abs(np.subtract(*accuracies)) / math.sqrt(2))
+    assert labels == [
+        f"{100 * mean:.0f}\n±{100 * deviation:.0f}"
+        for mean, deviation in zip(table.accuracy, deviations)
+    ]
 
 
 def test_the_device_is_no_part_of_the_recipe(tmp_path):
