@@ -1,6 +1,7 @@
 """Experiments: what makes the saved results of the book."""
 
 from lossbook.experiments import (
+    closed_set,
     label_noise,
     omniglot,
     omniglot_gains,
@@ -9,9 +10,11 @@ from lossbook.experiments import (
     resumable,
     rows,
     scale_margin_grid,
+    scales,
 )
 
 __all__ = [
+    "closed_set",
     "label_noise",
     "omniglot",
     "omniglot_gains",
@@ -20,4 +23,5 @@ __all__ = [
     "resumable",
     "rows",
     "scale_margin_grid",
+    "scales",
 ]

@@ -28,6 +28,7 @@ __all__ = [
     "HELD_OUT",
     "RECIPE",
     "LOSSES",
+    "SCALES",
     "OTHERS",
     "PLAN",
     "Cell",
@@ -85,12 +86,14 @@ LOSSES = (
 )
 # The pair whose difference is followed over d, C and s.
 WITHOUT, WITH = "norm-softmax_s16", "ArcFace_s16_m0.3"
+# The scales that both are trained with: 7 is AdaCos's fixed scale √2·ln(C − 1) for 136 classes.
+SCALES = (2, 4, 7, 10, 16, 32, 64, 128)
 _SETTINGS = [
     *[Cell(row) for row in LOSSES],
     *[Cell(f"ArcFace_s16_m{m}") for m in (0.1, 0.5)],
     *[Cell(row, classes=34) for row in (WITHOUT, WITH)],
     *[Cell(row, embedding_dim=d) for d in (16, 256, 512) for row in (WITHOUT, WITH)],
-    *[Cell(row.replace("s16", "s64")) for row in (WITHOUT, WITH)],
+    *[Cell(row.replace("s16", f"s{s}")) for s in SCALES if s != 16 for row in (WITHOUT, WITH)],
     *[Cell(row) for row in OTHERS],
 ]
 PLAN = [cell._replace(seed=seed) for cell in _SETTINGS for seed in range(3)]

@@ -9,7 +9,12 @@ from lossbook.figures.animation import Animation, animate
 from lossbook.figures.benchmarks import build_times, head_costs, training_rates
 from lossbook.figures.decision_regions import decision_boundaries, regions, sectors
 from lossbook.figures.embedding_plots import circle, comparison, embeddings, filmstrip, train_test
-from lossbook.figures.experiments import against_noise, error_ratios, scale_margin_map
+from lossbook.figures.experiments import (
+    against_noise,
+    against_scale,
+    error_ratios,
+    scale_margin_map,
+)
 from lossbook.figures.margin_curves import target_curves
 from lossbook.figures.sphere_plots import sphere, spherical_regions
 from lossbook.figures.training import angle_histograms, over_epochs, training_curves
@@ -45,6 +50,7 @@ __all__ = [
     "scale_margin_map",
     "error_ratios",
     "against_noise",
+    "against_scale",
     "head_costs",
     "training_rates",
     "build_times",

@@ -20,7 +20,7 @@ from lossbook.figures.style import (
     styled,
 )
 
-__all__ = ["scale_margin_map", "error_ratios", "against_noise"]
+__all__ = ["scale_margin_map", "error_ratios", "against_noise", "against_scale"]
 
 # The panels of scale_margin_map: (title, measure, its unit's factor, colour map).
 QUANTITIES = [
@@ -181,4 +181,49 @@ def against_noise(frame, ylabel, columns=4):
         ax.tick_params(labelbottom=True)
     figure.supxlabel("wrong labels (%)", fontsize=12)
     figure.supylabel(ylabel, fontsize=12)
+    return figure
+
+
+@styled
+def against_scale(panels, measure, ylabel):
+    """A measure against the scale s, one panel per problem and one line per loss.
+
+    Each small point is one seed; the line runs through the means over the seeds of the fixed
+    scales. A diamond is a scale that was not fixed, at the mean of where it ended. The dashed
+    upright line of a loss is the scale that a rule gives.
+
+    Parameters
+    ----------
+    panels : dict, title → (DataFrame, dict)
+        The frame is what :mod:`lossbook.experiments.scales` returns, one row per training; the
+        dict gives the rule's scale of a loss.
+    measure, ylabel : str
+        The column to draw, and what it is, with its unit.
+    """
+    figure, axes = new_axes((7.2, 3.6), 1, len(panels))
+    for ax, (title, (frame, rule)) in zip(axes[0], panels.items()):
+        for loss, color, style in zip(frame.loss.unique(), (0, 4), LINE_STYLES):
+            line = {"color": CLASS_COLORS[color], "linestyle": style}
+            trainings = frame[frame.loss == loss]
+            fixed = trainings[trainings.fixed]
+            means = fixed.groupby("scale")[measure].mean()
+            ax.plot(means.index, means, linewidth=2, label=loss, **line)
+            ax.plot(fixed.scale, fixed[measure], "o", markersize=3, color=line["color"], alpha=0.5)
+            for _, ended in trainings[~trainings.fixed].groupby("name"):
+                ax.plot(
+                    ended.scale.mean(),
+                    ended[measure].mean(),
+                    "D",
+                    markersize=7,
+                    color=line["color"],
+                    markeredgecolor=INK,
+                )
+            if loss in rule:
+                ax.axvline(rule[loss], linewidth=1.2, alpha=0.8, **line)
+        ax.set_xscale("log", base=2)
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.set(title=title, xlabel="scale s")
+        ax.grid(True, color=GREY, alpha=0.25)
+    axes[0, 0].set_ylabel(ylabel)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
     return figure

@@ -1,6 +1,7 @@
 """Pictures of saved experiments: ratios with their intervals, and one panel per loss."""
 
 import numpy as np
+import pandas as pd
 
 from lossbook import figures
 from tests.helpers.drawings import ERROR_RATIOS, NOISY_TRAININGS
@@ -30,3 +31,16 @@ def test_error_ratios_show_every_mark_with_its_interval():
         1.1,
     ]
     assert ax.get_xlabel() == "error rate with the margin / without it"
+
+
+def test_against_scale_shows_means_of_fixed_scales_and_where_free_ones_ended():
+    fixed = [("a", s, True, value) for s, value in [(4, 80), (4, 90), (16, 70), (16, 74)]]
+    free = [("b", 6, False, 88), ("b", 10, False, 90)]
+    frame = pd.DataFrame(fixed + free, columns=["name", "scale", "fixed", "accuracy"])
+    frame["loss"] = "norm-softmax"
+    figure = figures.against_scale({"digits": (frame, {"norm-softmax": 6.2})}, "accuracy", "%")
+    means, trainings, ended, rule = figure.axes[0].lines
+    assert means.get_xdata().tolist() == [4, 16] and means.get_ydata().tolist() == [85, 72]
+    assert trainings.get_ydata().tolist() == [80, 90, 70, 74]
+    assert (ended.get_xdata()[0], ended.get_ydata()[0]) == (8, 89)
+    assert set(rule.get_xdata()) == {6.2}
