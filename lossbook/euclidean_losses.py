@@ -13,6 +13,7 @@ be pulled or pushed in, so the gradient of their distance is taken as zero.
 import torch
 import torch.nn.functional as F
 
+from lossbook.utils.validation import require
 from lossbook.utils.vectors import at_least_float32, polar
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "pairwise_squared_distances",
     "pairwise_distances",
     "contrastive",
+    "check_mining",
     "select_triplets",
     "triplet_losses",
     "triplet",
@@ -29,7 +31,7 @@ __all__ = [
     "marginal",
 ]
 
-MINING = ("random", "semi-hard", "hard")
+MINING = ("batch-all", "batch-hard", "semi-hard", "random")
 
 
 def pairwise_squared_distances(x):
@@ -66,34 +68,52 @@ def contrastive(x, labels, margin):
     return _mean(pull, x) + _mean(push, x)
 
 
+def check_mining(mining):
+    """``mining``, one of ``MINING``; ``"hard"`` is short for ``"batch-hard"``.
+
+    Raises ``ValueError`` for any other value.
+    """
+    name = "batch-hard" if mining == "hard" else mining
+    require(
+        name in MINING,
+        f"mining = {mining!r}: expected one of {', '.join(map(repr, MINING))}",
+    )
+    return name
+
+
 def select_triplets(x, labels, mining, generator=None):
     """Select triplets from a batch: the rows of anchors, positives and negatives, each (T,) int64.
 
+    An anchor and its positive are two samples of one class, the negative is one of another class.
     ``mining`` is one of
 
-    * ``"random"``: every anchor and positive, with any negative, drawn from ``generator``, a CPU
-      ``torch.Generator`` (torch's global one by default);
+    * ``"batch-all"``: every such triplet, P·K·(K − 1)·(P·K − K) of them in a batch of P classes
+      with K samples each (Hermans et al., eq. 6);
+    * ``"batch-hard"``: every anchor once, with its farthest positive and its nearest negative
+      (Hermans et al., eq. 5); ``"hard"`` is the same;
     * ``"semi-hard"``: every anchor and positive, with the nearest negative among those farther than
       the positive; none if there is no such negative (FaceNet, eq. 4);
-    * ``"hard"``: every anchor once, with its farthest positive and its nearest negative
-      (batch-hard, Hermans et al., eq. 5).
+    * ``"random"``: every anchor and positive, with any negative, drawn from ``generator``, a CPU
+      ``torch.Generator`` (torch's global one by default).
 
     Sources: Schroff et al., "FaceNet", CVPR 2015; Hermans et al., "In Defense of the Triplet
     Loss for Person Re-Identification", arXiv 1703.07737.
 
     Raises ``ValueError`` for any other mining.
     """
-    if mining not in MINING:
-        raise ValueError(f"mining = {mining!r}: expected one of {', '.join(map(repr, MINING))}")
+    mining = check_mining(mining)
     distance = pairwise_distances(x.detach())
     equal, unequal = _pair_masks(labels)
-    if mining == "hard":
+    if mining == "batch-hard":
         anchor = (equal.any(dim=1) & unequal.any(dim=1)).nonzero()[:, 0]
         farthest = torch.where(equal, distance, -torch.inf).argmax(dim=1)
         nearest = torch.where(unequal, distance, torch.inf).argmin(dim=1)
         return anchor, farthest[anchor], nearest[anchor]
     anchor, positive = equal.nonzero(as_tuple=True)
     eligible = unequal[anchor]
+    if mining == "batch-all":
+        pair, negative = eligible.nonzero(as_tuple=True)
+        return anchor[pair], positive[pair], negative
     if mining == "semi-hard":
         rank = distance[anchor]
         eligible = eligible & (rank > distance[anchor, positive][:, None])
@@ -117,9 +137,9 @@ def triplet_losses(x, triplets, margin):
 def triplet(x, labels, margin, mining="semi-hard", generator=None):
     """Every anchor nearer to its positive than to its negative, by at least ``margin``.
 
-    The mean of :func:`triplet_losses` over :func:`select_triplets`. Distances are not squared and
-    embeddings keep their lengths (Hermans et al., eq. 5). FaceNet's eq. 3 squares the distances and
-    puts all embeddings on the unit sphere.
+    The mean of :func:`triplet_losses` over :func:`select_triplets`, satisfied triplets included.
+    Distances are not squared and embeddings keep their lengths (Hermans et al., eq. 5). FaceNet's
+    eq. 3 squares the distances and puts all embeddings on the unit sphere.
     """
     triplets = select_triplets(x, labels, mining, generator)
     return _mean(triplet_losses(x, triplets, margin), x)

@@ -22,7 +22,8 @@ LOSSES = {
         x, y, M, "random", torch.Generator().manual_seed(0)
     ),
     "semi-hard": lambda x, y: euclidean_losses.triplet(x, y, M, "semi-hard"),
-    "hard": lambda x, y: euclidean_losses.triplet(x, y, M, "hard"),
+    "batch-hard": lambda x, y: euclidean_losses.triplet(x, y, M, "batch-hard"),
+    "batch-all": lambda x, y: euclidean_losses.triplet(x, y, M, "batch-all"),
     "center": lambda x, y: euclidean_losses.center(x, y, torch.zeros(C, x.shape[1], dtype=x.dtype)),
     "range intra": lambda x, y: euclidean_losses.range_loss(x, y, 9.0)[0],
     "range inter": lambda x, y: euclidean_losses.range_loss(x, y, 9.0)[1],
@@ -68,7 +69,13 @@ def negatives(x, y, a):
     return [n for n in range(len(x)) if y[n] != y[a]]
 
 
-def hard(x, y):
+def batch_all(x, y):
+    return {
+        (a, p, n) for a in range(len(x)) for p in positives(x, y, a) for n in negatives(x, y, a)
+    }
+
+
+def batch_hard(x, y):
     chosen = set()
     for a in range(len(x)):
         if positives(x, y, a) and negatives(x, y, a):
@@ -135,7 +142,8 @@ def marginal(x, y):
 LOOPS = {
     "contrastive": contrastive,
     "semi-hard": of_triplets(semi_hard),
-    "hard": of_triplets(hard),
+    "batch-all": of_triplets(batch_all),
+    "batch-hard": of_triplets(batch_hard),
     "center": center,
     "range intra": range_intra,
     "range inter": range_inter,
@@ -152,11 +160,26 @@ def test_loss_equals_the_loops(name, seed):
     assert LOSSES[name](x, y).item() == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.parametrize("name, loop", [("hard", hard), ("semi-hard", semi_hard)])
+@pytest.mark.parametrize(
+    "name, loop",
+    [
+        ("batch-all", batch_all),
+        ("batch-hard", batch_hard),
+        ("hard", batch_hard),
+        ("semi-hard", semi_hard),
+    ],
+)
 def test_mined_triplets_are_the_loops(name, loop):
     x, y = batch()
-    chosen = euclidean_losses.select_triplets(x, y, name)
-    assert set(zip(*(rows.tolist() for rows in chosen))) == loop(x.tolist(), y.tolist())
+    triplets = list(zip(*map(torch.Tensor.tolist, euclidean_losses.select_triplets(x, y, name))))
+    assert sorted(triplets) == sorted(loop(x.tolist(), y.tolist())), "each triplet once"
+
+
+@given(st.integers(1, 5), st.integers(1, 5))
+def test_a_batch_of_p_classes_with_k_images_has_the_papers_number_of_triplets(P, K):
+    x, y = batch(n=P * K)[0], torch.arange(P).repeat(K)
+    anchors, _, _ = euclidean_losses.select_triplets(x, y, "batch-all")
+    assert len(anchors) == P * K * (K - 1) * (P * K - K)
 
 
 def test_random_triplets_are_valid_cover_all_pairs_and_follow_their_generator():
@@ -258,12 +281,13 @@ def test_contrastive_agrees_with_pytorch_metric_learning():
     torch.testing.assert_close(euclidean_losses.contrastive(x, y, M), expected)
 
 
-def test_batch_hard_agrees_with_pytorch_metric_learning():
+@pytest.mark.parametrize("mining", ["batch-hard", "batch-all"])
+def test_triplet_loss_agrees_with_pytorch_metric_learning(mining):
     x, y = batch()
-    chosen = miners.BatchHardMiner(distance=PLAIN)(x, y)
+    chosen = miners.BatchHardMiner(distance=PLAIN)(x, y) if mining == "batch-hard" else None
     peer = pml.TripletMarginLoss(margin=M, distance=PLAIN, reducer=MeanReducer())
     ours, theirs = x.clone().requires_grad_(), x.clone().requires_grad_()
-    loss, expected = euclidean_losses.triplet(ours, y, M, "hard"), peer(theirs, y, chosen)
+    loss, expected = euclidean_losses.triplet(ours, y, M, mining), peer(theirs, y, chosen)
     torch.testing.assert_close(loss, expected)
     loss.backward(), expected.backward()
     torch.testing.assert_close(ours.grad, theirs.grad)
@@ -328,7 +352,7 @@ def test_nothing_to_compare_costs_nothing(name, n):
     assert loss == 0 and torch.equal(x.grad, torch.zeros_like(x))
 
 
-@pytest.mark.parametrize("name", ["random", "semi-hard", "hard", "range inter"])
+@pytest.mark.parametrize("name", ["random", "semi-hard", "batch-hard", "batch-all", "range inter"])
 def test_one_class_alone_has_no_negative(name):
     x = batch()[0].requires_grad_()
     loss = LOSSES[name](x, torch.zeros(N, dtype=torch.int64))
@@ -372,9 +396,10 @@ def test_half_precision_embeddings_are_compared_in_single_precision(name, dtype)
 
 
 def test_unknown_mining_is_named():
-    with pytest.raises(
-        ValueError, match="mining = 'semihard': expected one of 'random', 'semi-hard', 'hard'"
-    ):
+    message = (
+        "mining = 'semihard': expected one of 'batch-all', 'batch-hard', 'semi-hard', 'random'"
+    )
+    with pytest.raises(ValueError, match=message):
         euclidean_losses.select_triplets(*batch(), "semihard")
 
 

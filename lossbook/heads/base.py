@@ -262,7 +262,7 @@ class Head(nn.Module):
             )
 
     def _check_labels(self, labels, count):
-        C = self.num_classes
+        C = math.inf if self.num_classes is None else self.num_classes
         if not torch.is_tensor(labels) or labels.dtype != torch.int64:
             got = str(labels.dtype) if torch.is_tensor(labels) else type(labels).__name__
             raise TypeError(
@@ -278,7 +278,7 @@ class Head(nn.Module):
         if outside.any():
             raise ValueError(
                 f"label {int(labels[outside][0])} is outside [0, {C}): this head was made "
-                f"with num_classes={C}, and classes count from 0"
+                f"with num_classes={self.num_classes}, and classes count from 0"
             )
 
     def extra_repr(self):

@@ -9,18 +9,23 @@ messages. There are two kinds.
 * :class:`Center`, :class:`Range` and :class:`Marginal` are a softmax classifier with a second
   loss. They predict with the softmax, and ``weight`` holds its class vectors.
 
+Train them with ``head.loss(x, labels)`` and predict with ``head(x)``. The margin heads can also be
+trained with the cross-entropy of ``head(x, labels)``; these cannot, as distances are not in their
+logits, so ``head(x, labels)`` raises ``TypeError``.
+
 The losses themselves are functions in :mod:`lossbook.euclidean_losses`.
 """
 
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from lossbook import euclidean_losses
 from lossbook.heads.base import Head
 from lossbook.heads.margin_heads import Softmax
-from lossbook.utils.validation import require
+from lossbook.utils.validation import check_int, require
 from lossbook.utils.vectors import at_least_float32
 
 __all__ = ["NearestMean", "Contrastive", "Triplet", "CenterAlone", "Center", "Range", "Marginal"]
@@ -34,6 +39,11 @@ class NearestMean(Head):
     ``mean_rate``. (Before the first batch it is as ``reset_parameters`` drew it.) A subclass
     defines in ``distance_loss`` what it trains with. In evaluation mode a loss moves nothing.
 
+    With ``num_classes=None`` the head keeps no means: ``weight`` is empty, (0, d), labels may be
+    any numbers from 0, and ``head(x)`` raises ``ValueError``. Embeddings can then be compared, as
+    :mod:`lossbook.metrics.verification` does, but not classified, and
+    :func:`lossbook.training.fit`, which reports an accuracy, needs the number of classes.
+
     Examples
     --------
     >>> head = NearestMean(embedding_dim=2, num_classes=2)
@@ -45,12 +55,29 @@ class NearestMean(Head):
     mean_rate = 0.1
 
     def __init__(self, embedding_dim, num_classes, **hyperparameters):
-        super().__init__(embedding_dim, num_classes, **hyperparameters)
+        super().__init__(embedding_dim, 2 if num_classes is None else num_classes)
+        self.hyperparameters = hyperparameters
         for key, value in hyperparameters.items():
             setattr(self, key, value)
         drawn = self.weight.detach()
+        if num_classes is None:
+            self.num_classes, drawn = None, drawn[:0]
         del self.weight
         self.register_buffer("weight", drawn)
+
+    def forward(self, x, labels=None):
+        """The logits of ``plain_logits``, (N, C), of embeddings ``x``, (N, d): for prediction.
+
+        Raises ``TypeError`` if ``labels`` are given, and ``ValueError`` without ``num_classes``.
+        """
+        _refuse_labels(self, labels)
+        require(
+            self.num_classes is not None,
+            f"num_classes = None: without classes {type(self).__name__} keeps no class means to "
+            f"predict with; make it with {type(self).__name__}({self.embedding_dim}, num_classes), "
+            "or compare embeddings themselves, as in lossbook.metrics.verification",
+        )
+        return super().forward(x)
 
     def distance_loss(self, x, labels):
         """The loss, a scalar, of checked embeddings (N, d) and labels (N,)."""
@@ -59,7 +86,7 @@ class NearestMean(Head):
     def loss(self, x, labels):
         """``distance_loss`` of the batch; in training mode the class means then move towards it."""
         loss = self.distance_loss(self.check_inputs(x, labels), labels)
-        if self.training:
+        if self.training and self.num_classes is not None:
             self.weight.copy_(
                 euclidean_losses.updated_centers(self.weight, x, labels, self.mean_rate)
             )
@@ -79,10 +106,14 @@ class Contrastive(NearestMean):
     """All pairs of a batch: those of one class together, those of two ``margin`` apart.
 
     Source: Hadsell et al., CVPR 2006, eq. 4; see :func:`lossbook.euclidean_losses.contrastive`.
+    For data sets of many classes, :class:`lossbook.data.samplers.MPerClassSampler` gives batches
+    that hold pairs of one class.
 
     Parameters
     ----------
-    embedding_dim, num_classes : int
+    embedding_dim : int
+    num_classes : int, optional
+        Needed to predict, not to train: see :class:`NearestMean`.
     margin : float
         m, a distance above 0.
 
@@ -90,12 +121,12 @@ class Contrastive(NearestMean):
     --------
     One pair of two classes, 0.6 apart: ½ (1 − 0.6)².
 
-    >>> head = Contrastive(embedding_dim=2, num_classes=2, margin=1.0)
+    >>> head = Contrastive(embedding_dim=2, margin=1.0)
     >>> head.loss(torch.tensor([[0.0, 0.0], [0.0, 0.6]]), torch.tensor([0, 1]))
     tensor(0.0800)
     """
 
-    def __init__(self, embedding_dim, num_classes, margin=1.0):
+    def __init__(self, embedding_dim, num_classes=None, margin=1.0):
         super().__init__(embedding_dim, num_classes, margin=_check_positive("margin", margin))
 
     def distance_loss(self, x, labels):
@@ -110,32 +141,32 @@ class Triplet(NearestMean):
     too.
 
     Sources: Schroff et al., CVPR 2015, eq. 1 to 4; Hermans et al., arXiv 1703.07737, eq. 5; see
-    :func:`lossbook.euclidean_losses.triplet`.
+    :func:`lossbook.euclidean_losses.triplet`. For data sets of many classes,
+    :class:`lossbook.data.samplers.MPerClassSampler` gives batches that hold triplets.
 
     Parameters
     ----------
-    embedding_dim, num_classes : int
+    embedding_dim : int
+    num_classes : int, optional
+        Needed to predict, not to train: see :class:`NearestMean`.
     margin : float
         A distance above 0.
     mining : str
-        One of ``"random"``, ``"semi-hard"`` and ``"hard"``
-        (:func:`lossbook.euclidean_losses.select_triplets`).
+        ``"batch-all"``, ``"batch-hard"`` (or ``"hard"``), ``"semi-hard"`` or ``"random"``: see
+        :func:`lossbook.euclidean_losses.select_triplets`.
 
     Examples
     --------
     The positive is 1 away and the negative 1.5: the margin of 1 is missed by 0.5 from the first
     anchor, and from the second, whose negative is 0.5 away, by 1.5.
 
-    >>> head = Triplet(embedding_dim=1, num_classes=2, margin=1.0, mining="hard")
+    >>> head = Triplet(embedding_dim=1, margin=1.0, mining="batch-hard")
     >>> head.loss(torch.tensor([[0.0], [1.0], [1.5]]), torch.tensor([0, 0, 1]))
     tensor(1.)
     """
 
-    def __init__(self, embedding_dim, num_classes, margin=1.0, mining="semi-hard"):
-        require(
-            mining in euclidean_losses.MINING,
-            f"mining = {mining!r}: expected one of {', '.join(map(repr, euclidean_losses.MINING))}",
-        )
+    def __init__(self, embedding_dim, num_classes=None, margin=1.0, mining="semi-hard"):
+        euclidean_losses.check_mining(mining)
         super().__init__(
             embedding_dim, num_classes, margin=_check_positive("margin", margin), mining=mining
         )
@@ -173,6 +204,7 @@ class CenterAlone(NearestMean):
     """
 
     def __init__(self, embedding_dim, num_classes, alpha=0.5):
+        num_classes = check_int("num_classes", num_classes, 2)
         super().__init__(embedding_dim, num_classes, alpha=_check_rate(alpha))
 
     @property
@@ -197,13 +229,22 @@ class _JointHead(Softmax):
         for key, value in self.hyperparameters.items():
             setattr(self, key, value)
 
+    def forward(self, x, labels=None):
+        """Softmax logits, (N, C), of embeddings ``x``, (N, d): for prediction.
+
+        Raises ``TypeError`` if ``labels`` are given.
+        """
+        _refuse_labels(self, labels)
+        return super().forward(x)
+
     def second_loss(self, x, labels):
         """The loss beside the softmax, a scalar, of checked embeddings and labels."""
         raise NotImplementedError(f"{type(self).__name__} must define second_loss(x, labels)")
 
     def loss(self, x, labels):
         """Mean cross-entropy plus ``balance`` times the second loss."""
-        return super().loss(x, labels) + self.balance * self.second_loss(x, labels)
+        cross_entropy = F.cross_entropy(self(self.check_inputs(x, labels)), labels)
+        return cross_entropy + self.balance * self.second_loss(x, labels)
 
 
 class Center(_JointHead):
@@ -357,6 +398,17 @@ class Marginal(_JointHead):
 
     def second_loss(self, x, labels):
         return euclidean_losses.marginal(x, labels, self.threshold, self.error)
+
+
+def _refuse_labels(head, labels):
+    """Raise ``TypeError`` if ``labels`` are given: cross-entropy would train another loss."""
+    require(
+        labels is None,
+        f"{type(head).__name__} compares distances, which are not in its logits, so the "
+        "cross-entropy of head(x, labels) would train another loss: train with "
+        "head.loss(x, labels), and predict with head(x)",
+        TypeError,
+    )
 
 
 def _check_positive(name, value):

@@ -17,7 +17,8 @@ MEANS = {
     "Contrastive": lambda d=D, c=C: euclidean.Contrastive(d, c, margin=1.3),
     "Triplet random": lambda d=D, c=C: euclidean.Triplet(d, c, margin=1.3, mining="random"),
     "Triplet semi-hard": lambda d=D, c=C: euclidean.Triplet(d, c, margin=1.3),
-    "Triplet hard": lambda d=D, c=C: euclidean.Triplet(d, c, margin=1.3, mining="hard"),
+    "Triplet batch-all": lambda d=D, c=C: euclidean.Triplet(d, c, 1.3, mining="batch-all"),
+    "Triplet batch-hard": lambda d=D, c=C: euclidean.Triplet(d, c, 1.3, mining="batch-hard"),
     "CenterAlone": lambda d=D, c=C: euclidean.CenterAlone(d, c),
 }
 JOINT = {
@@ -107,18 +108,50 @@ def test_without_the_second_loss_a_joint_head_is_softmax(name):
     torch.testing.assert_close(head(x), plain(x))
 
 
+@pytest.mark.parametrize("name", MAKE)
+def test_cross_entropy_of_the_logits_is_refused_as_another_loss(name):
+    head, (x, y) = make(name), batch()
+    kind = type(head).__name__
+    message = rf"{kind} compares distances.* train with head\.loss\(x, labels\), and predict with"
+    with pytest.raises(TypeError, match=message):
+        F.cross_entropy(head(x, y), y)
+    assert abs(F.cross_entropy(head(x), y) - head.loss(x, y)) > 0.01
+
+
+@pytest.mark.parametrize(
+    "name", ["Contrastive", *(f"Triplet {m}" for m in euclidean_losses.MINING)]
+)
+def test_without_num_classes_a_head_trains_on_any_labels_but_does_not_predict(name):
+    head, (x, y) = make(name), batch()
+    without = type(head)(D, **head.hyperparameters)
+    if "draw" in head.state_dict():
+        without.draw.copy_(head.draw)
+    x.requires_grad_()
+    loss, expected = without.loss(x, 1000 + y), head.loss(x, y)
+    torch.testing.assert_close(loss, expected)
+    (gradient,) = torch.autograd.grad(loss, x)
+    assert gradient.any()
+    assert without.weight.shape == (0, D) and without.name == head.name
+    message = rf"num_classes = None: .*make it with {type(head).__name__}\({D}, num_classes\)"
+    with pytest.raises(ValueError, match=message):
+        without(x)
+    with pytest.raises(ValueError, match=r"is outside \[0, inf\)"):
+        without.loss(x, y - C)
+    with pytest.raises(ValueError, match="keeps no class means to predict with"):
+        training.fit(Flat(), type(head)(2), blobs(), **RECIPE)
+
+
 # --- prediction ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", MEANS)
 def test_nearest_mean_heads_predict_the_nearest_mean(name):
-    head, (x, y) = make(name), batch()
+    head, (x, _) = make(name), batch()
     expected = [
         [-sum((p - q) ** 2 for p, q in zip(row, mean)) for mean in head.weight.tolist()]
         for row in x.tolist()
     ]
     torch.testing.assert_close(head(x), torch.tensor(expected, dtype=torch.float64))
-    assert torch.equal(head(x, y), head(x)), "there is no margin in a prediction"
     assert list(head.parameters()) == []
 
 
@@ -161,7 +194,7 @@ def test_the_papers_centers_move_after_the_loss_is_taken_and_take_no_gradient():
     expected.centers.zero_()
     again = x.detach().clone().requires_grad_()
     (
-        heads.Softmax.loss(expected, again, y)
+        F.cross_entropy(again @ expected.weight.T + expected.bias, y)
         + 0.2 * euclidean_losses.center(again, y, expected.centers)
     ).backward()
     torch.testing.assert_close(x.grad, again.grad)
@@ -304,7 +337,7 @@ def test_bad_input_is_named_and_moves_nothing(name, x, labels, error, says):
         (lambda: euclidean.Triplet(D, C, margin=math.inf), "margin = inf"),
         (
             lambda: euclidean.Triplet(D, C, mining="semihard"),
-            "mining = 'semihard': expected one of 'random', 'semi-hard'",
+            "mining = 'semihard': expected one of 'batch-all', 'batch-hard', 'semi-hard', 'random'",
         ),
         (
             lambda: euclidean.CenterAlone(D, C, alpha=0),
@@ -324,6 +357,8 @@ def test_bad_input_is_named_and_moves_nothing(name, x, labels, error, says):
         ),
         (lambda: euclidean.Marginal(D, C, error=-0.1), "error = -0.1"),
         (lambda: euclidean.Center(D, 1), "num_classes"),
+        (lambda: euclidean.CenterAlone(D, None), "num_classes = None"),
+        (lambda: euclidean.Contrastive(D, 1), "num_classes = 1"),
     ],
 )
 def test_settings_outside_their_domain(build, says):
