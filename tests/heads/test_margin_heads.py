@@ -151,7 +151,8 @@ def test_special_cases_agree(margined, plain):
 # Its class vectors are W (d, C). Where the definitions differ, the test stays where they agree:
 # its ArcFace takes degrees and continues past π with cos θ − m·sin m, so targets are kept below
 # π − m; its LargeMarginSoftmax and SphereFace multiply by a scale s (set to 1) and have no λ;
-# its SphereFace normalises W as we do. All of them clamp the cosine at 1 − 1e-7 for the angle.
+# its SphereFace normalises W as we do. All of them clamp the cosine at ±1 for the angle, so their
+# gradient is not finite there.
 
 
 @pytest.mark.parametrize("name", ["CosFace", "ArcFace", "LSoftmax", "SphereFace"])
@@ -193,6 +194,21 @@ def test_past_pi_pytorch_metric_learning_takes_another_branch():
         math.log1p(math.exp(math.sin(theta) - theirs)), rel=1e-6
     )
     assert target != pytest.approx(theirs, abs=0.05)
+
+
+def test_on_the_class_vector_pytorch_metric_learning_has_no_gradient():
+    """It takes the arc cosine of a cosine clamped at ±1; ours has a finite gradient there."""
+    head = heads.ArcFace(2, 2, scale=1, margin=0.5).double()
+    peer = pml.ArcFaceLoss(2, 2, margin=math.degrees(0.5), scale=1).double()
+    with torch.no_grad():
+        head.weight.copy_(torch.eye(2))
+        peer.W.copy_(torch.eye(2))
+    ours = torch.tensor([[1.0, 0.0]], dtype=torch.float64, requires_grad=True)
+    theirs = ours.detach().clone().requires_grad_()
+    loss, peer_loss = head.loss(ours, torch.tensor([0])), peer(theirs, torch.tensor([0]))
+    torch.testing.assert_close(loss, peer_loss)
+    loss.backward(), peer_loss.backward()
+    assert torch.isfinite(ours.grad).all() and theirs.grad.isnan().any()
 
 
 # --- finite for every finite input ---------------------------------------------------------------
