@@ -75,6 +75,13 @@ class Split:
     def __len__(self):
         return len(self.labels)
 
+    def __getitem__(self, index):
+        """(image, label) as tensors, (channels, height, width) and (); for a slice, of several.
+
+        So a split is a map-style dataset for ``torch.utils.data.DataLoader``.
+        """
+        return self.images[index], self.labels[index]
+
     def select_classes(self, names):
         """The images of the classes with these names; labels are renumbered in the order given.
 

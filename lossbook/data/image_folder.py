@@ -1,14 +1,22 @@
 """Folders of images as data sets: one folder per class, at any depth.
 
 A class is a folder that holds images; its name is its path below the root, ``"Greek/character01"``.
-Images are read in the order of their names, so the same folder always gives the same tensors.
+Images are read in the order of their names, so the same folder always gives the same tensors. They
+are turned as their EXIF data says, as an image viewer shows them.
+
+Hidden files and folders are left out, as a file manager does: those whose name begins with a dot
+(``.ipynb_checkpoints``, ``.git``, macOS's ``._01.png``) and ``__MACOSX``, which macOS adds to a zip
+archive. So are files that belong to no class or have another ending. A ``UserWarning`` names
+everything that is left out.
 """
 
+import os
+import warnings
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from lossbook.data.dataset import DataError, Dataset, Split
 from lossbook.utils.validation import check_int, require
@@ -17,6 +25,8 @@ __all__ = ["EXTENSIONS", "hold_out", "images_in", "read_grey"]
 
 # Those of torchvision.datasets.ImageFolder, the import of which would take over a second.
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+# macOS's, Synology's and Windows's: hidden, although no dot says so.
+SYSTEM_FOLDERS = ("__MACOSX", "@eaDir", "$RECYCLE.BIN")
 
 
 def images_in(folder, size=28, invert=False):
@@ -25,7 +35,8 @@ def images_in(folder, size=28, invert=False):
     Parameters
     ----------
     folder : path
-        One folder per class, with images in it (jpg, png, bmp, …), at any depth.
+        One folder per class, with images in it (jpg, png, bmp, …), at any depth. What is left
+        out, such as hidden folders, is named in a ``UserWarning``.
     size : int
         Height and width in pixels; each image is resized to it, averaging over the area that a
         new pixel covers.
@@ -37,7 +48,8 @@ def images_in(folder, size=28, invert=False):
     ValueError
         If ``size`` is not a whole number of at least 1.
     DataError
-        If the folder is missing, holds no class folder with images, or an image cannot be read.
+        If the folder is missing, holds no class folder with images, or images cannot be read: the
+        message has a line for each of them.
     """
     folder, size = Path(folder), check_int("size", size)
     require(
@@ -46,7 +58,7 @@ def images_in(folder, size=28, invert=False):
         DataError,
     )
     files = _files_by_class(folder)
-    pixels = [read_grey(file, size) for class_files in files.values() for file in class_files]
+    pixels = _read_all([file for class_files in files.values() for file in class_files], size)
     labels = [label for label, class_files in enumerate(files.values()) for _ in class_files]
     images = torch.from_numpy(np.stack(pixels))[:, None].float() / 255
     return Split(1 - images if invert else images, torch.tensor(labels), tuple(files))
@@ -78,14 +90,19 @@ def hold_out(split, every=5, name="folder"):
 
 
 def read_grey(path, size):
-    """An image file as grey pixels, ``(size, size)`` uint8.
+    """An image file as grey pixels, ``(size, size)`` uint8, upright as its EXIF data says.
 
-    Raises ``DataError`` if it cannot be read or has more than 16 bits a pixel.
+    Raises ``DataError`` with the path if it cannot be read, is too large for Pillow to read
+    safely (179 million pixels), or has more than 16 bits a pixel.
     """
     try:
         with Image.open(path) as image:
-            if image.mode.startswith("I;16") or (image.mode, image.format) == ("I", "PNG"):
-                # 16 bits of grey, which convert would cut off at 255.
+            # 16 bits of grey, which Pillow may unpack to 32, and convert would cut off at 255.
+            has_16_bits = image.mode.startswith("I;16") or (
+                image.mode == "I" and image.format in ("PNG", "PPM")
+            )
+            image = ImageOps.exif_transpose(image)
+            if has_16_bits:
                 image = Image.fromarray((np.asarray(image) / 257).astype(np.uint8))
             require(
                 image.mode not in ("I", "F"),
@@ -95,22 +112,46 @@ def read_grey(path, size):
             )
             resized = image.convert("L").resize((size, size), Image.Resampling.BOX)
             return np.asarray(resized, dtype=np.uint8)
-    except (UnidentifiedImageError, OSError) as error:
+    except DataError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise DataError(
+            f"{path} is too large to be read as an image ({error}): make it smaller; if it should "
+            "be small, it is damaged: replace or remove it"
+        ) from error
+    except Exception as error:  # a damaged file can make Pillow raise nearly anything
         raise DataError(
             f"{path} cannot be read as an image ({error}): replace or remove it"
         ) from error
 
 
+def _read_all(paths, size):
+    """The grey pixels of each image; ``DataError`` with a line for each that cannot be read."""
+    pixels, errors = [], []
+    for path in paths:
+        try:
+            pixels.append(read_grey(path, size))
+        except DataError as error:
+            errors.append(error)
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        lines = [f"{len(errors)} of {len(paths)} images cannot be used:", *map(str, errors)]
+        raise DataError("\n  ".join(lines))
+    return pixels
+
+
 def _files_by_class(root):
-    """{class name: its image files}, both in the order of their names."""
-    files = {}
-    for path in sorted(root.rglob("*")):
-        if path.suffix.lower() in EXTENSIONS and path.is_file() and path.parent != root:
-            files.setdefault(path.parent.relative_to(root).as_posix(), []).append(path)
+    """{class name: its image files}, both in the order of their names.
+
+    Warns of what is left out.
+    """
+    files, skipped = _walk(root)
+    left_out = _describe(skipped, root)
     require(
         files,
         f"{root} has no folder with images in it: expected one folder per class, "
-        f"with files that end in {', '.join(EXTENSIONS)}",
+        f"with files that end in {', '.join(EXTENSIONS)}" + (left_out and f"; {left_out}"),
         DataError,
     )
     for name in files:
@@ -121,4 +162,60 @@ def _files_by_class(root):
                 "is it a class or a group of classes? Move its images",
                 DataError,
             )
+    if left_out:
+        warnings.warn(f"{root}: {left_out}", stacklevel=3)
     return {name: files[name] for name in sorted(files)}
+
+
+def _walk(root):
+    """({class name: its image files}, {reason: paths that are left out for it})."""
+    files = {}
+    skipped = {"hidden": [], "in no class folder": [], "with another ending": [], "empty": []}
+    for folder, subfolders, names in os.walk(root, onerror=_refuse_folder, followlinks=True):
+        folder = Path(folder)
+        skipped["hidden"] += [folder / name for name in subfolders if _is_hidden(name)]
+        subfolders[:] = [
+            name for name in subfolders if not _is_hidden(name) and not _is_loop(folder / name)
+        ]
+        images = []
+        for path in (folder / name for name in sorted(names)):
+            if not path.name.lower().endswith(EXTENSIONS):
+                if not _is_hidden(path.name):
+                    skipped["with another ending"].append(path)
+            elif _is_hidden(path.name):
+                skipped["hidden"].append(path)
+            else:
+                images.append(path)
+        if folder == root:
+            skipped["in no class folder"] += images
+        elif images:
+            files[folder.relative_to(root).as_posix()] = images
+        elif not subfolders:
+            skipped["empty"].append(folder)
+    return files, skipped
+
+
+def _is_hidden(name):
+    return name.startswith(".") or name in SYSTEM_FOLDERS
+
+
+def _is_loop(folder):
+    """Whether the folder is a link to one that it lies in: following it would never end."""
+    parent = folder.parent.resolve()
+    return folder.is_symlink() and folder.resolve() in (parent, *parent.parents)
+
+
+def _refuse_folder(error):
+    raise DataError(f"{error.filename} cannot be opened ({error.strerror}): allow it or move it")
+
+
+def _describe(skipped, root):
+    """What is left out, as text: at most five names for each reason; "" if there is nothing."""
+    reasons = []
+    for reason, paths in skipped.items():
+        names = sorted(path.relative_to(root).as_posix() for path in paths)
+        if len(names) > 5:
+            names = [*names[:5], f"{len(names) - 5:,} more"]
+        if names:
+            reasons.append(f"{reason}: {', '.join(names)}")
+    return "left out " + "; ".join(reasons) if reasons else ""

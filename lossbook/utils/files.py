@@ -7,8 +7,20 @@ __all__ = ["cache", "write_atomically"]
 
 
 def cache():
-    """The folder for downloads: ``lossbook`` below ``XDG_CACHE_HOME`` (default ``~/.cache``)."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "lossbook")
+    """The folder for downloads: ``lossbook`` below ``XDG_CACHE_HOME`` (default ``~/.cache``).
+
+    Raises ``FileNotFoundError`` if that is not set and the user has no home folder, as in a
+    container that runs as a user whom it does not know.
+    """
+    if setting := os.environ.get("XDG_CACHE_HOME"):
+        return Path(setting, "lossbook")
+    try:
+        return Path.home() / ".cache" / "lossbook"
+    except RuntimeError:
+        raise FileNotFoundError(
+            "there is no folder for downloads: HOME is not set and this user has no home folder; "
+            "set XDG_CACHE_HOME to a folder that you may write to"
+        ) from None
 
 
 def write_atomically(path, write):

@@ -105,4 +105,5 @@ def unit_rows(name, values):
         row = int(np.argmin(largest))
         raise ValueError(f"row {row} of {name} is the zero vector: it has no direction")
     scaled = values / largest
-    return scaled / np.linalg.norm(scaled, axis=-1, keepdims=True)
+    scaled /= np.linalg.norm(scaled, axis=-1, keepdims=True)
+    return scaled

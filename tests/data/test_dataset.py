@@ -4,6 +4,7 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from lossbook import data
 from lossbook.data.dataset import checksums, stratified_positions
@@ -28,6 +29,15 @@ def test_own_dataset():
     )
     with pytest.raises(FrozenInstanceError):
         dataset.train.labels = LABELS
+
+
+def test_a_data_loader_takes_a_split():
+    split = data.Split(IMAGES, LABELS, CLASSES)
+    batches = list(DataLoader(split, batch_size=4))
+    assert [len(labels) for _, labels in batches] == [4, 2]
+    assert torch.equal(torch.cat([images for images, _ in batches]), IMAGES)
+    assert torch.equal(torch.cat([labels for _, labels in batches]), LABELS)
+    assert [label.item() for _, label in split] == LABELS.tolist()
 
 
 def spoilt(value):

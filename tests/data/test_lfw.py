@@ -66,7 +66,12 @@ def test_the_report_judges_by_the_given_pairs_and_folds(faces):
     report = verification.report(x, labels, (pairs, fold), resamples=20)
     assert report["genuine_pairs"] == report["impostor_pairs"] == FOLDS * EACH
     assert report["eer"] == 0
-    assert report["ten_fold"] == {"accuracy": 1.0, "standard_error": 0.0, "pairs": 12}
+    assert report["ten_fold"] == {
+        "accuracy": 1.0,
+        "standard_error": 0.0,
+        "pairs": 12,
+        "folds": FOLDS,
+    }
     assert report["tar@0.1"] is None
     assert "needs at least 10 impostor pairs" in report["undefined"]["tar@0.1"]
 

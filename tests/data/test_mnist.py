@@ -264,6 +264,30 @@ def test_train_and_test_files_swapped(small, tmp_path, monkeypatch):
         data.load("mnist")
 
 
+@pytest.mark.parametrize("compressed", [False, True])
+def test_names_with_a_dot_are_as_good(compressed, small, tmp_path, monkeypatch):
+    dotted = {file.replace("-idx", ".idx"): content for file, content in small["mnist"].items()}
+    monkeypatch.setenv("LOSSBOOK_DATA", str(write(tmp_path / "folder", dotted, compressed)))
+    assert_is(data.load("mnist"), "mnist", small["mnist"])
+
+
+def test_files_in_folders_of_their_names_are_found(small, tmp_path, monkeypatch):
+    for file, content in small["mnist"].items():
+        write(tmp_path / "folder" / file, {file: content})
+    monkeypatch.setenv("LOSSBOOK_DATA", str(tmp_path / "folder"))
+    assert_is(data.load("mnist"), "mnist", small["mnist"])
+
+
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch):
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", no_home)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    with pytest.raises(data.DataError, match="(?s)set XDG_CACHE_HOME .*Three ways out"):
+        data.load("mnist")
+
+
 @pytest.mark.parametrize("missing", FILES)
 def test_incomplete_folder(missing, small, tmp_path, monkeypatch):
     del small["mnist"][missing]

@@ -1,15 +1,20 @@
 """Pairs: all or a fair sample, the same for the same seed, in folds that share no identity."""
 
 import itertools
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lossbook.data.pairs import Pairs, fold_pairs, make_pairs
+from lossbook.data.pairs import Pairs, check_pairs, fold_pairs, make_pairs
 from lossbook.metrics import verification
 
+ROOT = Path(__file__).parents[2]
 LABELS = st.lists(st.integers(0, 4), min_size=3, max_size=14).filter(
     lambda y: 1 < len(set(y)) < len(y)
 )
@@ -40,6 +45,87 @@ def test_a_sample_holds_real_pairs_once_each_and_no_more_than_the_maximum(labels
         assert (pairs.same == kind).sum() == min(most, (every.same == kind).sum())
     again = make_pairs(np.array(labels), most, seed)
     assert all(np.array_equal(*arrays) for arrays in zip(pairs, again))
+
+
+def listed(labels):
+    """All genuine pairs, by identity, and all impostor pairs, by row, as arrays (K, 2)."""
+    rows_of = [np.flatnonzero(labels == j) for j in np.unique(labels)]
+    genuine = [pair for rows in rows_of for pair in itertools.combinations(rows, 2)]
+    every = itertools.combinations(range(len(labels)), 2)
+    impostor = [pair for pair in every if labels[pair[0]] != labels[pair[1]]]
+    return np.array(genuine), np.array(impostor)
+
+
+def drawn(pairs, size, random):
+    return pairs[np.sort(random.choice(len(pairs), size, replace=False))]
+
+
+@given(LABELS, st.integers(1, 30), st.integers(0, 5))
+def test_a_sample_is_the_draw_from_the_list_of_all_pairs(labels, most, seed):
+    labels = np.array(labels)
+    genuine, impostor = listed(labels)
+    random = np.random.default_rng(seed)
+    if len(genuine) > most:
+        genuine = drawn(genuine, most, random)
+    if most < len(impostor) <= 4 * most:
+        impostor = drawn(impostor, most, random)
+    pairs = make_pairs(labels, most, seed)
+    assert np.array_equal(np.stack(pairs[:2], 1)[pairs.same], genuine)
+    if len(impostor) <= 4 * most:
+        assert np.array_equal(np.stack(pairs[:2], 1)[~pairs.same], impostor)
+
+
+@pytest.mark.parametrize("max_per_kind", [3, 20, 1000])
+def test_a_fold_is_the_draw_from_the_list_of_its_pairs(max_per_kind):
+    labels = np.random.default_rng(0).integers(0, 12, 90)
+    pairs, fold = fold_pairs(labels, folds=3, max_per_kind=max_per_kind, seed=5)
+    identities = np.random.default_rng(5).permutation(np.unique(labels))
+    for k in range(3):
+        rows = np.flatnonzero(np.isin(labels, identities[k::3]))
+        genuine, impostor = listed(labels[rows])
+        size, random = min(max_per_kind, len(genuine)), np.random.default_rng(5 + k)
+        expected = [rows[drawn(kind, size, random)] for kind in (genuine, impostor)]
+        assert np.array_equal(np.stack(pairs[:2], 1)[fold == k], np.concatenate(expected))
+
+
+MEMORY = """
+import resource
+import sys
+import numpy as np
+from lossbook.data.pairs import fold_pairs, make_pairs
+from lossbook.metrics.protocols import identification_ranks, gallery_and_probe
+labels = np.arange(20_000) % int(sys.argv[2])
+x = np.random.default_rng(0).normal(size=(len(labels), 16))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+if sys.argv[1] == "make_pairs":
+    make_pairs(labels, 10_000)
+if sys.argv[1] == "fold_pairs":
+    fold_pairs(labels)
+if sys.argv[1] == "identification_ranks":
+    gallery, probe = gallery_and_probe(labels)
+    identification_ranks(x[gallery], labels[gallery], x[probe], labels[probe])
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in another unit elsewhere")
+@pytest.mark.parametrize(
+    "step, identities, listed_in_full",  # MB of the pairs or similarities, if all were listed
+    [
+        ("make_pairs", 20, 160),
+        ("fold_pairs", 1000, 320),
+        ("identification_ranks", 5000, 600),
+    ],
+)
+def test_memory_follows_what_is_returned(step, identities, listed_in_full):
+    megabytes = subprocess.run(
+        [sys.executable, "-c", MEMORY, step, str(identities)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    ).stdout
+    assert float(megabytes) < listed_in_full / 2
 
 
 def test_a_sample_of_very_many_pairs_is_drawn_evenly_and_by_seed():
@@ -81,6 +167,24 @@ def test_similarity_is_the_cosine_of_the_loop_at_any_length():
         verification.similarity(x[[0, 0]], Pairs(np.array([0]), np.array([1]), np.array([True])))
         <= 1
     )
+
+
+@pytest.mark.parametrize(
+    "first, second, same, error, message",
+    [
+        ([-1], [3], [True], ValueError, "a pair names row -1: rows are numbered from 0 to 3"),
+        ([0], [4], [True], ValueError, "x has 4 rows, and a pair names row 4"),
+        ([0.0], [1.0], [True], TypeError, "first rows of the pairs are float64"),
+        ([0], [1], [1], TypeError, r"same is int64.*same.astype\(bool\)"),
+        ([0, 1], [1], [True], ValueError, "of one length"),
+        ([], [], [], ValueError, "at least one pair"),
+        ([0, 0], [1, 2], [True, True], ValueError, "in 1 of 2 pairs: rows 0 and 2 have labels"),
+    ],
+)
+def test_a_wrong_list_of_pairs_is_refused(first, second, same, error, message):
+    pairs = Pairs(np.array(first), np.array(second), np.array(same))
+    with pytest.raises(error, match=message):
+        check_pairs(pairs, 4, np.array([0, 0, 1, 1]))
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lossbook.metrics import protocols
 from lossbook.metrics.protocols import (
     best_threshold,
     gallery_and_probe,
@@ -32,6 +33,31 @@ def test_no_threshold_classifies_more_pairs_correctly(pairs):
     for threshold, count in others.items():  # of several as good, the highest
         if count == max(others.values()) and threshold > best:
             assert not ((scores >= best) & (scores < threshold)).any()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
+@pytest.mark.parametrize("score", [0.3, 0.5, 1.0, 1e-3, -0.7])
+def test_between_neighbouring_scores_the_threshold_is_the_higher(score, dtype):
+    lower = dtype(score)
+    scores = np.array([lower, np.nextafter(lower, dtype(2)), np.nextafter(lower, dtype(-2))])
+    for same in ([False, True, False], [True, True, False]):
+        threshold = best_threshold(scores, np.array(same))
+        assert ((scores >= threshold) == same).all()
+
+
+def test_scores_too_large_to_add_have_a_threshold_between_them():
+    scores, same = np.array([-1.7e308, -1.6e308]), np.array([False, True])
+    assert ((scores >= best_threshold(scores, same)) == same).all()
+
+
+def test_ranks_do_not_depend_on_the_block(monkeypatch):
+    random = np.random.default_rng(0)
+    x, labels = random.normal(size=(300, 4)), np.arange(300) % 60
+    inputs = x[:120], labels[:120], x[120:], labels[120:]
+    expected = [identification_ranks(*inputs, metric) for metric in ("cosine", "distance")]
+    monkeypatch.setattr(protocols, "BLOCK", 1000)
+    for metric, ranks in zip(("cosine", "distance"), expected):
+        assert np.array_equal(identification_ranks(*inputs, metric), ranks)
 
 
 def test_ten_fold_is_the_loop():

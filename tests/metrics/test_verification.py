@@ -1,5 +1,6 @@
 """Verification measures against loops over thresholds, scikit-learn, and invariances."""
 
+import doctest
 import json
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from lossbook.data.pairs import fold_pairs, make_pairs
+from lossbook.data.pairs import Pairs, fold_pairs, make_pairs
 from lossbook.metrics import verification
 from lossbook.metrics.protocols import (
     best_threshold,
@@ -183,11 +184,103 @@ def test_the_report_holds_the_measures_and_goes_into_json(metric):
         "accuracy": folds.mean,
         "standard_error": folds.standard_error,
         "pairs": len(fold),
+        "folds": 10,
     }
     assert (
         report["rank"] == {"1": np.mean(rank == 1), "5": np.mean(rank <= 5)}
         and 0 < report["rank"]["1"] < 1
     )
+
+
+def test_the_thresholds_of_a_report_give_its_rates():
+    x, labels = embedding()
+    report = verification.report(x, labels, resamples=30)
+    pairs = make_pairs(labels)
+    scores = verification.similarity(x, pairs)
+    assert report["thresholds"].keys() == {"eer", "tar@0.1", "tar@0.01", "tar@0.001"}
+    for far in (0.1, 0.01, 0.001):
+        threshold = report["thresholds"][f"tar@{far:g}"]
+        far_there, tar_there = rates(scores, pairs.same, threshold)
+        assert far_there <= far and tar_there == report[f"tar@{far:g}"]
+        assert f"at a score of {threshold:.4g}" in verification.format_report(report)
+    assert rates(scores, pairs.same, report["thresholds"]["eer"]) == pytest.approx(
+        (report["eer"], 1 - report["eer"]), abs=0.003
+    )
+
+
+def test_embeddings_that_are_all_alike_have_no_threshold():
+    report = verification.report(np.ones((60, 4)), np.arange(60) % 20, resamples=30)
+    assert report["thresholds"]["tar@0.1"] is None and report["tar@0.1"] == 0
+    assert "at no score" in verification.format_report(report)
+
+
+def test_the_table_gives_the_standard_deviation_of_the_folds_too():
+    x, labels = embedding()
+    report = verification.report(x, labels, resamples=30)
+    pairs, fold = fold_pairs(labels)
+    result = ten_fold(verification.similarity(x, pairs), pairs.same, fold)
+    table = verification.format_report(report)
+    assert f"± {result.standard_error:.2%} (standard error)" in table
+    assert f"{np.std(result.accuracy, ddof=1):.2%}   √10 = 3.2 times as much" in table
+
+
+def test_a_list_of_pairs_of_your_own():
+    x, labels = embedding()
+    random = np.random.default_rng(0)
+    first, second = random.integers(0, len(x), (2, 400))
+    pairs = Pairs(first, second, labels[first] == labels[second])
+    scores = [x[i] @ x[j] / np.linalg.norm(x[i]) / np.linalg.norm(x[j]) for i, j in zip(*pairs[:2])]
+    expected = verification.equal_error_rate(np.array(scores), pairs.same)
+    for protocol in (pairs, (pairs, None), (pairs, np.arange(400) % 4)):
+        report = verification.report(x, labels, protocol, resamples=30)
+        assert report["eer"] == pytest.approx(expected)
+        if protocol[-1] is None or protocol is pairs:
+            assert "given without folds" in report["undefined"]["ten_fold"]
+            assert "without folds" in verification.format_report(report)
+        else:
+            assert "accuracy in 4 folds" in verification.format_report(report)
+    with pytest.raises(ValueError, match="same contradicts the labels in 400 of 400 pairs"):
+        verification.report(x, labels, pairs._replace(same=~pairs.same))
+    with pytest.raises(ValueError, match="a pair names row -1"):
+        verification.report(x, labels, pairs._replace(first=first - first[0] - 1))
+
+
+@given(SCORES, st.sampled_from([0.5, 0.2, 0.05]))
+def test_thresholds_are_the_best_of_all_and_rates_at_counts(pairs, far):
+    scores, same = arrays(pairs)
+    candidates = [*np.unique(scores), np.inf]
+    for t in candidates:
+        assert verification.rates_at(scores, same, t) == pytest.approx(rates(scores, same, t))
+    nearest = min(candidates, key=lambda t: (round(abs(sum(rates(scores, same, t)) - 1), 9), -t))
+    assert verification.threshold_at_eer(scores, same) == nearest
+    if (~same).sum() * far < 1:
+        with pytest.raises(verification.TooFewImpostors):
+            verification.threshold_at_far(scores, same, far)
+    else:
+        allowed = [t for t in candidates if rates(scores, same, t)[0] <= far]
+        best = max(allowed, key=lambda t: (rates(scores, same, t)[1], t))
+        threshold = verification.threshold_at_far(scores, same, far)
+        assert rates(scores, same, threshold)[0] <= far
+        assert rates(scores, same, threshold)[1] == rates(scores, same, best)[1]
+
+
+def test_a_threshold_of_one_set_is_applied_to_another():
+    chosen, applied = many(seed=0), many(seed=1)
+    threshold = verification.threshold_at_far(*chosen, 0.05)
+    assert verification.rates_at(*chosen, threshold).far <= 0.05
+    measured = verification.rates_at(*applied, threshold)
+    assert measured == pytest.approx(rates(*applied, threshold)) and measured.far != 0.05
+    weight = np.random.default_rng(2).integers(1, 4, len(applied[0]))
+    repeated = np.repeat(applied[0], weight), np.repeat(applied[1], weight)
+    assert verification.rates_at(*applied, threshold, weight) == pytest.approx(
+        rates(*repeated, threshold)
+    )
+    with pytest.raises(ValueError, match="threshold = nan"):
+        verification.rates_at(*applied, np.nan)
+
+
+def test_the_examples_in_the_docstrings():
+    assert doctest.testmod(verification).attempted and not doctest.testmod(verification).failed
 
 
 def test_a_report_takes_tensors_and_refuses_what_does_not_fit():

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from lossbook import data
+from lossbook.data import omniglot
 from lossbook.utils.files import cache, write_atomically
 
 
@@ -12,6 +14,20 @@ def test_the_cache_follows_the_environment(monkeypatch):
     assert cache() == Path("/elsewhere/lossbook")
     monkeypatch.setenv("XDG_CACHE_HOME", "")
     assert cache() == Path.home() / ".cache" / "lossbook"
+
+
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch):
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", no_home)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    with pytest.raises(FileNotFoundError, match="HOME is not set .* set XDG_CACHE_HOME"):
+        cache()
+    with pytest.raises(data.DataError, match="set XDG_CACHE_HOME"):
+        omniglot.omniglot()
+    monkeypatch.setenv("XDG_CACHE_HOME", "/elsewhere")
+    assert cache() == Path("/elsewhere/lossbook")
 
 
 def test_missing_folders_are_made_and_nothing_else_is_left(tmp_path):
