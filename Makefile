@@ -1,6 +1,7 @@
 # make book        the whole book, every chapter executed, in _build/html
 # make test        everything that must hold
 # make colab       every notebook far from the repository, with the lock and with Colab's releases (half an hour)
+# make full        every page executed on all of MNIST (hours; goes on where it stopped; JOBS=2 runs two pages at a time)
 # make notebooks   notebooks/*.ipynb from notebooks/*.md, and the README's table of them
 # make slides      a deck of slides per chapter, in _build/slides (no network needed to show them)
 # make handouts    a chapter as a PDF to print, in _build/handouts (needs Chromium)
@@ -17,7 +18,7 @@ PYTHON ?= $(shell $(FIND))
 VENV   := .venv/bin/python
 READY  := .venv/.lock-installed
 
-.PHONY: book test colab notebooks slides handouts time lock clean
+.PHONY: book test colab full notebooks slides handouts time lock clean
 .DELETE_ON_ERROR:
 
 book: $(READY)
@@ -30,6 +31,9 @@ test: $(READY)
 
 colab: $(READY)
 	OMP_NUM_THREADS=1 $(VENV) -m pytest tests/book/test_colab.py --every-chapter -n 2
+
+full: $(READY)
+	$(VENV) -m tools.exports.full_profile --jobs $(or $(JOBS),1)
 
 notebooks: $(READY)
 	$(VENV) -m tools.notebooks.convert

@@ -97,6 +97,8 @@ def command_for(path):
     if folder == "benchmarks":
         kind = path.stem.partition("-")[0]
         return _BENCHMARK_COMMANDS.get(kind, f"lossbook benchmark {kind}")
+    if path.name == "full-profile.json":
+        return "make full"
     if path.parent.parent.name == "maps":
         return f"lossbook map {folder.partition('-')[0]}"
     if path.name == "record.json":

@@ -28,11 +28,7 @@ def execute(pages, folder, timeout):
     ``timeout`` is in seconds, for one cell.
     """
     cache = get_cache(folder)
-    notebooks = [
-        page
-        for page in pages
-        if is_myst_markdown_notebook((ROOT / f"{page}.md").read_text(encoding="utf-8"))
-    ]
+    notebooks = with_code(pages)
     waiting = [page for page in notebooks if not is_cached(cache, page)]
     print(
         f"Executing {len(waiting)} of {len(notebooks)} pages with code (the others are cached)",
@@ -63,6 +59,15 @@ def execute(pages, folder, timeout):
     return sorted(failed)
 
 
+def with_code(pages):
+    """Those of the pages that are executed."""
+    return [
+        page
+        for page in pages
+        if is_myst_markdown_notebook((ROOT / f"{page}.md").read_text(encoding="utf-8"))
+    ]
+
+
 def source(page):
     return str(ROOT / f"{page}.md")
 
@@ -78,35 +83,43 @@ def is_cached(cache, page):
 def execute_page(page, timeout):
     """(executed notebook, seconds, what went wrong or "")."""
     notebook, start, complaint = myst_nb_reader_plugin(source(page)), time.perf_counter(), ""
-    client = NotebookClient(
-        notebook,
-        timeout=timeout,
-        resources={"metadata": {"path": os.path.dirname(source(page))}},
-        record_timing=False,  # times in the metadata would miss the cache
-        extra_arguments=["--log-level=ERROR"],
-    )  # the kernel's own remarks, not a cell's
     try:
-        client.execute()
+        client(notebook, page, timeout).execute()
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         plain = re.sub(r"\x1b\[[\d;]*m", "", str(error))
-        complaint = f"FAILED in {unfinished_cell(notebook)}\n{plain}"
+        number, line, _ = last_begun(notebook)
+        complaint = f"FAILED in code cell {number}, line {line}\n{plain}"
     remove_widgets(notebook)
     return notebook, time.perf_counter() - start, complaint
 
 
-def unfinished_cell(notebook):
-    """Number and source line of the first code cell that raised, or that never finished."""
+def client(notebook, page, timeout, **settings):
+    """What executes a page's notebook in the folder of the page."""
+    return NotebookClient(
+        notebook,
+        timeout=timeout,
+        resources={"metadata": {"path": os.path.dirname(source(page))}},
+        record_timing=False,  # times in the metadata would miss the cache
+        extra_arguments=["--log-level=ERROR"],  # the kernel's own remarks, not a cell's
+        **settings,
+    )
+
+
+def code_cells(notebook):
+    """(number, line in the page, cell) of the cells that a kernel executes."""
     cells = [
         (cell, line)
         for cell, line in zip(notebook.cells, notebook.metadata.source_map)
         if cell.cell_type == "code" and cell.source.strip()
     ]
-    for number, (cell, line) in enumerate(cells, 1):
-        raised = any(output.output_type == "error" for output in cell.outputs)
-        expected = "raises-exception" in cell.metadata.get("tags", [])
-        if cell.execution_count is None or (raised and not expected):
-            return f"code cell {number}, line {line + 1}"
-    return "no cell: the kernel ended after the last one"
+    return [(number, line + 1, cell) for number, (cell, line) in enumerate(cells, 1)]
+
+
+def last_begun(notebook):
+    """The code cell that was executed last, or was to be the first: where an execution stopped."""
+    cells = code_cells(notebook)
+    begun = [cell for cell in cells if cell[-1].execution_count is not None]
+    return begun[-1] if begun else cells[0]
 
 
 def remove_widgets(notebook):
