@@ -1,8 +1,10 @@
 """Profiles: how much the chapters train, chosen by the environment variable ``LOSSBOOK_PROFILE``.
 
 * ``quick``, the default: 5,000 digits and a small network.
-* ``full``: all of MNIST and the network of the papers.
-* ``fast``: all of MNIST with the small network, a minute of training on two CPU cores.
+* ``fast``: all of MNIST with the small network, a minute of training on two CPU cores. The chapters
+  hold with it too.
+* ``full``: all of MNIST and the network of the papers, for ``lossbook reproduce``. The chapters are
+  not run with it.
 """
 
 import os

@@ -15,11 +15,13 @@ two runs of the quickest chapter, and with ``--every-chapter`` (``make colab``) 
 
 import json
 import os
+import re
 import subprocess
 import sys
 
 import nbformat
 import pytest
+import torch
 from IPython.core.inputtransformer2 import TransformerManager
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
@@ -27,8 +29,11 @@ from jupyter_core.utils import run_sync
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
+from lossbook import profiles
+from lossbook.training import devices
 from tests.helpers.environments import COLAB, environment, outside
 from tools import toc
+from tools.exports import full_profile
 from tools.notebooks import setup_cell
 
 QUICKEST = "notebooks/12_nan"
@@ -73,11 +78,11 @@ def run(source, monkeypatch, *, colab=False, environment=None):
     [
         ("quick", False, None, None),
         ("quick", False, "full", "full"),  # Jupyter, nbval: as the reader set it
-        ("full", False, None, "full"),
-        ("full", False, "quick", "full"),
+        ("fast", False, None, "fast"),
+        ("fast", False, "quick", "fast"),
         ("quick", True, None, "quick"),
-        ("full", True, None, "full"),  # Colab: as the switch says, both ways
-        ("quick", True, "full", "quick"),
+        ("fast", True, None, "fast"),  # Colab: as the switch says, both ways
+        ("quick", True, "fast", "quick"),
     ],
 )
 def test_switch(switch, colab, environment, expected, monkeypatch):
@@ -85,13 +90,66 @@ def test_switch(switch, colab, environment, expected, monkeypatch):
     assert run(source, monkeypatch, colab=colab, environment=environment) == expected
 
 
+def test_the_switch_offers_the_profiles_that_the_chapters_are_run_with():
+    offered = re.search(r"^profile = .*#@param (\[.*\])$", first_cell().source, re.M)[1]
+    assert json.loads(offered) == ["quick", full_profile.PROFILE]
+    assert set(json.loads(offered)) <= set(profiles.PROFILES)
+
+
 @pytest.mark.parametrize("page", toc.chapters())
-def test_set_up_is_hidden_and_says_the_times_of_the_header(page):
+def test_set_up_is_folded_and_states_the_times_of_the_header(page):
     cell, text = first_cell(page), (toc.ROOT / f"{page}.md").read_text(encoding="utf-8")
-    assert cell.metadata["cellView"] == "form" and cell.source.startswith("#@title")
-    cpu, gpu = setup_cell.TIMES.search(text).groups()
-    assert f" {cpu} on a CPU" in cell.source and f"GPU runtime: {gpu}." in cell.source
-    assert f"CPU {cpu} · GPU {gpu}*" in text
+    assert cell.metadata == {"cellView": "form", "jupyter": {"source_hidden": True}}
+    assert cell.source.startswith("#@title") and "not yet measured" not in text
+    header = setup_cell.HEADER.search(text)
+    for profile, cores in (("quick", "two CPU cores"), ("fast", "one CPU core")):
+        stated = re.search(
+            rf"^#@markdown \*\*{profile}\*\*: .* about (.*) on {cores}", cell.source, re.M
+        )
+        assert (stated and stated[1]) == header[profile]
+
+
+def set_up_of(header, tmp_path):
+    """The set-up cell of a chapter with this header."""
+    (tmp_path / "lossbook").mkdir()
+    (tmp_path / "notebooks").mkdir()
+    for name in ("_config.yml", "pyproject.toml", "lossbook/_version.py"):
+        (tmp_path / name).write_bytes((toc.ROOT / name).read_bytes())
+    (tmp_path / "notebooks/01_a.md").write_text(f"# A\n\n{header}\n", encoding="utf-8")
+    return setup_cell.source("notebooks/01_a", tmp_path)
+
+
+def test_without_a_gpu_the_set_up_says_how_long_all_of_mnist_takes(tmp_path, monkeypatch, capsys):
+    source = set_up_of("*Reading 9 min · CPU 40 s · all of MNIST 12 min*", tmp_path)
+    chosen = source.replace('profile = "quick"', 'profile = "fast"')
+    monkeypatch.setattr(devices, "pick_device", lambda: torch.device("cuda"))
+    run(chosen, monkeypatch)
+    assert capsys.readouterr().out == ""
+    monkeypatch.setattr(devices, "pick_device", lambda: torch.device("cpu"))
+    run(source, monkeypatch)
+    assert capsys.readouterr().out == ""
+    warning = "Without a GPU, all of MNIST takes this notebook about\n12 min on one CPU core.\n"
+    run(chosen, monkeypatch)
+    assert capsys.readouterr().out == warning
+    run(source, monkeypatch, environment="fast")
+    assert capsys.readouterr().out == warning
+
+
+def test_times_that_were_not_measured_are_left_out(tmp_path):
+    source = set_up_of("*Reading 9 min*", tmp_path)
+    assert (
+        "about" not in source.split("import importlib.metadata")[0] and "MNIST takes" not in source
+    )
+
+
+def test_a_chapter_without_a_header_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="01_a.md has no line"):
+        set_up_of("*Reading 9 min · CPU 40 s · GPU not yet measured*", tmp_path)
+
+
+@pytest.mark.parametrize("page", toc.chapters())
+def test_lines_of_the_set_up_are_not_cut_off(page):
+    assert [line for line in first_cell(page).source.splitlines() if len(line) > 78] == []
 
 
 # Far from the repository
@@ -211,6 +269,6 @@ def test_a_missing_tag_is_said_with_what_to_do(released, tmp_path):
     fork = tmp_path / "fork"
     subprocess.run(["git", "clone", "--quiet", "--no-tags", released, fork], check=True)
     with pytest.raises(
-        CellExecutionError, match=f"has not released it yet, which is done by git tag {TAG} && "
+        CellExecutionError, match=f"{TAG} was not found: .* makes it with git tag {TAG} && "
     ):
         execute(of_the_lock(tmp_path), tmp_path, fork, cells=2)

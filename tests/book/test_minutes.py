@@ -10,32 +10,39 @@ from myst_nb.core.read import myst_nb_reader_plugin
 
 from tools import toc
 from tools.book.execute import source
-from tools.exports import chapter_minutes
+from tools.exports import chapter_minutes, full_profile
 
 RECORD = json.loads(chapter_minutes.RECORD.read_text())
 
 
-def test_guide_and_chapters_follow_the_record():
-    for path, text in chapter_minutes.current(RECORD).items():
+def test_guide_and_chapters_follow_the_records():
+    on_mnist = chapter_minutes.measured_on_mnist(full_profile.load())
+    for path, text in chapter_minutes.current(RECORD, on_mnist).items():
         assert path.read_text() == text, "run python -m tools.exports.chapter_minutes"
     assert set(RECORD) == set(chapter_minutes.PLACES)
     assert {page for times in RECORD.values() for page in times} <= set(toc.chapters())
 
 
-def test_the_guide_lists_each_chapter_and_says_what_is_not_measured():
-    table = chapter_minutes.TABLE.search(chapter_minutes.GUIDE.read_text())[0]
-    rows = table.strip().splitlines()[2:]
-    assert len(rows) == len(toc.chapters())
-    unknown = sum(
-        page not in RECORD[place] for place in chapter_minutes.PLACES for page in toc.chapters()
-    )
-    assert table.count(chapter_minutes.UNKNOWN) == unknown
+def test_the_table_has_a_column_for_what_was_measured_and_no_other():
+    first, second = toc.chapters()[:2]
+    times = {"cpu": {first: 31, second: 200}, "colab": {}, "gpu": {}, "mnist": {second: 61}}
+    rows = chapter_minutes.table(times, [first, second], {first: 25, second: 20})
+    header, _, *rows = [row.split(" | ") for row in rows.strip().splitlines()]
+    assert header == ["| chapter", "reading", "two CPU cores", "all of MNIST, one CPU core |"]
+    assert [row[1:] for row in rows] == [["25 min", "40 s", "– |"], ["20 min", "4 min", "70 s |"]]
+
+
+def test_only_what_passed_on_a_cpu_counts_as_measured_on_mnist():
+    def row(passed, kind):
+        return {"passed": passed, "processor_seconds": 9, "machine": {"kind": kind}}
+
+    pages = {"a": row(True, "cpu"), "b": row(False, "cpu"), "c": row(True, "cuda")}
+    assert chapter_minutes.measured_on_mnist({"pages": pages}) == {"a": 9}
 
 
 @pytest.mark.parametrize(
     "seconds, words",
     [
-        (None, "not yet measured"),
         (3, "10 s"),
         (61, "70 s"),
         (110, "110 s"),
@@ -48,13 +55,23 @@ def test_in_words(seconds, words):
     assert chapter_minutes.in_words(seconds) == words
 
 
-def test_header():
-    text = "# A\n\n*Reading 20 min · CPU 90 s · GPU not yet measured*\n"
-    assert (
-        chapter_minutes.headed(text, {"cpu": 130, "gpu": 12})
-        == "# A\n\n*Reading 20 min · CPU 3 min · GPU 20 s*\n"
-    )
-    assert chapter_minutes.headed(text, {"cpu": None, "gpu": None}) == text
+@pytest.mark.parametrize(
+    "header",
+    [
+        "*Reading 20 min*",
+        "*Reading 20 min · CPU 90 s*",
+        "*Reading 20 min · CPU 90 s · all of MNIST 3 min*",
+        "*Reading 20 min · all of MNIST 3 min*",
+    ],
+)
+def test_a_header_states_what_was_measured(header):
+    def after(quick, fast):
+        return chapter_minutes.headed(f"# A\n\n{header}\n", quick, fast).splitlines()[2]
+
+    assert after(130, 700) == "*Reading 20 min · CPU 3 min · all of MNIST 12 min*"
+    assert after(130, None) == "*Reading 20 min · CPU 3 min*"
+    assert after(None, 61) == "*Reading 20 min · all of MNIST 70 s*"
+    assert after(None, None) == "*Reading 20 min*"
 
 
 def test_measured_reads_the_builds_cache(tmp_path):

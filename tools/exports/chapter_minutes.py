@@ -2,10 +2,11 @@
 build of the book.
 
 The build notes the seconds of each page it executes in its cache. This command copies those of the
-chapters into book/minutes.json, and from there into the table of the teaching guide and the line
-under each chapter's title. The place is ``cpu``, ``colab`` or ``gpu``, wherever the build ran; what
-has not been measured says so. Measure on a machine that does nothing else. Without a place it
-measures nothing and writes the table anew, as after a change of _toc.yml.
+chapters into book/minutes.json. From there, and from the record of ``make full``, they go into the
+table of the teaching guide and the line under each chapter's title. The place is ``cpu``, ``colab``
+or ``gpu``, wherever the build ran; what has not been measured is left out. Measure on a machine
+that does nothing else. Without a place it measures nothing and writes the texts anew, as after a
+change of _toc.yml or after ``make full``.
 """
 
 import json
@@ -16,6 +17,8 @@ from jupyter_cache import get_cache
 from myst_nb.core.read import myst_nb_reader_plugin
 
 from tools.book.execute import source
+from tools.exports import full_profile
+from tools.notebooks.setup_cell import HEADER
 from tools.toc import ROOT, chapters, labels
 
 CACHE, RECORD, GUIDE = (
@@ -24,11 +27,8 @@ CACHE, RECORD, GUIDE = (
     ROOT / "book/teaching.md",
 )
 PLACES = {"cpu": "two CPU cores", "colab": "Colab, CPU", "gpu": "GPU"}
-UNKNOWN = "not yet measured"
+COLUMNS = {**PLACES, "mnist": "all of MNIST, one CPU core"}
 TABLE = re.compile(r"(?<=% minutes: begin\n)[\s\S]*?(?=% minutes: end)")
-HEADER = re.compile(
-    r"(?<=\*Reading )(?P<reading>\d+) min · CPU (?P<cpu>.+?) · GPU (?P<gpu>.+?)(?=\*)"
-)
 
 
 def measured(pages, folder=CACHE):
@@ -46,53 +46,71 @@ def measured(pages, folder=CACHE):
     return seconds
 
 
+def measured_on_mnist(record):
+    """Seconds of one CPU core that the chapters took which have passed on all of MNIST.
+
+    ``record`` is that of ``make full``. Processor time does not depend on what else the machine
+    did.
+    """
+    return {
+        page: row["processor_seconds"]
+        for page, row in record["pages"].items()
+        if row["passed"] and row["machine"]["kind"] == "cpu"
+    }
+
+
 def in_words(seconds):
     """A time to plan with: rounded up, in tens of seconds below two minutes, then in minutes."""
-    if seconds is None:
-        return UNKNOWN
     return f"{max(10, -(-seconds // 10) * 10)} s" if seconds <= 110 else f"{-(-seconds // 60)} min"
 
 
-def table(record, pages, readings):
-    """The teaching guide's table: a row a chapter, a column a place."""
+def table(times, pages, readings):
+    """The teaching guide's table: a row per chapter, a column per place that has been measured."""
+    columns = [place for place in COLUMNS if any(page in times.get(place, {}) for page in pages)]
     lines = [
-        "| chapter | reading | " + " | ".join(PLACES.values()) + " |",
-        "|---" * (2 + len(PLACES)) + "|",
+        "| " + " | ".join(["chapter", "reading", *(COLUMNS[place] for place in columns)]) + " |",
+        "|---" * (2 + len(columns)) + "|",
     ]
     for page in pages:
-        times = " | ".join(in_words(record.get(place, {}).get(page)) for place in PLACES)
-        lines.append(f"| [{labels()[page][0]}](../{page}.md) | {readings[page]} min | {times} |")
+        cells = [f"[{labels()[page][0]}](../{page}.md)", f"{readings[page]} min"]
+        for place in columns:
+            seconds = times[place].get(page)
+            cells.append("–" if seconds is None else in_words(seconds))
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n" + "\n".join(lines) + "\n\n"
 
 
-def headed(text, times):
+def headed(text, quick, fast):
     """A chapter's text with the measured times in its header.
 
-    ``times`` is ``{"cpu": seconds, "gpu": seconds}``; where it has None the header stays as it is.
+    ``quick`` and ``fast`` are the seconds with these profiles; None, not measured, is left out.
     """
 
     def line(header):
-        cpu, gpu = (
-            in_words(times[place]) if times.get(place) is not None else header[place]
-            for place in ("cpu", "gpu")
-        )
-        return f"{header['reading']} min · CPU {cpu} · GPU {gpu}"
+        parts = [f"Reading {header['reading']} min"]
+        if quick is not None:
+            parts.append(f"CPU {in_words(quick)}")
+        if fast is not None:
+            parts.append(f"all of MNIST {in_words(fast)}")
+        return f"*{' · '.join(parts)}*"
 
     return HEADER.sub(line, text, count=1)
 
 
-def current(record):
-    """``{path: text}``: what the guide and the chapters say when they follow the record."""
+def current(record, on_mnist):
+    """``{path: text}``: what the guide and the chapters say when they follow the measurements.
+
+    ``record`` is that in book/minutes.json, ``on_mnist`` what :func:`measured_on_mnist` returns.
+    """
     texts, readings = {}, {}
     for page in chapters():
         path = ROOT / f"{page}.md"
         text = path.read_text(encoding="utf-8")
         readings[page] = HEADER.search(text)["reading"]
-        texts[path] = headed(
-            text, {place: record.get(place, {}).get(page) for place in ("cpu", "gpu")}
-        )
+        texts[path] = headed(text, record["cpu"].get(page), on_mnist.get(page))
     guide = GUIDE.read_text(encoding="utf-8")
-    return {**texts, GUIDE: TABLE.sub(lambda _: table(record, chapters(), readings), guide)}
+    times = table({**record, "mnist": on_mnist}, chapters(), readings)
+    return {**texts, GUIDE: TABLE.sub(lambda _: times, guide)}
 
 
 def main(place=None):
@@ -105,7 +123,11 @@ def main(place=None):
         name: {page: times[page] for page in chapters() if page in times}
         for name, times in record.items()
     }
-    texts = {RECORD: json.dumps(record, indent=1, sort_keys=True) + "\n", **current(record)}
+    on_mnist = measured_on_mnist(full_profile.load())
+    texts = {
+        RECORD: json.dumps(record, indent=1, sort_keys=True) + "\n",
+        **current(record, on_mnist),
+    }
     for path, text in texts.items():
         if path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")

@@ -57,11 +57,11 @@ def set_ids(cells):
 
 
 def insert_setup(cells, source):
-    """Put the set-up cell before the first code cell."""
+    """Put the set-up cell before the first code cell, folded in Colab and in Jupyter."""
     position = 0
     while position < len(cells) and cells[position].cell_type != "code":
         position += 1
-    metadata = {"cellView": "form"}
+    metadata = {"cellView": "form", "jupyter": {"source_hidden": True}}
     setup = nbformat.v4.new_code_cell(source, id=digest(source), metadata=metadata)
     cells.insert(position, setup)
 

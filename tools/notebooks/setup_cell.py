@@ -5,59 +5,97 @@ _config.yml, and changes none of the packages that lossbook needs: what Colab ha
 """
 
 import re
+import textwrap
 import tomllib
 
 from tools.toc import ROOT, repository
 
+# One line with the times that were measured; those that were not are left out.
+HEADER = re.compile(
+    r"^\*Reading (?P<reading>\d+) min"
+    r"(?: · CPU (?P<quick>[^·*]+))?"
+    r"(?: · all of MNIST (?P<fast>[^·*]+))?\*$",
+    re.M,
+)
 SOURCE = """#@title Set-up: how much to train, and lossbook where it is missing
-profile = "quick"  #@param ["quick", "full"]
-#@markdown **quick** takes about {cpu} on a CPU.
-#@markdown **full**, all of MNIST, is for a GPU runtime: {gpu}.
-import importlib.metadata, importlib.util, os, sys
+profile = "quick"  #@param ["quick", "fast"]
+#@markdown **quick**: 5,000 digits{quick}.
+#@markdown **fast**: all of MNIST{fast}.
+import importlib.metadata
+import importlib.util
+import os
+import sys
 
 # Outside Colab, "quick" leaves LOSSBOOK_PROFILE as it is.
-if profile == "full" or "google.colab" in sys.modules:
+if profile == "fast" or "google.colab" in sys.modules:
     os.environ["LOSSBOOK_PROFILE"] = profile
+
 
 def is_installed():
     spec = importlib.util.find_spec("lossbook")
-    return spec is not None and spec.origin is not None  # a mere folder of that name has no origin
+    # A mere folder of that name has no origin.
+    return spec is not None and spec.origin is not None
+
 
 if not is_installed():
-    # What lossbook needs and is here stays at its version; the first on the path is the one in use.
-    distributions = reversed(list(importlib.metadata.distributions()))
-    versions = {{d.name.lower(): d.version for d in distributions}}
-    names = "{names}"
-    pins = " ".join(f"{{name}}=={{versions[name]}}" for name in names.split() if name in versions)
-    %pip install --quiet "lossbook @ git+{url}@{tag}" {{pins}}
+    # What lossbook needs and is here stays at its version. The first of
+    # several on the path is the one in use, so it comes last here.
+    distributions = list(importlib.metadata.distributions())
+    versions = {{d.name.lower(): d.version for d in reversed(distributions)}}
+    names = (
+{names}
+    )
+    kept = [name for name in names.split() if name in versions]
+    pins = " ".join(f"{{name}}=={{versions[name]}}" for name in kept)
+    release = "git+{url}@{tag}"
+    %pip install --quiet "lossbook @ {{release}}" {{pins}}
     importlib.invalidate_caches()
     if not is_installed():
         raise RuntimeError(
-            "lossbook was not installed; the reason is in the output of pip above. "
-            "A conflict: {tag} does not suit a version that is installed here. "
-            "{tag} was not found: the owner of {url} "
-            "has not released it yet, which is done by git tag {tag} && git push origin {tag}"
+            "lossbook was not installed. The output of pip above says why. "
+            "No connection: run this cell once more. "
+            "A conflict: {tag} does not suit a package that is installed "
+            "here; start a new runtime and run this cell first. "
+            "{tag} was not found: tell those who gave you this notebook "
+            "that the release is missing; the owner of the repository "
+            "makes it with git tag {tag} && git push origin {tag}"
         )"""
-TIMES = re.compile(r"^\*Reading .+ · CPU (?P<cpu>.+) · GPU (?P<gpu>.+)\*$", re.M)
+WARNING = """
+
+if os.environ.get("LOSSBOOK_PROFILE") == "fast":
+    from lossbook.training.devices import pick_device
+
+    if pick_device().type == "cpu":
+        print("Without a GPU, all of MNIST takes this notebook about")
+        print("{fast} on one CPU core.")"""
 
 
 def source(page, root=ROOT):
     """The set-up cell of a chapter.
 
-    Raises ``ValueError`` if the chapter does not state under its title how long it takes.
+    Raises ``ValueError`` if the chapter has no line under its title from which to take the times.
     """
-    times = TIMES.search((root / f"{page}.md").read_text(encoding="utf-8"))
-    if not times:
+    header = HEADER.search((root / f"{page}.md").read_text(encoding="utf-8"))
+    if not header:
         raise ValueError(
-            f"{page}.md has no line *Reading … min · CPU … · GPU …*, "
-            "whose times stand beside the notebook's switch."
+            f"{page}.md has no line *Reading … min · CPU … · all of MNIST …*, in which a time that "
+            "was not measured is left out. Its times stand beside the notebook's switch."
         )
-    return SOURCE.format(
-        **times.groupdict(),
+    quick, fast = header["quick"], header["fast"]
+    text = SOURCE.format(
+        quick=f", about {quick} on two CPU cores" if quick else "",
+        fast=f", about {fast} on one CPU core" if fast else "",
         url=repository(root)["url"],
         tag=tag(root),
-        names=" ".join(requirement_names(root)),
+        names=in_quotes(requirement_names(root)),
     )
+    return text + WARNING.format(fast=fast) if fast else text
+
+
+def in_quotes(words):
+    """The words as string literals, one below the other, that together are one string."""
+    lines = textwrap.wrap(" ".join(words), width=60)
+    return "\n".join(f'        "{line} "' for line in lines)
 
 
 def tag(root=ROOT):
