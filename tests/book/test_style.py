@@ -10,6 +10,7 @@ from collections import defaultdict
 import jupytext
 import pytest
 
+from tests.helpers.reader_code import placeholders
 from tools import toc
 from tools.notebooks import readme_table
 
@@ -25,7 +26,6 @@ TEXTS = sorted(
 )
 
 MAX_CELL, MAX_FILE, MAX_FUNCTION, MIN_ALT = 25, 420, 60, 20  # a file: about 400
-PLACEHOLDERS = {"found", "own", "one", "about", "asked"}
 EXERCISE = re.compile(r"^`{3,}\{exercise\} .+\n:label: (ex-[\w-]+)\n", re.M)
 EFFORT = re.compile(r"\n\*\d+ minutes · (?:easy|medium|hard)\*\n")
 SOLUTION = re.compile(
@@ -374,33 +374,11 @@ def long_functions(source):
     return names
 
 
-def placeholders(source):
-    """Variables, parameters and functions named by one of PLACEHOLDERS, which name no thing."""
-    names = []
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            name = node.id
-        elif isinstance(node, ast.arg):
-            name = node.arg
-        elif isinstance(node, ast.FunctionDef):
-            name = node.name
-        else:
-            continue
-        if name in PLACEHOLDERS:
-            names.append((node.lineno, name))
-    return [f"{name}, line {line}" for line, name in sorted(names)]
-
-
-def test_long_functions_and_placeholders_see():
+def test_long_functions_sees():
     long = "def f():\n" + "    x = 1\n" * MAX_FUNCTION
     assert long_functions(long) == ["f"]
     assert long_functions(long.replace("    x = 1\n", '    """Short.\n\n    """\n', 1)) == []
     assert long_functions("def f():\n" + "    x = 1\n" * (MAX_FUNCTION - 1)) == []
-    assert placeholders("scores = 1\nfound = scores\nfor one in range(3):\n    pass") == [
-        "found, line 2",
-        "one, line 3",
-    ]
-    assert placeholders("def own(about):\n    return about") == ["about, line 1", "own, line 1"]
 
 
 @pytest.mark.parametrize("command", [["check"], ["format", "--check"]], ids=" ".join)

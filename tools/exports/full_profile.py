@@ -61,6 +61,7 @@ def main(arguments=None):
     chosen = everything if options.chapters is None else select(options.chapters, everything)
     execute_pages(chosen, RECORD, options.jobs)
     print(table(load(RECORD), everything).to_string(index=False))
+    print("next: python -m tools.exports.chapter_minutes, then make notebooks")
     if any(state(load(RECORD), page) != "passed" for page in chosen):
         sys.exit(1)
 

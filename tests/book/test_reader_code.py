@@ -1,0 +1,160 @@
+"""Code that readers see fits the page and names what it holds.
+
+What does not yet is counted for each file. A number may only shrink: lower it when you have mended
+a line, and delete it at 0.
+"""
+
+import jupytext
+import pytest
+
+from lossbook.teaching import assign
+from tests.helpers.reader_code import WIDTH, nan_cells, placeholders, wide_lines
+from tools import toc
+from tools.book.execute import with_code
+
+WIDE_LINES = {
+    "notebooks/01_softmax": 44,
+    "notebooks/02_norm_softmax": 57,
+    "notebooks/03_lsoftmax": 46,
+    "notebooks/04_sphereface": 51,
+    "notebooks/05_cosface": 61,
+    "notebooks/06_arcface": 34,
+    "notebooks/07_combined": 50,
+    "notebooks/08_euclidean": 95,
+    "notebooks/09_sphere": 81,
+    "notebooks/10_strangers": 107,
+    "notebooks/11_many_classes": 82,
+    "notebooks/12_nan": 113,
+    "book/results": 31,
+    "book/teaching": 5,
+    "book/faq": 17,
+    "assignment 01": 29,
+    "assignment 02": 18,
+    "assignment 03": 19,
+    "assignment 04": 7,
+    "assignment 05": 11,
+    "assignment 06": 13,
+    "assignment 07": 14,
+    "assignment 08": 39,
+    "assignment 09": 28,
+    "assignment 10": 33,
+    "assignment 11": 54,
+    "assignment 12": 34,
+}
+PLACEHOLDER_NAMES = {
+    "notebooks/02_norm_softmax": 1,
+    "notebooks/03_lsoftmax": 5,
+    "notebooks/04_sphereface": 2,
+    "notebooks/05_cosface": 1,
+    "notebooks/06_arcface": 2,
+    "notebooks/08_euclidean": 1,
+    "notebooks/09_sphere": 4,
+    "notebooks/10_strangers": 7,
+    "notebooks/11_many_classes": 1,
+    "notebooks/12_nan": 3,
+    "book/results": 2,
+    "assignment 01": 1,
+    "assignment 02": 2,
+    "assignment 03": 3,
+    "assignment 04": 1,
+    "assignment 05": 2,
+    "assignment 06": 1,
+    "assignment 07": 1,
+    "assignment 09": 2,
+    "assignment 11": 6,
+    "assignment 12": 2,
+}
+FILES = [*with_code(toc.pages()), *(f"assignment {chapter}" for chapter in assign.chapters())]
+
+
+def cells(name):
+    """The code cells of a page or of an assignment."""
+    if name.startswith("assignment "):
+        kinds = "code", "answer", "check", "test"
+        blocks = assign.blocks(name.removeprefix("assignment "))
+        return [block.content for block in blocks if block.kind in kinds]
+    notebook = jupytext.read(toc.ROOT / f"{name}.md", fmt="md:myst")
+    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def check(sources, find, allowed):
+    """Fail if ``find`` finds more than the allowed number in the code cells."""
+    faults = [fault for source in sources for fault in find(source)]
+    assert len(faults) <= allowed, "\n".join([f"{len(faults)}, allowed {allowed}:", *faults])
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_no_line_is_cut_off(name):
+    check(cells(name), wide_lines, WIDE_LINES.get(name, 0))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_no_name_is_a_placeholder(name):
+    check(cells(name), placeholders, PLACEHOLDER_NAMES.get(name, 0))
+
+
+@pytest.mark.parametrize("page", toc.pages())
+def test_no_table_in_a_text_holds_nan(page):
+    """Those that code draws are read where the book is built, by the tests of its pages."""
+    check([(toc.ROOT / f"{page}.md").read_text(encoding="utf-8")], nan_cells, 0)
+
+
+def test_only_existing_files_are_excused():
+    assert WIDE_LINES.keys() | PLACEHOLDER_NAMES.keys() <= set(FILES)
+
+
+# The checks see what they are for
+
+
+@pytest.mark.parametrize("name", ["notebooks/01_softmax", "book/faq", "assignment 05"])
+@pytest.mark.parametrize(
+    "find, planted",
+    [
+        (wide_lines, "x = 1  #" + (WIDTH - 7) * "-"),
+        (placeholders, "found = 1"),
+        (placeholders, "scores = [wanted for wanted in range(3)]"),
+    ],
+)
+def test_a_planted_fault_is_caught(find, planted, name):
+    sources = cells(name)
+    present = sum(len(find(source)) for source in sources)
+    check(sources, find, present)
+    with pytest.raises(AssertionError, match=f"{present + 1}, allowed {present}:"):
+        check([*sources, planted], find, present)
+
+
+def test_wide_lines_are_counted_by_characters():
+    assert wide_lines("θ" * WIDTH) == [] and wide_lines("\n" + "θ" * (WIDTH + 1)) != []
+
+
+def test_placeholders_names_the_line():
+    assert placeholders(
+        "%pip list\n\nscores = 1\nfound = scores\nfor one in range(3):\n    pass"
+    ) == [
+        "found, line 4",
+        "one, line 5",
+    ]
+    assert placeholders("def own(about):\n    return about") == ["about, line 1", "own, line 1"]
+    assert placeholders("cosines = [found_angle for found_angle in own]") == []
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "| loss | accuracy |\n|---|---|\n| ArcFace | NaN |",
+        "| `nan` | 3 |",
+        '<tr><td class="text-right">NaN</td></tr>',
+        "<td>\n  <p>nan</p>\n</td>",
+    ],
+)
+def test_nan_in_a_table_is_seen(table):
+    assert len(nan_cells(table)) == 1
+    with pytest.raises(AssertionError, match="1, allowed 0"):
+        check([table], nan_cells, 0)
+
+
+@pytest.mark.parametrize(
+    "text", ["| NaN or blank | – |", "<td>–</td>", "<td>NaN at 0°</td>", "a loss of NaN", "(nan)="]
+)
+def test_nan_in_words_is_none(text):
+    assert nan_cells(text) == []
