@@ -66,6 +66,8 @@ def check_pairs(pairs, count, labels=None):
 def make_pairs(labels, max_per_kind=None, seed=0):
     """All pairs of N images, or a sample of them: the genuine ones first.
 
+    Memory grows with the pairs that are returned and with N, not with N².
+
     Parameters
     ----------
     labels : (N,) integers, the identity of each image
@@ -74,8 +76,6 @@ def make_pairs(labels, max_per_kind=None, seed=0):
         N(N−1)/2 pairs. Nearly all of them are impostor pairs, and they grow as N².
     seed : int
         The same seed draws the same pairs.
-
-    Memory grows with the pairs that are returned and with N, not with N².
 
     Raises
     ------

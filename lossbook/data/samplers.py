@@ -24,6 +24,8 @@ class MPerClassSampler(Sampler):
     epoch visits every image once. The K images of a batch differ from each other; a class with
     fewer than K repeats its images, each as often as the others or once more.
 
+    Source: Hermans et al., arXiv 1703.07737, section 2 (P classes, K images).
+
     Parameters
     ----------
     labels : Tensor or array, shape (N,), integers from 0
@@ -43,8 +45,6 @@ class MPerClassSampler(Sampler):
     ValueError
         If there are no labels or one is negative, if ``batch_size`` is not a multiple of
         ``per_class``, or if there are fewer than P classes.
-
-    Source: Hermans et al., arXiv 1703.07737, section 2 (P classes, K images).
 
     Examples
     --------

@@ -163,10 +163,10 @@ def identification_rates(searches, threshold, rank=1):
     rank = check_int("rank", rank)
     require(not np.isnan(threshold), f"threshold = {threshold}: expected a score, or ±∞")
     mated = _check_both_kinds(searches)
-    found = (searches.mate >= threshold) & (searches.rank <= rank)
+    returned = (searches.mate >= threshold) & (searches.rank <= rank)
     return IdentificationRates(
         fpir=float(np.mean(searches.top[~mated] >= threshold)),
-        fnir=float(np.mean(~found[mated])),
+        fnir=float(np.mean(~returned[mated])),
     )
 
 
