@@ -10,7 +10,23 @@ from torch import nn
 __all__ = ["LeNetPP", "MiniResNet18", "ConvNet", "Dense", "embed"]
 
 
-class LeNetPP(nn.Sequential):
+class _GreyImageNetwork(nn.Sequential):
+    """Layers that take grey images of certain sizes; other images are refused by name."""
+
+    sizes = range(28, 29)  # heights and widths that the layers can take
+
+    def forward(self, images):
+        fits = images.ndim == 4 and images.shape[1] == 1
+        if not fits or any(size not in self.sizes for size in images.shape[2:]):
+            raise ValueError(
+                f"{type(self).__name__} takes grey images (N, 1, 28, 28), got "
+                f"{tuple(images.shape)}: resize them and make them grey, or use a backbone of your "
+                "own"
+            )
+        return super().forward(images)
+
+
+class LeNetPP(_GreyImageNetwork):
     """LeNet++: three stages of two convolutions and a pooling, then one linear layer.
 
     5×5 kernels, 32, 64 and 128 channels, PReLU after every convolution; 797,154 weights and
@@ -18,6 +34,8 @@ class LeNetPP(nn.Sequential):
 
     Source: Wen et al., "A Discriminative Feature Learning Approach", ECCV 2016, table 1.
     """
+
+    sizes = range(24, 32)  # three poolings leave 3×3
 
     def __init__(
         self,
@@ -50,7 +68,7 @@ class LeNetPP(nn.Sequential):
         )
 
 
-class MiniResNet18(nn.Sequential):
+class MiniResNet18(_GreyImageNetwork):
     """Three residual stages of 32, 64 and 128 channels, pooled to one linear layer.
 
     A stage is a 3×3 convolution to the new width and one residual block of two 3×3
@@ -59,6 +77,8 @@ class MiniResNet18(nn.Sequential):
 
     Residual block: He et al., "Deep Residual Learning", CVPR 2016, figure 2.
     """
+
+    sizes = range(4, 10**6)  # whatever two poolings leave is averaged
 
     def __init__(self, embedding_dim, widths=(32, 64, 128)):
         layers, channels = [], 1
@@ -69,12 +89,14 @@ class MiniResNet18(nn.Sequential):
         super().__init__(*layers, nn.Flatten(), nn.Linear(channels, embedding_dim))
 
 
-class ConvNet(nn.Sequential):
+class ConvNet(_GreyImageNetwork):
     """Five 3×3 convolutions, 32 to 512 channels, pooled to one linear layer.
 
     The Fashion-MNIST network of cvqluu/Angular-Penalty-Softmax-Losses-Pytorch, there with
     ``embedding_dim=3``. Input 28×28: the feature maps are 26, 24, 12, 10 and 8 wide.
     """
+
+    sizes = range(28, 44)  # the last pooling leaves 1×1
 
     def __init__(self, embedding_dim):
         layers, channels = [], 1
@@ -96,7 +118,7 @@ class ConvNet(nn.Sequential):
         super().__init__(*layers, nn.Flatten(), nn.Linear(channels, embedding_dim))
 
 
-class Dense(nn.Sequential):
+class Dense(_GreyImageNetwork):
     """Two hidden layers of 128 units with batch normalisation and ReLU. Input 28×28.
 
     It trains in about a second, for experiments of many trainings.
@@ -132,14 +154,33 @@ class _Residual(nn.Module):
 def embed(backbone, images, batch_size=1000):
     """Embeddings (N, d), float32 on the CPU, of ``images`` (N, 1, H, W), in evaluation mode.
 
+    Images are moved to the device and the precision of the backbone's parameters, if it has any.
     Every module of the backbone is then put back into the mode that it had.
+
+    Raises ``TypeError`` if the backbone does not return a tensor, and ``ValueError`` if that has
+    another shape than (N, d).
     """
-    device = next(backbone.parameters()).device
+    parameter = next((p for p in backbone.parameters() if p.is_floating_point()), images[:0])
     modes = {module: module.training for module in backbone.modules()}
     backbone.eval()
     try:
         batches = images.split(batch_size)
-        return torch.cat([backbone(batch.to(device)).float().cpu() for batch in batches])
+        return torch.cat([_embed_batch(backbone, batch.to(parameter)) for batch in batches])
     finally:
         for module, mode in modes.items():
             module.training = mode
+
+
+def _embed_batch(backbone, images):
+    x = backbone(images)
+    if not torch.is_tensor(x):
+        raise TypeError(
+            f"the backbone returned a {type(x).__name__}: expected a tensor of embeddings, (N, d); "
+            "return only the embeddings"
+        )
+    if x.ndim != 2 or len(x) != len(images):
+        raise ValueError(
+            f"the backbone returned {tuple(x.shape)} for images {tuple(images.shape)}: expected "
+            "embeddings, (N, d); torch.nn.Flatten() as its last layer removes dimensions of size 1"
+        )
+    return x.float().cpu()

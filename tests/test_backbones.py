@@ -1,5 +1,7 @@
 """Backbones: shapes, parameter counts from the papers, and gradients that reach every weight."""
 
+import re
+
 import pytest
 import torch
 from torch import nn
@@ -56,3 +58,26 @@ def test_mini_resnet_adds_the_identity():
     nn.init.zeros_(block.block[-1].weight)  # the last batch norm scales the block away
     x = torch.rand(2, 32, 8, 8)
     torch.testing.assert_close(block(x), x)
+
+
+@pytest.mark.parametrize("name", ["LeNetPP", "MiniResNet18", "ConvNet", "Dense"])
+@pytest.mark.parametrize("shape", [(2, 3, 28, 28), (28, 28), (2, 1, 112, 112), (2, 1, 3, 3)])
+def test_other_images_are_refused_by_name(name, shape):
+    backbone = getattr(backbones, name)(2).eval()
+    if name == "MiniResNet18" and shape == (2, 1, 112, 112):
+        assert backbone(torch.rand(shape)).shape == (2, 2)  # averaged over any size
+        return
+    with pytest.raises(ValueError, match=rf"{name} takes grey images.*got {re.escape(str(shape))}"):
+        backbone(torch.rand(shape))
+
+
+@pytest.mark.parametrize("name, sizes", [("LeNetPP", (24, 31)), ("ConvNet", (28, 43))])
+def test_the_sizes_that_are_accepted_are_those_that_the_layers_take(name, sizes):
+    backbone = getattr(backbones, name)(2).eval()
+    for size in sizes:
+        assert backbone(torch.rand(1, 1, size, size)).shape == (1, 2)
+    for size in (sizes[0] - 1, sizes[1] + 1):
+        with pytest.raises(RuntimeError):
+            torch.nn.Sequential.forward(backbone, torch.rand(1, 1, size, size))
+        with pytest.raises(ValueError, match="takes grey images"):
+            backbone(torch.rand(1, 1, size, size))

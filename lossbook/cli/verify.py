@@ -1,14 +1,19 @@
 """The command verify: score an embedding of your own on pairs of images."""
 
 import importlib
+import inspect
 import json
 import sys
 import zipfile
+import zlib
 
 from lossbook.utils.files import write_atomically
 from lossbook.utils.validation import require
 
-__all__ = ["add_parser", "verify", "read_embedding", "read_module"]
+__all__ = ["add_parser", "verify", "read_embedding", "read_module", "read_trials"]
+
+# How a missing name looks once pandas or NumPy has turned it into text.
+MISSING_NAMES = ("", "nan", "NaN", "None", "NaT", "<NA>")
 
 
 def add_parser(subparsers):
@@ -49,13 +54,18 @@ def add_parser(subparsers):
         default=0,
         help="of sampled pairs, folds, gallery and resamples (default 0)",
     )
+    parser.add_argument(
+        "--trials",
+        metavar="FILE",
+        help="a list of pairs of your own, instead of sampled ones: a line for each, with two row "
+        "numbers of the NPZ file, from 0, and 1 (same identity) or 0; a fourth column is the fold",
+    )
     parser.add_argument("--json", metavar="FILE", help="write everything here too")
     parser.set_defaults(command=verify)
 
 
 def verify(options):
     """Score an embedding, print a table and, with ``--json``, write all numbers to a file."""
-    from lossbook.backbones import embed
     from lossbook.data import image_folder, lfw
     from lossbook.metrics import verification
 
@@ -64,15 +74,22 @@ def verify(options):
         options.images is None or options.lfw is None,
         "both --images and --lfw are given: choose one",
     )
-    if options.images is None and options.lfw is None:
+    from_file = options.images is None and options.lfw is None
+    require(
+        options.trials is None or from_file,
+        "--trials numbers the rows of an NPZ file: give one instead of --images or --lfw",
+    )
+    if from_file:
         x, labels = read_embedding(options.embedding)
+        if options.trials is not None:
+            protocol = read_trials(options.trials)
     elif options.lfw is None:
         split = image_folder.images_in(options.images, options.size, options.invert)
-        x = embed(read_module(options.embedding), split.images).numpy()
+        x = _embed(options.embedding, split.images)
         labels = split.labels.numpy()
     else:
         faces = lfw.lfw_pairs(options.lfw, options.size)
-        x = embed(read_module(options.embedding), faces.images).numpy()
+        x = _embed(options.embedding, faces.images)
         labels = faces.labels
         protocol = faces.pairs, faces.fold
     report = verification.report(x, labels, protocol, metric=options.similarity, seed=options.seed)
@@ -84,49 +101,136 @@ def verify(options):
         print(f"wrote {options.json}")
 
 
+def _embed(name, images):
+    """The embeddings (N, d) of the images by the module called ``name``."""
+    from lossbook.backbones import embed
+
+    network = read_module(name)
+    try:
+        return embed(network, images).numpy()
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{name} does not embed images of shape {tuple(images.shape)}, grey and in [0, 1]: "
+            f"{error}\nChoose another --size; for a network of colour images, let the function "
+            "return a module that repeats the channel first: images.expand(-1, 3, -1, -1)"
+        ) from error
+
+
 def read_embedding(path):
     """(x, labels) of an NPZ file with arrays ``x`` (N, d) and ``labels`` (N,).
 
     Labels may be integers or names; integers from 0 are returned. Raises ``FileNotFoundError`` if
-    there is no file, and ``ValueError`` if it is not an NPZ file, or an array is missing or has the
-    wrong shape.
+    there is no file, and ``ValueError`` if it is not an NPZ file, an array is missing or has the
+    wrong shape, or a label is missing (NaN or an empty name).
     """
     import numpy as np
 
     try:
-        with np.load(path) as file:
-            arrays = dict(file)
+        file = np.load(path)
+        names = file.files
     except FileNotFoundError:
         raise FileNotFoundError(
             f"no file at {path}: give an NPZ file with arrays x and labels, or a module as "
             "package.module:function together with --images"
         ) from None
-    except (zipfile.BadZipFile, EOFError, TypeError, ValueError, OSError) as error:
+    except (zipfile.BadZipFile, EOFError, AttributeError, ValueError, OSError) as error:
         raise ValueError(
             f"{path} is not an NPZ file ({error}): numpy.savez(path, x=x, labels=labels) writes one"
         ) from None
+    with file:
+        require(
+            {"x", "labels"} <= set(names),
+            f"{path} holds the arrays {', '.join(names)}: expected x, one embedding per row, and "
+            "labels, one identity per row; numpy.savez(path, x=x, labels=labels) writes them",
+        )
+        x, labels = (_read_array(path, file, name) for name in ("x", "labels"))
     require(
-        {"x", "labels"} <= set(arrays),
-        f"{path} holds the arrays {', '.join(arrays)}: "
-        "expected x, one embedding per row, and labels, one identity per row",
-    )
-    x, labels = arrays["x"], arrays["labels"]
-    require(
-        labels.ndim == 1 and len(labels) == len(x),
+        x.ndim == 2 and labels.ndim == 1 and len(labels) == len(x),
         f"{path}: x has shape {x.shape} and labels {labels.shape}: expected (N, d) and (N,)",
     )
+    _check_identities(path, labels)
     return x, np.unique(labels, return_inverse=True)[1]
 
 
-def read_module(name):
-    """The torch module that ``package.module:function`` returns.
+def _read_array(path, file, name):
+    try:
+        return file[name]
+    except ValueError:  # NumPy would have to run code from the file
+        advice = "x.astype(float)" if name == "x" else "labels.astype(str)"
+        raise ValueError(
+            f"{path}: {name} is an array of Python objects, as pandas makes them of text: save "
+            f"{advice} instead"
+        ) from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+        raise ValueError(f"{path} is damaged ({error}): save it again") from None
 
-    The package is looked for in the current folder too. The function is called without arguments
+
+def _check_identities(path, labels):
+    """Raise ``ValueError`` unless every label is a whole number or a name."""
+    import numpy as np
+
+    if labels.dtype.kind in "US":
+        wrong = np.isin(labels.astype(str), MISSING_NAMES)
+    elif labels.dtype.kind == "f":
+        wrong = ~np.isfinite(labels) | (labels != np.round(labels))
+    else:
+        require(
+            labels.dtype.kind in "iub",
+            f"{path}: labels are {labels.dtype}: expected whole numbers or names",
+        )
+        return
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise ValueError(
+            f"{path}: row {row} has no identity: its label is {str(labels[row])!r}, and "
+            f"{int(wrong.sum())} of {len(labels)} are such; expected whole numbers or names, so "
+            "remove these rows or label them"
+        )
+
+
+def read_trials(path):
+    """(Pairs, folds) of a text file with a pair on each line: ``first second same [fold]``.
+
+    ``first`` and ``second`` are row numbers from 0, ``same`` is 1 for one identity and 0 for two,
+    and ``fold`` is a whole number. Empty lines are skipped, columns separated by spaces, tabs or
+    commas. ``folds`` is None if there are three columns.
+
+    Raises ``FileNotFoundError`` if there is no file, and ``ValueError`` with the number of a line
+    that has another form.
+    """
+    import numpy as np
+
+    from lossbook.data.pairs import Pairs
+
+    rows = []
+    with open(path, encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            columns = line.replace(",", " ").split()
+            if not columns:
+                continue
+            require(
+                all(column.isdecimal() for column in columns)
+                and len(columns) == (len(rows[0]) if rows else len(columns))
+                and len(columns) in (3, 4)
+                and columns[2] in ("0", "1"),
+                f"{path}, line {number}: {line.strip()!r}: expected two row numbers from 0 and 1 "
+                "(same identity) or 0, and on all lines or on none the number of a fold",
+            )
+            rows.append([int(column) for column in columns])
+    require(rows, f"{path} is empty: expected a pair on each line, for instance 0 1 1")
+    first, second, same, *fold = np.array(rows).T
+    return Pairs(first, second, same == 1), fold[0] if fold else None
+
+
+def read_module(name):
+    """The torch module called ``package.module:name``, or that a function of this name returns.
+
+    The package is looked for in the current folder too. A function is called without arguments
     and returns a module with its weights loaded, which receives grey images (N, 1, size, size) in
     [0, 1].
 
-    Raises ``ValueError`` if the name has another form, the function cannot be imported, or it
-    returns something else.
+    Raises ``ValueError`` if the name has another form, it cannot be imported or called, or it is
+    or returns something else.
     """
     import torch
 
@@ -138,13 +242,32 @@ def read_module(name):
     )
     sys.path.insert(0, "")
     try:
-        network = getattr(importlib.import_module(module), function)()
+        network = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"{name!r} cannot be called: {error}") from error
     finally:
         sys.path.remove("")
+    if not isinstance(network, torch.nn.Module):
+        network = _call(name, network)
     require(
         isinstance(network, torch.nn.Module),
         f"{name} returned {type(network).__name__}, expected a torch.nn.Module",
     )
     return network
+
+
+def _call(name, function):
+    try:
+        inspect.signature(function).bind()
+    except TypeError as error:  # not callable, or with arguments that must be given
+        raise ValueError(
+            f"{name!r} cannot be called: {error}; name a function that takes no arguments and "
+            "returns the module"
+        ) from None
+    except ValueError:  # a built-in without a signature
+        pass
+    sys.path.insert(0, "")  # the function may import from the current folder
+    try:
+        return function()
+    finally:
+        sys.path.remove("")

@@ -14,6 +14,7 @@ import torch
 import lossbook
 from lossbook import backbones
 from lossbook.cli.main import main
+from lossbook.cli.verify import read_embedding
 from lossbook.data import lfw
 from lossbook.data.pairs import Pairs
 from lossbook.metrics import verification
@@ -118,6 +119,129 @@ def test_bad_input_is_a_message(saved_embedding, arguments, message, tmp_path, c
     np.savez("half.npz", x=saved_embedding[0])
     np.savez("short.npz", x=saved_embedding[0], labels=saved_embedding[1][:3])
     assert main(["verify", *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.fixture
+def networks(tmp_path, monkeypatch):
+    """mynet.py with networks of many kinds, and images to embed in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "mynet", raising=False)
+    write_images(tmp_path / "images", ("a", "b", "c"), size=28)
+    (tmp_path / "mynet.py").write_text("""
+from torch import nn
+raw = nn.Flatten
+instance = nn.Sequential(nn.Flatten(), nn.Linear(784, 4))
+double = lambda: nn.Sequential(nn.Flatten(), nn.Linear(784, 4)).double()
+rgb = lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten())
+wide = lambda: nn.Sequential(nn.Conv2d(1, 4, 3), nn.AdaptiveAvgPool2d(1))
+class Two(nn.Sequential):
+    def forward(self, x):
+        return super().forward(x), None
+two = lambda: Two(nn.Flatten(), nn.Linear(784, 4))
+needs = lambda size: nn.Linear(784, size)
+number = 3
+""")
+    yield
+    sys.modules.pop("mynet", None)
+
+
+@pytest.mark.parametrize("name", ["raw", "instance", "double"])
+def test_a_network_without_parameters_or_in_double_precision_is_scored(name, networks, capsys):
+    assert main(["verify", f"mynet:{name}", "--images", "images", "--json", "out.json"]) == 0
+    assert "15 images of 3 identities" in capsys.readouterr().out
+    if name == "raw":  # each image is one bright pixel, in a place of its own
+        assert json.load(open("out.json"))["eer"] == 0.5
+
+
+@pytest.mark.parametrize(
+    "name, message",
+    [
+        ("rgb", "(15, 1, 28, 28), grey and in [0, 1]: .*3 channels.* images.expand(-1, 3, -1, -1)"),
+        ("wide", "returned (15, 4, 1, 1) .* expected embeddings, (N, d); torch.nn.Flatten()"),
+        ("two", "returned a tuple: expected a tensor"),
+        ("needs", "missing a required argument: 'size'; name a function that takes no arguments"),
+        ("number", "cannot be called: 3 is not a callable object"),
+    ],
+)
+def test_a_network_that_does_not_fit_is_a_message(name, message, networks, capsys):
+    assert main(["verify", f"mynet:{name}", "--images", "images"]) == 2
+    error = capsys.readouterr().err
+    assert f"mynet:{name}" in error
+    for part in message.split(".*"):
+        assert part in error
+
+
+@pytest.mark.parametrize(
+    "labels, message",
+    [
+        (np.array([f"person {j}" for j in range(144)], dtype=object), "save labels.astype(str)"),
+        (np.r_[np.zeros(143), np.nan], "row 143 has no identity: its label is 'nan', and 1 of 144"),
+        (np.r_[np.zeros(143), 1.5], "row 143 has no identity: its label is '1.5'"),
+        (np.array(["a", "nan"] * 72), "row 1 has no identity: its label is 'nan', and 72 of 144"),
+        (np.array(["a", ""] * 72), "row 1 has no identity: its label is ''"),
+        (np.zeros(144, dtype="datetime64[s]"), "labels are datetime64[s]"),
+    ],
+)
+def test_labels_that_name_nobody_are_refused(saved_embedding, labels, message, capsys):
+    np.savez("wrong.npz", x=saved_embedding[0], labels=labels)
+    assert main(["verify", "wrong.npz"]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_whole_numbers_as_floats_are_labels(saved_embedding, capsys):
+    x, labels = saved_embedding
+    np.savez("floats.npz", x=x, labels=labels.astype(float))
+    read, identities = read_embedding("floats.npz")
+    assert np.array_equal(read, x) and np.array_equal(identities, labels)
+
+
+def test_other_files_are_refused_by_name(saved_embedding, capsys):
+    np.save("one.npy", saved_embedding[0])
+    torch.save({"x": torch.tensor(saved_embedding[0])}, "net.pt")
+    np.savez("named.npz", embeddings=saved_embedding[0], labels=saved_embedding[1])
+    content = bytearray(Path("mine.npz").read_bytes())
+    content[200:260] = bytes(60)
+    Path("damaged.npz").write_bytes(content)
+    for name in ("one.npy", "net.pt", "named.npz", "damaged.npz"):
+        assert main(["verify", name]) == 2
+        assert name in (error := capsys.readouterr().err)
+        assert "numpy.savez(path, x=x, labels=labels)" in error or "is damaged" in error
+
+
+@pytest.mark.parametrize("fold_column", [False, True])
+def test_a_list_of_trials_is_judged(saved_embedding, fold_column, capsys):
+    x, labels = saved_embedding
+    rows = [(i, 3 * i % 144, i % 2) for i in range(1, 60)]
+    lines = [
+        f"{i} {j}\t{int(labels[i] == labels[j])}" + f" {fold}" * fold_column
+        for i, j, fold in [*rows, (0, 1, 0), (6, 7, 1)]
+    ]
+    Path("trials.txt").write_text("\n".join(lines) + "\n\n")
+    assert main(["verify", "mine.npz", "--trials", "trials.txt", "--json", "out.json"]) == 0
+    first, second = np.array([*[row[:2] for row in rows], (0, 1), (6, 7)]).T
+    pairs = Pairs(first, second, labels[first] == labels[second])
+    scores = verification.similarity(x, pairs)
+    report = json.load(open("out.json"))
+    assert report["eer"] == verification.equal_error_rate(scores, pairs.same)
+    assert (report["ten_fold"] is not None) == fold_column
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("", "trials.txt is empty"),
+        ("0 1 1\n-1 3 0\n", "line 2: '-1 3 0': expected two row numbers from 0"),
+        ("0 1 same\n", "line 1: '0 1 same'"),
+        ("0 1 1\n0 6 0 1\n", "line 2: '0 6 0 1'"),
+        ("0 1\n", "line 1: '0 1'"),
+        ("0 1 1\n0 144 0\n", "a pair names row 144"),
+        ("0 1 0\n0 6 0\n", "same contradicts the labels in 1 of 2 pairs"),
+    ],
+)
+def test_a_wrong_list_of_trials_is_a_message(saved_embedding, text, message, capsys):
+    Path("trials.txt").write_text(text)
+    assert main(["verify", "mine.npz", "--trials", "trials.txt"]) == 2
     assert message in capsys.readouterr().err
 
 
