@@ -348,7 +348,10 @@ def _identification_rates(x, labels, metric, seed):
 
 
 def format_report(report):
-    """The text table of a :func:`report`, as the command ``verify`` prints it."""
+    """The text table of a :func:`report`, as the command ``verify`` prints it.
+
+    Behind a rate stand its interval and the score from which a pair is accepted.
+    """
     heading = (
         f"{report['images']:,} images of {report['identities']:,} identities: "
         f"{report['genuine_pairs']:,} genuine and {report['impostor_pairs']:,} impostor pairs, "
@@ -379,7 +382,7 @@ def _format_rate(report, key):
         low, high = report["intervals"][key]
         text += f"   {low:.2%} to {high:.2%}"
     threshold = report["thresholds"][key]
-    return f"{text}   " + ("at no score" if threshold is None else f"at a score of {threshold:.4g}")
+    return f"{text}   " + ("no score" if threshold is None else f"score {threshold:.4g}")
 
 
 def _format_folds(report):
