@@ -1,8 +1,14 @@
-"""The commands strangers, noise and closed-set: the saved experiments of the chapters."""
+"""The commands strangers, noise, closed-set and closed-set-3d: the chapters' experiments."""
 
 from lossbook.cli.options import add_device_option, add_out_option
 
-__all__ = ["add_parser", "train_strangers", "train_noise", "train_closed_set"]
+__all__ = [
+    "add_parser",
+    "train_strangers",
+    "train_noise",
+    "train_closed_set",
+    "train_closed_set_3d",
+]
 
 
 def add_parser(subparsers):
@@ -38,6 +44,17 @@ def add_parser(subparsers):
     add_device_option(closed_set)
     add_out_option(closed_set, "book/results/closed-set")
     closed_set.set_defaults(command=train_closed_set)
+
+    closed_set_3d = subparsers.add_parser(
+        "closed-set-3d",
+        help="train five losses alike on ten digits in three dimensions, with five seeds",
+        description="Train softmax, norm-softmax, SphereFace, CosFace and ArcFace by one recipe "
+        "on the embedded digits in three dimensions, with five seeds. Stopped, the same command "
+        "resumes with the next training.",
+    )
+    add_device_option(closed_set_3d)
+    add_out_option(closed_set_3d, "book/results/closed-set-3d")
+    closed_set_3d.set_defaults(command=train_closed_set_3d)
 
 
 def train_strangers(options):
@@ -91,5 +108,25 @@ def train_closed_set(options):
         device=options.device,
         made_by={"command": "lossbook closed-set"},
     )
+    _print_accuracies(record)
+
+
+def train_closed_set_3d(options):
+    """Run the experiment in three dimensions, or resume it, and print one line per training."""
+    from lossbook.experiments import closed_set
+    from lossbook.utils.records import REPOSITORY_FOLDER
+
+    record, _ = closed_set.run(
+        closed_set.SPHERE_PLAN,
+        options.out or REPOSITORY_FOLDER / "closed-set-3d",
+        embedding_dim=3,
+        device=options.device,
+        made_by={"command": "lossbook closed-set-3d"},
+        **closed_set.SPHERE_RECIPE,
+    )
+    _print_accuracies(record)
+
+
+def _print_accuracies(record):
     for name, cell in record["cells"].items():
         print(f"{name:30} test accuracy {cell['test']['accuracy']:.2%}")

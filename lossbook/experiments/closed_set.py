@@ -1,4 +1,7 @@
-"""Closed set in the plane: every loss trained alike on the embedded digits, with several seeds."""
+"""Closed set: losses trained alike on the embedded digits, with several seeds.
+
+:data:`PLAN` is the experiment in the plane, :data:`SPHERE_PLAN` the one in three dimensions.
+"""
 
 from typing import NamedTuple
 
@@ -13,8 +16,21 @@ from lossbook.metrics.scores import score
 from lossbook.profiles import PROFILES
 from lossbook.training.loop import fit
 from lossbook.utils.records import FOLDER
+from lossbook.utils.validation import require
 
-__all__ = ["Cell", "PLAN", "SEEDS", "build_head", "run", "load", "scores_by_training"]
+__all__ = [
+    "Cell",
+    "PLAN",
+    "SEEDS",
+    "SPHERE_PLAN",
+    "SPHERE_RECIPE",
+    "build_head",
+    "run",
+    "load",
+    "scores_by_training",
+    "Difference",
+    "paired_difference",
+]
 
 EMBEDDING_DIM = 2
 SEEDS = 5
@@ -35,6 +51,17 @@ LOSSES = (
     *EUCLIDEAN,
 )
 
+# In three dimensions the scale and the margins are those that chapter 9 derives for ten classes,
+# and six epochs are enough.
+SPHERE_LOSSES = (
+    "softmax",
+    "norm-softmax_s11",
+    "A-softmax_m4",
+    "CosFace_s11_m0.3",
+    "ArcFace_s11_m0.58",
+)
+SPHERE_RECIPE = {"epochs": 6}
+
 
 class Cell(NamedTuple):
     """One training: a loss, by a name that :func:`build_head` takes, and a seed."""
@@ -48,21 +75,30 @@ class Cell(NamedTuple):
 
 
 PLAN = [Cell(row, seed) for seed in range(SEEDS) for row in LOSSES]
+SPHERE_PLAN = [Cell(row, seed) for seed in range(SEEDS) for row in SPHERE_LOSSES]
 
 
-def build_head(row, num_classes):
-    """The head of a loss in the plane; ``row`` is a key of ``EUCLIDEAN`` or a head's name."""
+def build_head(row, num_classes, embedding_dim=EMBEDDING_DIM):
+    """The head of a loss; ``row`` is a key of ``EUCLIDEAN`` or a head's name."""
     if row in EUCLIDEAN:
-        return EUCLIDEAN[row](EMBEDDING_DIM, num_classes)
-    return head_from_name(row, EMBEDDING_DIM, num_classes)
+        return EUCLIDEAN[row](embedding_dim, num_classes)
+    return head_from_name(row, embedding_dim, num_classes)
 
 
 def run(
-    cells, folder, *, dataset=None, backbone=LeNetPP.small, made_by=None, device=None, **recipe
+    cells,
+    folder,
+    *,
+    embedding_dim=EMBEDDING_DIM,
+    dataset=None,
+    backbone=LeNetPP.small,
+    made_by=None,
+    device=None,
+    **recipe,
 ):
     """Train every cell that is not in ``folder`` yet, by the quick profile's recipe.
 
-    Returns and raises as :func:`lossbook.experiments.resumable.run`.
+    Keyword arguments that ``run`` does not have itself replace entries of the recipe. Returns and raises as :func:`lossbook.experiments.resumable.run`.
     """
     dataset = dataset or data.load("mnist5k")
     recipe = {**PROFILES["quick"].recipe, **recipe}
@@ -70,17 +106,22 @@ def run(
         "dataset": dataset.name,
         "data_sha256": checksums(dataset),
         "asked": recipe,
-        "embedding_dim": EMBEDDING_DIM,
+        "embedding_dim": embedding_dim,
     }
 
     def measure(cell):
-        return _train_cell(cell, dataset, backbone, device, recipe), {}
+        model = backbone(embedding_dim)
+        head = build_head(cell.row, len(dataset.classes), embedding_dim)
+        return _train_cell(cell, model, head, dataset, device, recipe), {}
 
     return resumable.run(cells, measure, folder, settings, made_by)
 
 
 def load(folder=None):
-    """The saved experiment, or that of another folder, as ``resumable.load`` returns it."""
+    """The saved experiment in the plane, or that of another folder.
+
+    Returns and raises as :func:`lossbook.experiments.resumable.load`.
+    """
     return resumable.load(folder or FOLDER / "closed-set")
 
 
@@ -92,9 +133,53 @@ def scores_by_training(record):
     )
 
 
-def _train_cell(cell, dataset, backbone, device, recipe):
-    model = backbone(EMBEDDING_DIM)
-    head = build_head(cell.row, len(dataset.classes))
+class Difference(NamedTuple):
+    """The mean of a difference over the seeds, and half the width of its 95 % interval."""
+
+    mean: float
+    half_width: float
+
+
+def paired_difference(scores, first, second, measure):
+    """A :class:`Difference`: how much greater a measure is for one loss than for another.
+
+    The two losses are compared seed by seed; the interval is Student's.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        As :func:`scores_by_training` returns it.
+    first, second : str
+        Losses, as in its column ``row``.
+    measure : str
+        One of its other columns. Accuracies are fractions, angles radians.
+
+    Raises
+    ------
+    ValueError
+        For a loss or a measure that ``scores`` does not have, and for losses that have fewer than
+        two seeds in common.
+    """
+    from scipy import stats  # slow to import, and needed by no command
+
+    require(
+        measure in scores,
+        f"no measure {measure!r} among the scores: expected one of {', '.join(scores)}",
+    )
+    by_seed = scores.pivot(index="seed", columns="row", values=measure)
+    for loss in (first, second):
+        require(
+            loss in by_seed,
+            f"no loss {loss!r} among the scores: expected one of {', '.join(by_seed)}",
+        )
+    differences = (by_seed[first] - by_seed[second]).dropna()
+    n = len(differences)
+    require(n > 1, f"{first} and {second} have {n} seeds in common, expected at least 2")
+    quantile = stats.t.ppf(0.975, n - 1)
+    return Difference(float(differences.mean()), float(quantile * differences.std() / n**0.5))
+
+
+def _train_cell(cell, model, head, dataset, device, recipe):
     run = fit(
         model,
         head,

@@ -1,11 +1,11 @@
-"""The commands strangers and noise, each on a toy data set and with a single training."""
+"""The commands strangers, noise and closed-set-3d, each on a toy data set and with a single training."""
 
 import torch
 
 from lossbook import backbones, data
 from lossbook.cli.main import main
 from lossbook.data import omniglot as omniglot_data
-from lossbook.experiments import label_noise, omniglot
+from lossbook.experiments import closed_set, label_noise, omniglot
 from tests.helpers.toys import tiny_backbone, toy_dataset
 
 
@@ -35,3 +35,14 @@ def test_noise(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(data, "load", lambda name: toy_dataset())
     assert main(["noise", "--out", str(tmp_path)]) == 0
     assert "softmax-20percent-seed0" in capsys.readouterr().out
+
+
+def test_closed_set_3d(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(closed_set, "SPHERE_PLAN", [closed_set.Cell("CosFace_s11_m0.3", 0)])
+    monkeypatch.setattr(closed_set, "SPHERE_RECIPE", {"epochs": 1, "batch_size": 20})
+    monkeypatch.setattr(data, "load", lambda name: toy_dataset())
+    assert main(["closed-set-3d", "--out", str(tmp_path)]) == 0
+    assert "CosFace_s11_m0.3-seed0" in capsys.readouterr().out
+    record, _ = closed_set.load(tmp_path)
+    assert record["embedding_dim"] == 3
+    assert record["made_by"] == {"command": "lossbook closed-set-3d"}
