@@ -98,7 +98,8 @@ def run(
 ):
     """Train every cell that is not in ``folder`` yet, by the quick profile's recipe.
 
-    Keyword arguments that ``run`` does not have itself replace entries of the recipe. Returns and raises as :func:`lossbook.experiments.resumable.run`.
+    Other keyword arguments replace entries of the recipe. Returns and raises as
+    :func:`lossbook.experiments.resumable.run`.
     """
     dataset = dataset or data.load("mnist5k")
     recipe = {**PROFILES["quick"].recipe, **recipe}

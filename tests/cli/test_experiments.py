@@ -1,4 +1,4 @@
-"""The commands strangers, noise and closed-set-3d, each on a toy data set and with a single training."""
+"""The commands strangers, noise and closed-set-3d: one training each, on a toy data set."""
 
 import torch
 
