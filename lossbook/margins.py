@@ -18,6 +18,7 @@ It is the piecewise ψ of L-softmax (Liu et al. 2016, eq. 6), stated once for ev
 """
 
 import math
+import numbers
 
 import torch
 
@@ -178,32 +179,50 @@ def combined(cos, m1, m2, m3, easy_margin=False):
 
 
 def _check_constant(*margins):
-    require(
-        not any(torch.is_tensor(m) and m.requires_grad for m in margins),
-        "expected a margin that is a constant number, got a tensor that requires a gradient: for a "
-        "margin that is learned, write a head's margin_of with torch operations",
-    )
+    for m in margins:
+        require(
+            not (torch.is_tensor(m) and m.requires_grad),
+            "expected a margin that is a constant number, got a tensor that requires a gradient: "
+            "for a margin that is learned, write a head's margin_of with torch operations",
+        )
+        if not (isinstance(m, numbers.Real) or torch.is_tensor(m)):
+            raise TypeError(f"expected a margin that is a number, got {m!r}")
 
 
 class _AngularMargin(torch.autograd.Function):
     """Φ(m1·arccos(c) + m2) with its exact derivative m1·|sin u| / sin θ."""
 
     @staticmethod
-    def forward(ctx, cos, m1, m2):
-        ctx.save_for_backward(cos)
-        ctx.margins = m1, m2
+    def forward(cos, m1, m2):
         u = m1 * torch.arccos(at_least_float32(cos).clamp(-1, 1)) + m2
         k = torch.floor(u / math.pi)
         sign = 1 - 2 * torch.remainder(k, 2)
         return (sign * torch.cos(u) - 2 * k).to(cos.dtype)
 
     @staticmethod
+    def setup_context(ctx, inputs, output):
+        cos, *ctx.margins = inputs
+        ctx.save_for_backward(cos)
+        ctx.save_for_forward(cos)
+
+    @staticmethod
     def backward(ctx, grad):
-        (cos,) = ctx.saved_tensors
-        m1, m2 = ctx.margins
-        cos_wide = at_least_float32(cos)
-        edge = 1 - torch.finfo(cos_wide.dtype).eps  # the last cosine whose angle is not 0 or π
-        inside = cos_wide.clamp(-edge, edge)
-        theta = torch.arccos(inside)
-        slope = m1 * torch.sin(m1 * theta + m2).abs() / torch.sqrt((1 - inside) * (1 + inside))
-        return (grad * slope).to(cos.dtype), None, None
+        return _times_slope(grad, *ctx.saved_tensors, *ctx.margins), None, None
+
+    @staticmethod
+    def jvp(ctx, tangent, *_):
+        return _times_slope(tangent, *ctx.saved_tensors, *ctx.margins)
+
+    @staticmethod
+    def vmap(info, in_dims, cos, m1, m2):
+        return _AngularMargin.apply(cos, m1, m2), in_dims[0]
+
+
+def _times_slope(gradient, cos, m1, m2):
+    """``gradient`` times the derivative of the angular margin at ``cos``."""
+    cos_wide = at_least_float32(cos)
+    edge = 1 - torch.finfo(cos_wide.dtype).eps  # the last cosine whose angle is not 0 or π
+    inside = cos_wide.clamp(-edge, edge)
+    theta = torch.arccos(inside)
+    slope = m1 * torch.sin(m1 * theta + m2).abs() / torch.sqrt((1 - inside) * (1 + inside))
+    return (gradient * slope).to(cos.dtype)

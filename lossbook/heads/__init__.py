@@ -1,6 +1,7 @@
 """Heads: the last layer of each loss, from embeddings to logits."""
 
 from lossbook.heads.base import Head, MarginHead, NonFiniteEmbedding
+from lossbook.heads.distributed import WithLoss
 from lossbook.heads.euclidean import (
     Center,
     CenterAlone,
@@ -51,6 +52,7 @@ __all__ = [
     "Range",
     "Triplet",
     "SubCenterArcFace",
+    "WithLoss",
     "MORE_PRESETS",
     "PRESETS",
     "Preset",

@@ -6,8 +6,17 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from lossbook.heads.cross_entropy import CrossEntropy
+from lossbook.heads.distributed import check_gradients_are_shared
 from lossbook.heads.fused import one_pass
-from lossbook.heads.partial_fc import sample_classes
+from lossbook.heads.input_checks import (
+    NonFiniteEmbedding,
+    check_embeddings,
+    check_label_type,
+    check_labels,
+)
+from lossbook.heads.partial_fc import sample_classes, share_correction
+from lossbook.heads.settings import ModuleWithSettings, check_scale
 from lossbook.utils.validation import check_int, require
 from lossbook.utils.vectors import at_least_float32, polar
 
@@ -23,13 +32,10 @@ LOGIT_METHODS = (
     "shortest_length",
     "check_inputs",
 )
+MODULES_OF_THE_LIBRARY_LOGITS = (__name__, "lossbook.heads.per_sample")
 
 
-class NonFiniteEmbedding(ValueError):
-    """An embedding passed to a head contains NaN or infinity."""
-
-
-class Head(nn.Module):
+class Head(ModuleWithSettings):
     """Class vectors and the logits they give; the base class of every head.
 
     Parameters
@@ -46,7 +52,10 @@ class Head(nn.Module):
     weight : Parameter, shape (C, d)
         The class vectors as trained (not normalised).
     hyperparameters : dict
-        Scale, margins and other settings, as given.
+        Scale, margins and other settings, at their present values. Each is an attribute, and may
+        be set during training: ``head.margin = 0.3``. A value outside its domain is refused. The
+        name, ``repr`` and the state dict follow (:mod:`lossbook.heads.settings`). A scale that
+        learns is a parameter: ``head.scale = nn.Parameter(torch.tensor(16.0))``.
     unit_weight, unit_embedding : bool
         Whether the logits use W_j / ‖W_j‖ in place of W_j, and x / ‖x‖ in place of x.
 
@@ -69,11 +78,14 @@ class Head(nn.Module):
     unit_weight = False
     unit_embedding = False
     has_margin = False
+    gradients_are_shared = False
     _overrides_logits = False
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        library_class = next(base for base in cls.__mro__ if base.__module__ == __name__)
+        library_class = next(
+            base for base in cls.__mro__ if base.__module__ in MODULES_OF_THE_LIBRARY_LOGITS
+        )
         cls._overrides_logits = any(
             getattr(cls, name, None) is not getattr(library_class, name, None)
             for name in LOGIT_METHODS
@@ -83,11 +95,7 @@ class Head(nn.Module):
         super().__init__()
         self.embedding_dim = check_int("embedding_dim", embedding_dim)
         self.num_classes = check_int("num_classes", num_classes, 2)
-        require(
-            math.isfinite(scale) and scale > 0,
-            f"scale = {scale!r}: the scale s multiplies cosines and must be above 0 and finite",
-        )
-        self.scale = float(scale)
+        self.scale = check_scale(scale)
         self.hyperparameters = (
             {"scale": scale, **hyperparameters} if self.unit_embedding else hyperparameters
         )
@@ -110,15 +118,6 @@ class Head(nn.Module):
         else:
             nn.init.xavier_uniform_(self.weight)
 
-    @property
-    def name(self):
-        """The loss and its settings, e.g. ``ArcFace(scale=64, margin=0.5)``."""
-        settings = ", ".join(
-            f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
-            for key, value in self.hyperparameters.items()
-        )
-        return f"{type(self).__name__}({settings})" if settings else type(self).__name__
-
     def set_progress(self, progress):
         """Set the share of training that is done, in [0, 1]; only annealed heads depend on it."""
         require(
@@ -130,14 +129,32 @@ class Head(nn.Module):
         """Logits, shape (N, C), of embeddings ``x``, shape (N, d).
 
         Without ``labels`` there is no margin: predict with these. With ``labels``, shape (N,)
-        int64, the target entries carry the margin: train with these.
+        int64, the target entries carry the margin: train with these. They are logits, not yet a
+        loss: ``head(x, labels).backward()`` ends in PyTorch's "grad can be implicitly created
+        only for scalar outputs", and ``head.loss(x, labels).backward()`` is meant.
         """
         x = self.check_inputs(x, labels)
         logits = self.plain_logits(x)
-        return logits if labels is None else self.apply_margin(logits, x, labels)
+        if labels is None:
+            return logits
+        check_gradients_are_shared(self)
+        return self.apply_margin(logits, x, labels)
 
-    def loss(self, x, labels, chunk=None, sample=None, generator=None):
-        """Mean cross-entropy of ``head(x, labels)``, a scalar.
+    def loss(
+        self,
+        x,
+        labels,
+        chunk=None,
+        sample=None,
+        generator=None,
+        *,
+        correct_sample=False,
+        reduction="mean",
+        label_smoothing=0.0,
+        weight=None,
+        ignore_index=None,
+    ):
+        """Cross-entropy of ``head(x, labels)``: its mean, a scalar, by default.
 
         Large problems are computed in one fused pass (:mod:`lossbook.heads.fused.one_pass`).
 
@@ -145,32 +162,68 @@ class Head(nn.Module):
         ----------
         x : Tensor, shape (N, d)
         labels : Tensor, shape (N,), int64
-            Class indices, as for ``nn.CrossEntropyLoss``.
+            Class indices, as for ``nn.CrossEntropyLoss``. For mixup, mix two losses:
+            ``t * head.loss(x, labels) + (1 - t) * head.loss(x, other_labels)``.
         chunk : int, optional
             Hold the logits of this many classes at a time and compute them twice: the same loss
-            and gradients without the (N, C) matrix.
+            and gradients without the (N, C) matrix. Under ``torch.compile`` and ``torch.func``
+            the same loss is computed without it.
         sample : float in (0, 1], optional
             Compute the loss over the classes of the batch and random others, this share of all C
             in total: Partial FC (An et al., CVPR 2022). It is lower than the full loss.
         generator : torch.Generator, optional
             Draws the classes of ``sample``.
+        correct_sample : bool
+            Let the drawn classes stand for those left out, by what
+            :func:`~lossbook.heads.partial_fc.share_correction` adds to their logits.
+        reduction, label_smoothing, weight
+            As in ``F.cross_entropy``: ``"mean"``, ``"sum"`` or ``"none"``; the share of the
+            target that is spread over all classes; a weight for each class, (C,). With ``sample``
+            they refer to the sampled classes.
+        ignore_index : int, optional
+            Samples with this label count for nothing, as in ``F.cross_entropy``. By default there
+            is none, and a label outside [0, C) is refused.
+
+        Returns
+        -------
+        Tensor, a scalar, or (N,) with ``reduction="none"``.
 
         Raises
         ------
         ValueError
-            For ``chunk`` or ``sample`` outside its domain, or if either is given to a head that
+            For an option outside its domain, or if ``chunk`` or ``sample`` is given to a head that
             defines its own logits.
+        RuntimeError
+            Outside ``DistributedDataParallel`` in a process group of several ranks: see
+            :class:`~lossbook.heads.WithLoss`.
         """
+        check_gradients_are_shared(self)
+        terms = CrossEntropy.checked(self.num_classes, reduction, label_smoothing, weight)
+        ways = {"chunk": chunk, "sample": (sample, generator, correct_sample)}
+        if ignore_index is None:
+            return self._loss(x, labels, terms, **ways)
+        check_label_type(self, labels, len(x))
+        kept = labels != ignore_index
+        if not kept.any():
+            return terms.of_no_samples(x)
+        loss = self._loss(x[kept], labels[kept], terms, **ways)
+        if reduction != "none":
+            return loss
+        return torch.zeros_like(labels, dtype=loss.dtype).masked_scatter(kept, loss)
+
+    def _loss(self, x, labels, terms, chunk, sample):
+        """As :meth:`loss`, where every sample counts; ``sample`` holds its three arguments."""
         require(
             chunk is None or (isinstance(chunk, int) and chunk >= 1),
             f"chunk = {chunk!r}: expected how many classes to hold at a time, "
             "a whole number of at least 1",
         )
-        needs_fused_pass = chunk is not None or sample is not None
+        share, generator, correct_sample = sample
+        needs_fused_pass = chunk is not None or share is not None
         if not needs_fused_pass and not (
             one_pass.is_faster(self, x, labels) and self.uses_library_logits()
         ):
-            return F.cross_entropy(self(x, labels), labels)
+            return terms.of_logits(self(x, labels), labels)
         require(
             self.uses_library_logits(),
             f"{type(self).__name__} defines logits of its own, or has hooks or parts that learn: "
@@ -178,11 +231,16 @@ class Head(nn.Module):
             "define the subclass by margin_of alone",
         )
         x, weight, bias = self.check_inputs(x, labels), self.weight, self.bias
-        if sample is not None:
-            classes, labels = sample_classes(labels, self.num_classes, sample, generator)
+        all_labels = labels
+        if share is not None:
+            classes, labels = sample_classes(labels, self.num_classes, share, generator)
             weight = weight.index_select(0, classes)
             bias = None if bias is None else bias.index_select(0, classes)
-        return one_pass.cross_entropy(self, x, weight, bias, labels, chunk)
+            if correct_sample:
+                correction = share_correction(labels, len(classes), self.num_classes)
+                bias = correction.to(x) if bias is None else bias + correction.to(bias)
+            terms = terms.of_classes(classes)
+        return one_pass.cross_entropy(self, x, weight, bias, labels, chunk, terms, all_labels)
 
     def uses_library_logits(self):
         """Whether the logits are computed by the methods of this module, for any ``margin_of``.
@@ -202,6 +260,7 @@ class Head(nn.Module):
             or has_hooks
             or set(self._parameters) != {"weight", "bias"}
             or self._modules
+            or torch.is_tensor(self.scale)
             or self._margin_learns()
         )
 
@@ -231,59 +290,15 @@ class Head(nn.Module):
 
     def shortest_length(self, tensor):
         """The length below which a vector's gradient, about s/‖x‖, would overflow in its dtype."""
-        return max(1e-12, 8 * self.scale / torch.finfo(tensor.dtype).max)
+        scale = self.scale.detach() if torch.is_tensor(self.scale) else self.scale
+        return max(1e-12, 8 * scale / torch.finfo(tensor.dtype).max)
 
     def check_inputs(self, x, labels):
         """``x``, if ``x`` and ``labels`` (or None) are valid input; raises as the class states."""
-        self._check_embeddings(x)
+        check_embeddings(self, x)
         if labels is not None:
-            self._check_labels(labels, len(x))
+            check_labels(self, labels, len(x))
         return x
-
-    def _check_embeddings(self, x):
-        d = self.embedding_dim
-        if not (torch.is_tensor(x) and x.is_floating_point()):
-            raise TypeError(
-                "embeddings must be a floating-point tensor, got "
-                + (str(x.dtype) if torch.is_tensor(x) else type(x).__name__)
-            )
-        require(
-            x.ndim == 2 and x.shape[1] == d and len(x) > 0,
-            f"embeddings have shape {tuple(x.shape)}, expected (N, {d}) with N at least 1: "
-            f"this head was made with embedding_dim={d}",
-        )
-        bad = ~torch.isfinite(x).all(dim=1)
-        if bad.any():
-            row = int(bad.nonzero()[0])
-            value = x[row][~torch.isfinite(x[row])][0].item()
-            raise NonFiniteEmbedding(
-                f"embedding {row} of {len(x)} holds {value}, expected finite numbers: "
-                "look for a diverged backbone or bad input images"
-            )
-
-    def _check_labels(self, labels, count):
-        C = math.inf if self.num_classes is None else self.num_classes
-        if not torch.is_tensor(labels) or labels.dtype != torch.int64:
-            got = str(labels.dtype) if torch.is_tensor(labels) else type(labels).__name__
-            raise TypeError(
-                f"labels must be class indices in an int64 tensor, got {got}: "
-                "use labels.long() if they are whole numbers"
-            )
-        require(
-            labels.shape == (count,),
-            f"labels have shape {tuple(labels.shape)}, expected ({count},): "
-            "one class index per embedding",
-        )
-        outside = (labels < 0) | (labels >= C)
-        if outside.any():
-            raise ValueError(
-                f"label {int(labels[outside][0])} is outside [0, {C}): this head was made "
-                f"with num_classes={self.num_classes}, and classes count from 0"
-            )
-
-    def extra_repr(self):
-        settings = "".join(f", {key}={value}" for key, value in self.hyperparameters.items())
-        return f"embedding_dim={self.embedding_dim}, num_classes={self.num_classes}{settings}"
 
 
 class MarginHead(Head):
@@ -310,9 +325,10 @@ class MarginHead(Head):
 
     def __init__(self, embedding_dim, num_classes, scale=1.0, **hyperparameters):
         super().__init__(embedding_dim, num_classes, scale, **hyperparameters)
-        for key, value in hyperparameters.items():
-            setattr(self, key, value)
-        # A margin outside its domain is refused here rather than in training.
+        self.check_settings()
+
+    def check_settings(self):
+        # A margin outside its domain is refused when it is set rather than in training.
         self.margin_of(torch.ones(1))
 
     def margin_of(self, cos):

@@ -14,6 +14,7 @@ dtype of ``x``, under autocast too; logits come out as float32 or wider.
 """
 
 import math
+import warnings
 
 import torch
 from torch import nn
@@ -31,6 +32,10 @@ __all__ = [
     "ArcFace",
     "CombinedMargin",
 ]
+
+
+# How many losses an annealed head computes before it warns that it was not told its progress.
+LOSSES_BEFORE_WARNING = 200
 
 
 class Softmax(Head):
@@ -93,8 +98,18 @@ class _AnnealedHead(MarginHead):
     ψ alone is too steep to start from: at random initialisation its target logit is far below
     the others. λ falls linearly from ``lambda_start`` to ``lambda_floor`` over the first
     ``anneal_until`` of training, a fraction, so that short and long runs behave alike.
-    Before :meth:`set_progress` is called the head is the pure loss.
+    Before :meth:`set_progress` is called the head is the pure loss. :func:`lossbook.training.fit`
+    calls it; a loop of your own must do so before every step::
+
+        for step, (images, labels) in enumerate(batches):
+            head.set_progress(step / steps)
+            loss = head.loss(backbone(images), labels)
+
+    λ is ``lam``: it is in ``repr`` and in the state dict. A head that computes
+    ``LOSSES_BEFORE_WARNING`` losses with gradients without being told its progress warns once.
     """
+
+    always_saved = ("lam",)
 
     def __init__(
         self, embedding_dim, num_classes, margin, lambda_start, lambda_floor, anneal_until
@@ -112,7 +127,9 @@ class _AnnealedHead(MarginHead):
             0 < anneal_until <= 1,
             f"anneal_until = {anneal_until!r}: expected a fraction of training in (0, 1]",
         )
-        self.lam = lambda_floor
+        self.lam = float(lambda_floor)
+        # Counts down to the warning; a list, because only plain attributes are settings.
+        self._losses_left = [LOSSES_BEFORE_WARNING]
         super().__init__(embedding_dim, num_classes, margin=margin)
         self.lambda_start = lambda_start
         self.lambda_floor = lambda_floor
@@ -121,11 +138,34 @@ class _AnnealedHead(MarginHead):
     def set_progress(self, progress):
         """Set λ for this share of training, in [0, 1]; at 1 it is ``lambda_floor``."""
         super().set_progress(progress)
+        self._losses_left = []
         share_left = max(0.0, 1 - progress / self.anneal_until)
         self.lam = self.lambda_floor + (self.lambda_start - self.lambda_floor) * share_left
 
+    def check_settings(self):
+        require(self.lam >= 0, f"lam = {self.lam!r}: the weight λ of the plain cosine, at least 0")
+        super().check_settings()
+
+    def extra_repr(self):
+        return f"{super().extra_repr()}, lam={self.lam:g}"
+
+    def _count_loss(self):
+        """Warn once if many losses were computed before the first :meth:`set_progress`."""
+        self._losses_left[0] -= 1
+        if self._losses_left[0] == 0:
+            self._losses_left = []
+            warnings.warn(
+                f"{self.name} has computed {LOSSES_BEFORE_WARNING} training losses at "
+                f"λ = {self.lam:g}, without its annealing from {self.lambda_start:g} to "
+                f"{self.lambda_floor:g}: call head.set_progress(step / steps) before every step, "
+                "as lossbook.training.fit does, or head.set_progress(1) once for a constant λ",
+                stacklevel=2,
+            )
+
     @constant_margin
     def margin_of(self, cos):
+        if self._losses_left and cos.requires_grad and not torch.compiler.is_compiling():
+            self._count_loss()
         return (self.lam * cos + margins.lsoftmax(cos, self.margin)) / (1 + self.lam)
 
 
@@ -261,7 +301,8 @@ class ArcFace(MarginHead):
     scale : float
         s, above 0.
     margin : float
-        m in radians, in [0, π).
+        m in radians, in [0, π). Above arccos(−1/(C − 1)), 90° to 180°, no class can meet it, and
+        the head warns that degrees may have been meant.
     easy_margin : bool
         Leave targets with cos θ_y ≤ 0 without a margin (see :func:`lossbook.margins.arcface`).
 
@@ -284,6 +325,10 @@ class ArcFace(MarginHead):
         self.easy_margin = easy_margin
         settings = {"margin": margin, **_easy_margin_setting(easy_margin)}
         super().__init__(embedding_dim, num_classes, scale, **settings)
+
+    def check_settings(self):
+        super().check_settings()
+        _warn_of_degrees("margin", self.margin, self.num_classes)
 
     @constant_margin
     def margin_of(self, cos):
@@ -327,6 +372,10 @@ class CombinedMargin(MarginHead):
         settings = {"m1": m1, "m2": m2, "m3": m3, **_easy_margin_setting(easy_margin)}
         super().__init__(embedding_dim, num_classes, scale, **settings)
 
+    def check_settings(self):
+        super().check_settings()
+        _warn_of_degrees("m2", self.m2, self.num_classes)
+
     @constant_margin
     def margin_of(self, cos):
         return margins.combined(cos, self.m1, self.m2, self.m3, self.easy_margin)
@@ -335,3 +384,19 @@ class CombinedMargin(MarginHead):
 def _easy_margin_setting(easy_margin):
     """The easy margin as a hyperparameter, which is named only where it is on."""
     return {"easy_margin": True} if easy_margin else {}
+
+
+def _warn_of_degrees(name, margin, num_classes):
+    """Warn of an angular margin that no C directions can meet, whatever their dimension.
+
+    At best all pairs of class vectors are arccos(−1/(C−1)) apart, the vertices of a simplex. With
+    a larger margin even an embedding on its own class vector loses to a rival.
+    """
+    widest = math.acos(-1 / (num_classes - 1))
+    if margin > widest + 1e-9:
+        warnings.warn(
+            f"{name} = {margin:g} is in radians: {margin:g} is {math.degrees(margin):.0f}°, and "
+            f"{num_classes} classes can be at most {math.degrees(widest):.0f}° apart, so that no "
+            f"embedding can meet it; if you mean degrees, use math.radians({margin:g})",
+            stacklevel=2,
+        )

@@ -6,7 +6,7 @@ import torch
 
 from lossbook.utils.validation import require
 
-__all__ = ["sample_classes"]
+__all__ = ["sample_classes", "share_correction"]
 
 
 def sample_classes(labels, num_classes, share, generator=None):
@@ -34,3 +34,24 @@ def sample_classes(labels, num_classes, share, generator=None):
     count = max(len(batch_classes), math.ceil(share * num_classes))
     classes = priority.topk(count).indices.sort().values
     return classes, torch.searchsorted(classes, labels)
+
+
+def share_correction(labels, num_kept, num_classes):
+    """What to add to the logits of the kept classes, (K,), so that they stand for all C.
+
+    With P classes in the batch, K − P rivals are kept of C − P. Each stands for (C − P)/(K − P) of
+    them, so ln((C − P)/(K − P)) is added to its logit, and nothing to those of the batch. The sum
+    over the rivals' exponentials then has that over all rivals as its expected value; its
+    logarithm, which is in the loss, lies below on average.
+
+    ``labels`` (N,) are counted among the kept classes, as :func:`sample_classes` returns them.
+
+    >>> share_correction(torch.tensor([0, 2]), num_kept=4, num_classes=12)   # ln(10 / 2)
+    tensor([0.0000, 1.6094, 0.0000, 1.6094])
+    """
+    is_rival = torch.ones(num_kept, dtype=torch.bool, device=labels.device)
+    is_rival[labels] = False
+    rivals = int(is_rival.sum())
+    if rivals == 0:
+        return torch.zeros(num_kept, device=labels.device)
+    return is_rival * math.log((num_classes - (num_kept - rivals)) / rivals)

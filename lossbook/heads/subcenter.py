@@ -58,7 +58,7 @@ class SubCenterArcFace(ArcFace):
     ):
         centers = check_int("centers", centers)
         super().__init__(embedding_dim, num_classes, scale, margin, easy_margin)
-        self.centers = self.hyperparameters["centers"] = centers
+        self.hyperparameters = {**self.hyperparameters, "centers": centers}
         self.others = nn.Parameter(torch.empty(centers - 1, num_classes, embedding_dim))
         self.reset_parameters()
 

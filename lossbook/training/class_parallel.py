@@ -101,7 +101,9 @@ class ProcessGroup(Processes):
     def load_state_dict(self, part, state):
         if isinstance(part, nn.Module):
             current = part.state_dict()
-            state = {name: _distribute_like(current[name], value) for name, value in state.items()}
+            state = {
+                name: _distribute_like(current.get(name), value) for name, value in state.items()
+            }
         part.load_state_dict(state)
         if isinstance(part, torch.optim.Optimizer):
             for parameter, values in part.state.items():

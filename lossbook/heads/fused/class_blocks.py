@@ -70,14 +70,15 @@ class ClassBlock:
         self.exponentials, self.block_max = exponentials, block_max
 
     def backward(
-        self, log_normalizer, at_targets, feature_gradient, weight_gradient, bias_gradient
+        self, log_normalizer, shares, at_targets, feature_gradient, weight_gradient, bias_gradient
     ):
         """Steps 5 and 6: add to ``feature_gradient`` (N, d), without its factor s; write the rest.
 
+        ``shares`` are the samples' shares in the loss, or None for a plain mean.
         ``at_targets`` (N,) is the gradient of the logits at the targets. Each of the other
         gradients may be None; of those of all classes, the block writes the rows of its own.
         """
-        logit_gradient = self._softmax_over_n(log_normalizer)
+        logit_gradient = self._logit_gradient(log_normalizer, shares)
         if len(self.rows):
             logit_gradient[self.rows, self.columns] = at_targets[self.rows]
         if bias_gradient is not None:
@@ -92,13 +93,21 @@ class ClassBlock:
                 weight_gradient[self.classes], logit_gradient, vectors, inverse_length
             )
 
-    def _softmax_over_n(self, log_normalizer):
-        """The softmax of the block's classes divided by N, (N, B), in the memory of the logits."""
+    def _logit_gradient(self, log_normalizer, shares):
+        """The gradient of the block's rivals, (N, B), in the memory of the logits."""
         n = len(log_normalizer)
+        share = None if shares is None else shares.softmax
         if self.exponentials is None:
-            return self.logits().sub_(log_normalizer[:, None]).exp_().div_(n)
-        exponentials, self.exponentials = self.exponentials, None
-        return exponentials.mul_((self.block_max - log_normalizer).exp_().div_(n)[:, None])
+            softmax = self.logits().sub_(log_normalizer[:, None]).exp_()
+            gradient = softmax.div_(n) if share is None else softmax.mul_(share[:, None])
+        else:
+            exponentials, self.exponentials = self.exponentials, None
+            factor = (self.block_max - log_normalizer).exp_()
+            factor = factor.div_(n) if share is None else factor.mul_(share)
+            gradient = exponentials.mul_(factor[:, None])
+        if shares is not None and shares.smoothed is not None:
+            gradient.addr_(shares.sample_weight, shares.smoothed[self.classes], alpha=-1)
+        return gradient
 
     def _write_weight_gradient(self, out, logit_gradient, vectors, inverse_length):
         """Write the gradient of the class vectors into ``out`` (B, d)."""

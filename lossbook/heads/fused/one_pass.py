@@ -28,16 +28,23 @@ Backward, in the same call, for each block again:
 7. After the last block, the gradients of the embeddings and of the target logits, back through
    the normalisation and the margin.
 
+Class weights, label smoothing and another reduction than the mean change the factors of steps 4
+and 5, N numbers and C numbers (:mod:`lossbook.heads.fused.sample_shares`).
+
 With ``chunk`` the logits of a block are dropped after step 3 and computed again in step 5: 4
 instead of 3 matrix products, and (N, chunk) instead of (N, C) numbers held.
 """
 
-import torch
-import torch.nn.functional as F
-from torch.func import functional_call
+import copy
+from typing import NamedTuple
 
+import torch
+
+from lossbook.heads.cross_entropy import CrossEntropy
 from lossbook.heads.fused.class_blocks import split_classes
+from lossbook.heads.fused.sample_shares import SampleShares
 from lossbook.heads.fused.samples import prepare_samples
+from lossbook.heads.input_checks import values_can_be_read
 
 __all__ = ["cross_entropy", "is_faster"]
 
@@ -64,88 +71,132 @@ def is_faster(head, x, labels):
         >= SMALL_PROBLEM * (8 if is_plain else 1)
         and type(weight) in (torch.nn.Parameter, torch.Tensor)
         and not torch.is_autocast_enabled(x.device.type)
-        and not torch.compiler.is_compiling()
-        and not torch._C._are_functorch_transforms_active()
+        and values_can_be_read()
     )
 
 
-def cross_entropy(head, x, weight, bias, labels, chunk=None):
-    """Mean cross-entropy of a head with these class vectors, a scalar; input is not checked again.
+class Problem(NamedTuple):
+    """All that is constant in a loss: the head, the labels and how the loss is formed.
 
-    ``x`` (N, d), ``weight`` (C, d), ``bias`` (C,) or None, ``labels`` (N,). Gradients are computed
-    together with the loss, and only for what requires them. A second derivative is taken from the
-    definition, which holds the (N, C) logits.
+    ``labels`` (N,) count the classes that are in the loss, ``all_labels`` (N,) those of the head;
+    they differ where classes are sampled.
     """
+
+    head: torch.nn.Module
+    labels: torch.Tensor
+    all_labels: torch.Tensor
+    chunk: int | None
+    terms: CrossEntropy
+
+
+def cross_entropy(head, x, weight, bias, labels, chunk=None, terms=None, all_labels=None):
+    """Cross-entropy of a head with these class vectors; input is not checked again.
+
+    ``x`` (N, d), ``weight`` (C, d), ``bias`` (C,) or None, ``labels`` (N,); ``terms`` are the
+    options of the loss, and without them it is the mean, a scalar. Gradients are computed together
+    with the loss, and only for what requires them. A second derivative is taken from the
+    definition, which holds the (N, C) logits, and so is everything under ``torch.compile`` and the
+    transforms of ``torch.func``.
+    """
+    terms = terms or CrossEntropy()
+    problem = Problem(head, labels, labels if all_labels is None else all_labels, chunk, terms)
+    if not values_can_be_read():
+        return _definition(problem, x, weight, bias)
     if torch.is_grad_enabled() and any(
         tensor is not None and tensor.requires_grad for tensor in (x, weight, bias)
     ):
-        return _CrossEntropy.apply(x, weight, bias, labels, head, chunk)
-    return _one_pass(x, weight, bias, labels, head, chunk, (False, False, False))[0]
+        return _CrossEntropy.apply(x, weight, bias, problem)
+    return _one_pass(x, weight, bias, problem, None, (False, False, False))[0]
 
 
 class _CrossEntropy(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x, weight, bias, labels, head, chunk):
-        loss, ctx.gradients = _one_pass(
-            x, weight, bias, labels, head, chunk, ctx.needs_input_grad[:3]
-        )
-        ctx.save_for_backward(x, weight, bias, labels)
-        ctx.head, ctx.chunk = head, chunk
+    def forward(ctx, x, weight, bias, problem):
+        # What comes back to each of several losses is not known yet.
+        needs_grad = ctx.needs_input_grad[:3]
+        if problem.terms.reduction == "none":
+            needs_grad = (False, False, False)
+        loss, ctx.gradients = _one_pass(x, weight, bias, problem, None, needs_grad)
+        ctx.save_for_backward(x, weight, bias)
+        ctx.problem = problem
         return loss
 
     @staticmethod
     def backward(ctx, loss_gradient):
         if torch.is_grad_enabled():  # create_graph: the gradients must have gradients
-            return *_differentiable_gradients(ctx, loss_gradient), None, None, None
+            return *_differentiable_gradients(ctx, loss_gradient), None
+        needs_grad = ctx.needs_input_grad[:3]
+        if ctx.problem.terms.reduction == "none":
+            gradients = _one_pass(*ctx.saved_tensors, ctx.problem, loss_gradient, needs_grad)[1]
+            return *gradients, None
         # The gradients are given away, so that (C, d) is never held twice.
         gradients, ctx.gradients = ctx.gradients, None
         if gradients is None:  # a second backward pass through a retained graph
-            _, gradients = _one_pass(
-                *ctx.saved_tensors, ctx.head, ctx.chunk, ctx.needs_input_grad[:3]
-            )
+            gradients = _one_pass(*ctx.saved_tensors, ctx.problem, None, needs_grad)[1]
         if loss_gradient.device.type != "cpu" or loss_gradient != 1:
             for gradient in gradients:
                 if gradient is not None:
                     gradient.mul_(loss_gradient)
-        return *gradients, None, None, None
+        return *gradients, None
+
+
+def _definition(problem, x, weight, bias):
+    """The loss as it is written, with (N, C) logits and a graph."""
+    head = copy.copy(problem.head)
+    head._parameters = {"weight": weight, "bias": bias}
+    logits = head.apply_margin(head.plain_logits(x), x, problem.labels)
+    return problem.terms.of_logits(logits, problem.labels)
 
 
 def _differentiable_gradients(ctx, loss_gradient):
     """Gradients of x, weight and bias from the definition, with a graph of their own."""
-    x, weight, bias, labels = ctx.saved_tensors
-    state = {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
-    loss = F.cross_entropy(functional_call(ctx.head, state, (x, labels)), labels)
+    loss = _definition(ctx.problem, *ctx.saved_tensors)
     needs_grad = ctx.needs_input_grad[:3]
-    inputs = [tensor for tensor, needed in zip((x, weight, bias), needs_grad) if needed]
+    inputs = [tensor for tensor, needed in zip(ctx.saved_tensors, needs_grad) if needed]
     gradients = iter(torch.autograd.grad(loss, inputs, loss_gradient, create_graph=True))
     return [next(gradients) if needed else None for needed in needs_grad]
 
 
 @torch.no_grad()
-def _one_pass(x, weight, bias, labels, head, chunk, needs_grad):
+def _one_pass(x, weight, bias, problem, loss_gradient, needs_grad):
     """``(loss, gradients)``: those of x, weight and bias, None where ``needs_grad`` is False.
 
+    ``loss_gradient`` (N,) is what comes back to the losses of ``reduction="none"``, or None.
     ``gradients`` is None if none is needed.
     """
+    head, labels, _, chunk, terms = problem
     with torch.autocast(x.device.type, enabled=False):
-        samples = prepare_samples(head, x, weight, labels, needs_grad)
+        samples = prepare_samples(problem, x, weight, needs_grad)
+        shares = None
+        if not terms.is_plain_mean:
+            shares = SampleShares(terms, labels, len(weight), samples.features, loss_gradient)
         size = chunk or (BLOCK_SIZE if x.device.type == "cpu" else len(weight))
         blocks = split_classes(head, samples, weight, bias, labels, min(size, len(weight)))
         keep_logits = chunk is None and any(needs_grad)
-        target_logits, log_normalizer = _forward(blocks, samples.features, keep_logits)
-        loss = (log_normalizer - target_logits).mean()
+        target_logits, log_normalizer, smoothed = _forward(
+            blocks, samples.features, keep_logits, shares
+        )
+        if shares is None:
+            loss = (log_normalizer - target_logits).mean()
+        else:
+            loss = shares.losses(log_normalizer, target_logits, smoothed)
+            if terms.reduction != "none":
+                loss = (loss * shares.sample_weight).sum()
         if not any(needs_grad):
             return loss, None
 
         feature_gradient = torch.zeros_like(samples.features) if needs_grad[0] else None
         weight_gradient = torch.empty_like(weight) if needs_grad[1] else None
         bias_gradient = torch.empty_like(bias) if needs_grad[2] else None
-        # p − 1 of the targets, from a difference that does not cancel where p is almost 1
-        target_gradient = torch.expm1(target_logits - log_normalizer).div_(len(x))
+        if shares is None:
+            # p − 1 of the targets, from a difference that does not cancel where p is almost 1
+            target_gradient = torch.expm1(target_logits - log_normalizer).div_(len(x))
+        else:
+            target_gradient = shares.target_gradient(log_normalizer, target_logits, labels)
         at_targets = samples.logit_gradient(target_gradient)
         for block in blocks:  # steps 5 and 6
             block.backward(
-                log_normalizer, at_targets, feature_gradient, weight_gradient, bias_gradient
+                log_normalizer, shares, at_targets, feature_gradient, weight_gradient, bias_gradient
             )
         x_gradient, target_vector_gradient = samples.backward(feature_gradient)  # step 7
         if target_vector_gradient is not None:
@@ -153,14 +204,20 @@ def _one_pass(x, weight, bias, labels, head, chunk, needs_grad):
         return loss, [x_gradient, weight_gradient, bias_gradient]
 
 
-def _forward(blocks, features, keep_logits):
-    """Steps 1 to 4: the target logits and the logarithm of the softmax's denominator, (N,) each."""
+def _forward(blocks, features, keep_logits, shares):
+    """Steps 1 to 4: the target logits and the logarithm of the softmax's denominator, (N,) each.
+
+    The third value is Σ_c of the logits times ``shares.smoothed``, (N,), or None.
+    """
     row_max = features.new_full((len(features),), -torch.inf)
     row_sum = torch.zeros_like(row_max)
     target_logits = torch.empty_like(row_max)
+    smoothed = None if shares is None or shares.smoothed is None else torch.zeros_like(row_max)
     for block in blocks:
         logits = block.logits()  # step 1
         block.read_targets(logits, target_logits)
+        if smoothed is not None:
+            smoothed.addmv_(logits, shares.smoothed[block.classes])
         block_max = logits.amax(dim=1).clamp_min_(torch.finfo(row_max.dtype).min)  # step 2
         exponentials = logits.sub_(block_max[:, None]).exp_()
         block_sum = exponentials.sum(dim=1)
@@ -168,4 +225,4 @@ def _forward(blocks, features, keep_logits):
         row_sum = row_sum * (old_max - row_max).exp_() + block_sum * (block_max - row_max).exp_()
         if keep_logits:
             block.keep(exponentials, block_max)
-    return target_logits, row_max + row_sum.log()  # step 4
+    return target_logits, row_max + row_sum.log(), smoothed  # step 4

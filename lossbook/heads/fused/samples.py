@@ -10,11 +10,12 @@ from lossbook.utils.vectors import at_least_float32, polar, safe_to_square
 __all__ = ["Samples", "UnitSamples", "prepare_samples"]
 
 
-def prepare_samples(head, x, weight, labels, needs_grad):
+def prepare_samples(problem, x, weight, needs_grad):
     """Features and target logits of a batch: :class:`UnitSamples` where it can be, else Samples.
 
     ``needs_grad`` tells for x, weight and bias whether their gradients are needed.
     """
+    head, labels = problem.head, problem.labels
     if head.unit_embedding and head.unit_weight:
         x, vectors = at_least_float32(x.detach()), at_least_float32(weight.detach()[labels])
         length = torch.linalg.vector_norm(x, dim=1)
@@ -112,8 +113,9 @@ class UnitSamples:
         self.margined_targets = None
         if head.has_margin:
             self.cos = (vectors.mul_(self.features)).sum(dim=1).div_(vector_length)
-            with torch.enable_grad():
-                self.target_graph = head.target_logits(self.cos.requires_grad_(), None, None)
+            with torch.set_grad_enabled(any(needs_grad)):
+                self.cos.requires_grad_(any(needs_grad))
+                self.target_graph = head.target_logits(self.cos, None, None)
             self.margined_targets = self.target_graph.detach()
 
     def logit_gradient(self, target_gradient):
