@@ -174,7 +174,7 @@ def combined(cos, m1, m2, m3, easy_margin=False):
     if m1 == 1 and m2 == 0:
         target = cos - m3
     else:
-        target = _AngularMargin.apply(cos, float(m1), float(m2)) - m3
+        target = _angular_margin(cos, float(m1), float(m2)) - m3
     return torch.where(cos > 0, target, cos) if easy_margin else target
 
 
@@ -187,6 +187,12 @@ def _check_constant(*margins):
         )
         if not (isinstance(m, numbers.Real) or torch.is_tensor(m)):
             raise TypeError(f"expected a margin that is a number, got {m!r}")
+
+
+def _angular_margin(cos, m1, m2):
+    """Φ(m1·arccos(c) + m2); torch.compile takes no function with a forward-mode derivative."""
+    compiling = torch.compiler.is_compiling()
+    return (_AngularMargin if compiling else _ForwardModeToo).apply(cos, m1, m2)
 
 
 class _AngularMargin(torch.autograd.Function):
@@ -210,12 +216,14 @@ class _AngularMargin(torch.autograd.Function):
         return _times_slope(grad, *ctx.saved_tensors, *ctx.margins), None, None
 
     @staticmethod
+    def vmap(info, in_dims, cos, m1, m2):
+        return _angular_margin(cos, m1, m2), in_dims[0]
+
+
+class _ForwardModeToo(_AngularMargin):
+    @staticmethod
     def jvp(ctx, tangent, *_):
         return _times_slope(tangent, *ctx.saved_tensors, *ctx.margins)
-
-    @staticmethod
-    def vmap(info, in_dims, cos, m1, m2):
-        return _AngularMargin.apply(cos, m1, m2), in_dims[0]
 
 
 def _times_slope(gradient, cos, m1, m2):

@@ -1,5 +1,13 @@
 """Heads: the last layer of each loss, from embeddings to logits."""
 
+from lossbook.heads.adaptive import (
+    AdaCos,
+    AdaFace,
+    CurricularFace,
+    ElasticFace,
+    MagFace,
+    MVSoftmax,
+)
 from lossbook.heads.base import Head, MarginHead, NonFiniteEmbedding
 from lossbook.heads.distributed import WithLoss
 from lossbook.heads.euclidean import (
@@ -20,6 +28,7 @@ from lossbook.heads.margin_heads import (
     Softmax,
     SphereFace,
 )
+from lossbook.heads.per_sample import PerSampleMargin
 from lossbook.heads.presets import (
     MORE_PRESETS,
     PRESETS,
@@ -53,6 +62,13 @@ __all__ = [
     "Triplet",
     "SubCenterArcFace",
     "WithLoss",
+    "PerSampleMargin",
+    "AdaCos",
+    "AdaFace",
+    "CurricularFace",
+    "ElasticFace",
+    "MagFace",
+    "MVSoftmax",
     "MORE_PRESETS",
     "PRESETS",
     "Preset",

@@ -78,6 +78,7 @@ class Head(ModuleWithSettings):
     unit_weight = False
     unit_embedding = False
     has_margin = False
+    sees_samples = adapts_rivals = False
     gradients_are_shared = False
     _overrides_logits = False
 
@@ -211,8 +212,17 @@ class Head(ModuleWithSettings):
             return loss
         return torch.zeros_like(labels, dtype=loss.dtype).masked_scatter(kept, loss)
 
+    def penalties(self, x):
+        """What is added to the samples' losses, (N,), for embeddings (N, d); here None."""
+        return None
+
     def _loss(self, x, labels, terms, chunk, sample):
         """As :meth:`loss`, where every sample counts; ``sample`` holds its three arguments."""
+        loss = self._cross_entropy(x, labels, terms, chunk, sample)
+        penalties = self.penalties(x)
+        return loss if penalties is None else loss + terms.reduced(penalties)
+
+    def _cross_entropy(self, x, labels, terms, chunk, sample):
         require(
             chunk is None or (isinstance(chunk, int) and chunk >= 1),
             f"chunk = {chunk!r}: expected how many classes to hold at a time, "
@@ -220,8 +230,15 @@ class Head(ModuleWithSettings):
         )
         share, generator, correct_sample = sample
         needs_fused_pass = chunk is not None or share is not None
+        # Several losses are computed anew in the backward pass; such a margin cannot be.
+        once = self.sees_samples and terms.reduction == "none"
+        require(
+            not (once and needs_fused_pass),
+            f"reduction = 'none': {type(self).__name__} has a margin that depends on the sample, "
+            "and computes chunk and sample with 'mean' or 'sum' only",
+        )
         if not needs_fused_pass and not (
-            one_pass.is_faster(self, x, labels) and self.uses_library_logits()
+            one_pass.is_faster(self, x, labels) and self.uses_library_logits() and not once
         ):
             return terms.of_logits(self(x, labels), labels)
         require(
@@ -297,7 +314,7 @@ class Head(ModuleWithSettings):
         """``x``, if ``x`` and ``labels`` (or None) are valid input; raises as the class states."""
         check_embeddings(self, x)
         if labels is not None:
-            check_labels(self, labels, len(x))
+            check_labels(self, labels, x.shape[0])
         return x
 
 

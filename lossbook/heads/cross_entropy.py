@@ -30,11 +30,11 @@ class CrossEntropy(NamedTuple):
             reduction in REDUCTIONS,
             f"reduction = {reduction!r}: expected one of {', '.join(map(repr, REDUCTIONS))}",
         )
-        require(
-            isinstance(label_smoothing, numbers.Real) and 0 <= label_smoothing <= 1,
-            f"label_smoothing = {label_smoothing!r}: expected the share of the target that is "
-            "spread over all classes, in [0, 1]",
-        )
+        if not (isinstance(label_smoothing, numbers.Real) and 0 <= label_smoothing <= 1):
+            raise ValueError(
+                f"label_smoothing = {label_smoothing!r}: expected the share of the target that is "
+                "spread over all classes, in [0, 1]"
+            )
         if weight is not None:
             if not (torch.is_tensor(weight) and weight.is_floating_point()):
                 kind = weight.dtype if torch.is_tensor(weight) else type(weight).__name__

@@ -27,7 +27,7 @@ def check_embeddings(head, x):
             "embeddings must be a floating-point tensor, got "
             + (str(x.dtype) if torch.is_tensor(x) else type(x).__name__)
         )
-    if x.ndim != 2 or x.shape[1] != d or len(x) == 0:
+    if x.ndim != 2 or x.shape[1] != d or x.shape[0] == 0:
         swapped = x.ndim == 2 and x.shape[1] == head.num_classes
         kind = type(head).__name__
         raise ValueError(

@@ -94,7 +94,7 @@ class SubCenterArcFace(ArcFace):
         with torch.autocast(x.device.type, enabled=False):
             if labels is not None:
                 return (direction[:, None] * unit[:, labels].transpose(0, 1)).sum(dim=2)
-            return F.linear(direction, unit.flatten(0, 1)).view(len(x), self.centers, -1)
+            return F.linear(direction, unit.flatten(0, 1)).unflatten(1, (self.centers, -1))
 
     @torch.no_grad()
     def nearest_center(self, x, labels):

@@ -160,7 +160,10 @@ class ClassParallelHead(nn.Module):
     def __init__(self, head, mesh):
         super().__init__()
         require(
-            isinstance(head, Head) and type(head).loss is Head.loss and head.uses_library_logits(),
+            isinstance(head, Head)
+            and type(head).loss is Head.loss
+            and head.uses_library_logits()
+            and not head.sees_samples,
             f"{type(head).__name__} defines its own logits or loss, and class-parallel training "
             "supports only those of lossbook.heads.base: train it in one process, or write it as "
             "a subclass of MarginHead that defines margin_of alone",

@@ -45,15 +45,19 @@ class ClassBlock:
         self.head, self.samples = head, samples
         self.weight, self.bias, self.classes = weight, bias, classes
         self.rows, self.columns = rows, columns
-        self.exponentials = self.block_max = None
+        self.exponentials = self.block_max = self.cosines = None
         self.inverse_length = None
 
-    def logits(self):
-        """Step 1: the training logits, (N, B)."""
+    def logits(self, for_gradient=False):
+        """Step 1: the training logits, (N, B); ``for_gradient`` keeps what their gradient needs."""
         vectors, inverse_length = self._class_vectors()
         logits = self.samples.scaled_features @ vectors.T
         if inverse_length is not None:
             logits.mul_(inverse_length)
+        if self.head.adapts_rivals:
+            cosines = logits.div_(self.head.scale)
+            self.cosines = cosines if for_gradient else None
+            logits = self.head.adapt_rivals(cosines, self.samples.targets) * self.head.scale
         if self.bias is not None:
             logits.add_(self.bias)
         if len(self.rows) and self.samples.margined_targets is not None:
@@ -79,6 +83,8 @@ class ClassBlock:
         gradients may be None; of those of all classes, the block writes the rows of its own.
         """
         logit_gradient = self._logit_gradient(log_normalizer, shares)
+        if self.head.adapts_rivals:
+            logit_gradient = self._gradient_of_rivals(logit_gradient)
         if len(self.rows):
             logit_gradient[self.rows, self.columns] = at_targets[self.rows]
         if bias_gradient is not None:
@@ -98,7 +104,7 @@ class ClassBlock:
         n = len(log_normalizer)
         share = None if shares is None else shares.softmax
         if self.exponentials is None:
-            softmax = self.logits().sub_(log_normalizer[:, None]).exp_()
+            softmax = self.logits(for_gradient=True).sub_(log_normalizer[:, None]).exp_()
             gradient = softmax.div_(n) if share is None else softmax.mul_(share[:, None])
         else:
             exponentials, self.exponentials = self.exponentials, None
@@ -108,6 +114,13 @@ class ClassBlock:
         if shares is not None and shares.smoothed is not None:
             gradient.addr_(shares.sample_weight, shares.smoothed[self.classes], alpha=-1)
         return gradient
+
+    def _gradient_of_rivals(self, gradient):
+        """The gradient of the rivals' logits before ``adapt_rivals``, from that after it."""
+        cosines, self.cosines = self.cosines, None
+        with torch.enable_grad():
+            adapted = self.head.adapt_rivals(cosines.requires_grad_(), self.samples.targets)
+        return torch.autograd.grad(adapted, cosines, gradient)[0]
 
     def _write_weight_gradient(self, out, logit_gradient, vectors, inverse_length):
         """Write the gradient of the class vectors into ``out`` (B, d)."""

@@ -132,6 +132,7 @@ class _CrossEntropy(torch.autograd.Function):
         # The gradients are given away, so that (C, d) is never held twice.
         gradients, ctx.gradients = ctx.gradients, None
         if gradients is None:  # a second backward pass through a retained graph
+            _check_margin_can_be_recomputed(ctx.problem.head)
             gradients = _one_pass(*ctx.saved_tensors, ctx.problem, None, needs_grad)[1]
         if loss_gradient.device.type != "cpu" or loss_gradient != 1:
             for gradient in gradients:
@@ -140,8 +141,18 @@ class _CrossEntropy(torch.autograd.Function):
         return *gradients, None
 
 
+def _check_margin_can_be_recomputed(head):
+    if head.sees_samples:
+        raise NotImplementedError(
+            f"{type(head).__name__} has a margin that depends on the sample, and would compute it "
+            "anew here: take F.cross_entropy(head(x, labels), labels) for second derivatives, "
+            "transforms and a graph that is used twice"
+        )
+
+
 def _definition(problem, x, weight, bias):
     """The loss as it is written, with (N, C) logits and a graph."""
+    _check_margin_can_be_recomputed(problem.head)
     head = copy.copy(problem.head)
     head._parameters = {"weight": weight, "bias": bias}
     logits = head.apply_margin(head.plain_logits(x), x, problem.labels)
@@ -172,7 +183,7 @@ def _one_pass(x, weight, bias, problem, loss_gradient, needs_grad):
             shares = SampleShares(terms, labels, len(weight), samples.features, loss_gradient)
         size = chunk or (BLOCK_SIZE if x.device.type == "cpu" else len(weight))
         blocks = split_classes(head, samples, weight, bias, labels, min(size, len(weight)))
-        keep_logits = chunk is None and any(needs_grad)
+        keep_logits = chunk is None and any(needs_grad) and not head.adapts_rivals
         target_logits, log_normalizer, smoothed = _forward(
             blocks, samples.features, keep_logits, shares
         )

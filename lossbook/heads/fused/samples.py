@@ -5,6 +5,7 @@
 
 import torch
 
+from lossbook.heads.targets import Targets
 from lossbook.utils.vectors import at_least_float32, polar, safe_to_square
 
 __all__ = ["Samples", "UnitSamples", "prepare_samples"]
@@ -21,8 +22,8 @@ def prepare_samples(problem, x, weight, needs_grad):
         length = torch.linalg.vector_norm(x, dim=1)
         vector_length = torch.linalg.vector_norm(vectors, dim=1)
         if safe_to_square(length) and safe_to_square(vector_length):
-            return UnitSamples(head, x, vectors, length, vector_length, needs_grad)
-    return Samples(head, x, weight, labels, needs_grad)
+            return UnitSamples(problem, x, vectors, length, vector_length, needs_grad)
+    return Samples(problem, x, weight, needs_grad)
 
 
 class Samples:
@@ -36,11 +37,14 @@ class Samples:
         s times the features.
     margined_targets : Tensor, shape (N,), or None
         The target logits of a head with a margin.
+    targets : Targets
+        Those of a head whose margin depends on the sample.
     squares_are_safe : bool
         Whether no product with a feature overflows.
     """
 
-    def __init__(self, head, x, weight, labels, needs_grad):
+    def __init__(self, problem, x, weight, needs_grad):
+        head, labels = problem.head, problem.labels
         self.scale, self.needs_grad = head.scale, needs_grad
         self.margined_targets = self.target_graph = None
         with torch.set_grad_enabled(any(needs_grad)):
@@ -53,7 +57,13 @@ class Samples:
                 self.vectors = weight.detach()[labels].requires_grad_(needs_grad[1])
                 vector, vector_length = polar(self.vectors, head.shortest_length(weight))
                 cos = (direction * vector).sum(dim=1)
-                self.target_graph = head.target_logits(cos, length, vector_length)
+                if head.sees_samples:
+                    self.targets, margined = Targets.with_margin(
+                        head, cos, length, problem.all_labels
+                    )
+                    self.target_graph = margined * head.scale
+                else:
+                    self.target_graph = head.target_logits(cos, length, vector_length)
         self.features = self.feature_graph.detach()
         self.scaled_features = self.features if head.scale == 1 else self.features * head.scale
         if head.has_margin:
@@ -106,16 +116,25 @@ class UnitSamples:
 
     squares_are_safe = True
 
-    def __init__(self, head, x, vectors, length, vector_length, needs_grad):
+    def __init__(self, problem, x, vectors, length, vector_length, needs_grad):
+        head = problem.head
         self.length, self.scale, self.needs_grad = length, head.scale, needs_grad
         self.features = x / length[:, None]
         self.scaled_features = self.features * head.scale
-        self.margined_targets = None
+        self.margined_targets = self.length_gradient = None
         if head.has_margin:
             self.cos = (vectors.mul_(self.features)).sum(dim=1).div_(vector_length)
             with torch.set_grad_enabled(any(needs_grad)):
                 self.cos.requires_grad_(any(needs_grad))
-                self.target_graph = head.target_logits(self.cos, None, None)
+                if head.sees_samples:
+                    self.length_leaf = length.clone().requires_grad_(any(needs_grad))
+                    self.targets, margined = Targets.with_margin(
+                        head, self.cos, self.length_leaf, problem.all_labels
+                    )
+                    self.target_graph = margined * head.scale
+                else:
+                    self.length_leaf = None
+                    self.target_graph = head.target_logits(self.cos, None, None)
             self.margined_targets = self.target_graph.detach()
 
     def logit_gradient(self, target_gradient):
@@ -124,8 +143,14 @@ class UnitSamples:
             return target_gradient
         if not self.target_graph.requires_grad:
             return torch.zeros_like(target_gradient)
-        slope_times_gradient = torch.autograd.grad(self.target_graph, self.cos, target_gradient)[0]
-        return slope_times_gradient / self.scale
+        if self.length_leaf is None:
+            of_cos = torch.autograd.grad(self.target_graph, self.cos, target_gradient)[0]
+        else:
+            of_cos, self.length_gradient = torch.autograd.grad(
+                self.target_graph, [self.cos, self.length_leaf], target_gradient,
+                materialize_grads=True,
+            )  # fmt: skip
+        return of_cos / self.scale
 
     def backward(self, feature_gradient):
         """As :meth:`Samples.backward`; the class vectors' gradient is in the logits' already."""
@@ -133,4 +158,7 @@ class UnitSamples:
             return None, None
         along = (feature_gradient * self.features).sum(dim=1, keepdim=True)
         across = feature_gradient.addcmul_(self.features, along, value=-1)
-        return across.mul_((self.scale / self.length)[:, None]), None
+        across.mul_((self.scale / self.length)[:, None])
+        if self.length_gradient is not None:
+            across.addcmul_(self.features, self.length_gradient[:, None])
+        return across, None

@@ -1,0 +1,95 @@
+"""A head on two ranks, in DistributedDataParallel: the gradients of one process, or an error."""
+
+import os
+import socket
+
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from torch import nn
+from torch.nn import functional as F
+from torch.nn.parallel import DistributedDataParallel
+
+from lossbook import heads
+
+D, C, N = 6, 5, 8
+
+
+def model():
+    torch.manual_seed(0)
+    return heads.WithLoss(nn.Linear(3, D), heads.ArcFace(D, C, scale=16)).double()
+
+
+def batch():
+    random = torch.Generator().manual_seed(1)
+    images = torch.randn(N, 3, dtype=torch.float64, generator=random)
+    return images, torch.randint(0, C, (N,), generator=random)
+
+
+def gradients(module):
+    return [parameter.grad.clone() for parameter in module.parameters()]
+
+
+def work(rank, port, path):
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", rank=rank, world_size=2)
+    images, labels = (part.chunk(2)[rank] for part in batch())
+    results = {}
+    for key, options in (("loss", {}), ("smoothed", {"label_smoothing": 0.1}), ("chunk", {})):
+        whole = model()
+        chunk = {"chunk": 2} if key == "chunk" else {}
+        DistributedDataParallel(whole)(images, labels, **options, **chunk).backward()
+        results[key] = gradients(whole)
+    whole = model()
+    parallel = DistributedDataParallel(whole.head)
+    x = whole.backbone(images)
+    F.cross_entropy(parallel(x, labels), labels).backward()
+    results["logits"] = gradients(whole.head)
+    wrong_ways = {
+        "the backbone alone": lambda: whole.head.loss(x, labels),
+        "past the module": lambda: parallel.module.loss(x, labels),
+        "its logits": lambda: whole.head(x, labels),
+    }
+    for key, call in wrong_ways.items():
+        try:
+            call()
+        except RuntimeError as error:
+            results[key] = str(error)
+    with torch.no_grad():
+        results["validation"] = whole.head.loss(x, labels)
+    whole.head.gradients_are_shared = True
+    results["summed by hand"] = whole.head.loss(x, labels).detach()
+    torch.save(results, f"{path}/{rank}.pt")
+    dist.destroy_process_group()
+
+
+def test_two_ranks_have_the_gradients_of_one_process_or_an_error(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    mp.spawn(work, (port, str(tmp_path)), nprocs=2)
+    ranks = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
+    images, labels = batch()
+    for key, options in (("loss", {}), ("smoothed", {"label_smoothing": 0.1}), ("chunk", {})):
+        single = model()
+        x = single.backbone(images)
+        F.cross_entropy(single.head(x, labels), labels, **options).backward()
+        for rank in ranks:
+            torch.testing.assert_close(rank[key], gradients(single))
+            if key == "loss":
+                torch.testing.assert_close(rank["logits"], gradients(single.head))
+    for rank in ranks:
+        for key in ("the backbone alone", "past the module", "its logits"):
+            assert "heads.WithLoss(backbone, head)" in rank[key]
+        torch.testing.assert_close(rank["validation"], rank["summed by hand"])
+
+
+def test_without_a_backbone_it_takes_embeddings_and_without_labels_it_predicts():
+    torch.manual_seed(0)
+    head, x, labels = heads.CosFace(D, C), torch.randn(N, D), torch.randint(0, C, (N,))
+    module = heads.WithLoss(None, head)
+    torch.testing.assert_close(module(x, labels, reduction="none"), F.cross_entropy(
+        head(x, labels), labels, reduction="none"
+    ))  # fmt: skip
+    assert torch.equal(module(x), head(x))
