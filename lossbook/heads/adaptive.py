@@ -34,9 +34,7 @@ class AdaFace(PerSampleMargin):
         The share of the present batch in the moving averages, in (0, 1].
     """
 
-    def __init__(
-        self, embedding_dim, num_classes, scale=64.0, margin=0.4, spread=0.333, rate=0.99
-    ):
+    def __init__(self, embedding_dim, num_classes, scale=64.0, margin=0.4, spread=0.333, rate=0.99):
         settings = {"margin": margin, "spread": spread, "rate": rate}
         super().__init__(embedding_dim, num_classes, scale, **settings)
         self.register_buffer("mean_length", torch.tensor(20.0))

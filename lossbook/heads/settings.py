@@ -116,7 +116,11 @@ class ModuleWithSettings(nn.Module):
             if key in unexpected:
                 unexpected.remove(key)
             name = key.removeprefix(start)
-            if name in self.__dict__ and name in {"scale", *self.always_saved, *self._setting_names}:
+            if name in self.__dict__ and name in {
+                "scale",
+                *self.always_saved,
+                *self._setting_names,
+            }:
                 self._load_setting(name, *state_dict[key].tolist())
 
     def _load_setting(self, name, made_with, value):

@@ -26,9 +26,11 @@ def angles_of(head, x, labels):
     weight = head.weight.tolist()
     for row, y in zip(x.tolist(), labels.tolist()):
         length = math.hypot(*row)
-        yield length, [
-            sum(a * b for a, b in zip(row, w)) / (length * math.hypot(*w)) for w in weight
-        ], y
+        yield (
+            length,
+            [sum(a * b for a, b in zip(row, w)) / (length * math.hypot(*w)) for w in weight],
+            y,
+        )
 
 
 def cross_entropy(logits, y):
@@ -68,9 +70,7 @@ def adaface(head, x, labels):
 def magface(head, x, labels):
     clip = lambda a: max(10, min(110, a))  # noqa: E731
     target = lambda cos, a: arc(cos, 0.45 + 0.35 / 100 * (clip(a) - 10))  # noqa: E731
-    penalties = [
-        35 * (1 / clip(a) + clip(a) / 110**2) for a in x.detach().norm(dim=1).tolist()
-    ]
+    penalties = [35 * (1 / clip(a) + clip(a) / 110**2) for a in x.detach().norm(dim=1).tolist()]
     return mean_loss(head, x, labels, target) + sum(penalties) / N
 
 

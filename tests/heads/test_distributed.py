@@ -39,7 +39,8 @@ def work(rank, port, path):
     for key, options in (("loss", {}), ("smoothed", {"label_smoothing": 0.1}), ("chunk", {})):
         whole = model()
         chunk = {"chunk": 2} if key == "chunk" else {}
-        DistributedDataParallel(whole)(images, labels, **options, **chunk).backward()
+        parallel = DistributedDataParallel(whole)
+        parallel(images, labels, **options, **chunk).backward()
         results[key] = gradients(whole)
     whole = model()
     parallel = DistributedDataParallel(whole.head)

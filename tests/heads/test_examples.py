@@ -6,6 +6,7 @@ import importlib
 import pytest
 
 MODULES = ["base", "margin_heads", "euclidean", "subcenter", "partial_fc", "presets"]
+MODULES += ["distributed", "per_sample"]
 
 
 @pytest.mark.parametrize("name", MODULES)
