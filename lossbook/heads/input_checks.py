@@ -1,5 +1,7 @@
 """Checks of what a head is given: embeddings (N, d) and labels (N,)."""
 
+import math
+
 import torch
 
 __all__ = ["NonFiniteEmbedding", "check_embeddings", "check_labels", "check_label_type"]
@@ -57,13 +59,13 @@ def check_labels(head, labels, count):
     check_label_type(head, labels, count)
     if not values_can_be_read():
         return
-    C = head.num_classes
+    C = math.inf if head.num_classes is None else head.num_classes
     outside = (labels < 0) | (labels >= C)
     if outside.any():
         first = int(labels[outside][0])
         raise ValueError(
             f"label {first} is outside [0, {C}): this head was made "
-            f"with num_classes={C}, and classes count from 0"
+            f"with num_classes={head.num_classes}, and classes count from 0"
             + ("; to leave such samples out, pass ignore_index=-100" if first == -100 else "")
         )
 
