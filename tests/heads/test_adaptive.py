@@ -134,7 +134,8 @@ def test_the_fused_pass_has_the_plain_one_s_gradients(name, chunk, options, fuse
     results = []
     for head, size in ((fast, 0), (plain, 10**9)):
         monkeypatch.setattr(one_pass, "SMALL_PROBLEM", size)
-        ways = {"chunk": chunk} if head is fast else {}
+        reduced = options.get("reduction") != "none"
+        ways = {"chunk": chunk} if head is fast and reduced else {}
         loss = head.loss(x, labels, **ways, **options)
         gradients = torch.autograd.grad(loss.square().sum(), [x, head.weight])
         results.append([loss, *gradients, *head.buffers()])
@@ -144,6 +145,7 @@ def test_the_fused_pass_has_the_plain_one_s_gradients(name, chunk, options, fuse
 @pytest.mark.parametrize("name", CASES)
 def test_sampled_classes_are_the_loss_over_those(name):
     head, (x, labels) = make(name).eval(), batch()
+    torch.manual_seed(0)
     classes = head.loss(x, labels, sample=1.0)
     torch.testing.assert_close(classes, head.loss(x, labels))
     assert head.loss(x, labels, sample=0.95) <= classes
