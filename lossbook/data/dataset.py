@@ -20,7 +20,9 @@ class Split:
 
     Parameters
     ----------
-    images : Tensor, shape (N, channels, height, width), float32 in [0, 1]
+    images : Tensor, shape (N, channels, height, width), float32 in [0, 1] or uint8
+        Bytes take a quarter of the memory; training and embedding divide them by 255, a batch at
+        a time.
     labels : Tensor, shape (N,), int64: indices into ``classes``
     classes : tuple of str, the name of each class
 
@@ -39,7 +41,7 @@ class Split:
 
     def __post_init__(self):
         images, labels, classes = self.images, self.labels, self.classes
-        _check_dtype("images", images, torch.float32)
+        _check_dtype("images", images, torch.float32, torch.uint8)
         _check_dtype("labels", labels, torch.int64)
         require(
             isinstance(classes, tuple) and all(isinstance(c, str) for c in classes),
@@ -61,7 +63,7 @@ class Split:
         )
         low, high = map(float, images.aminmax())  # NaN if any pixel is NaN
         require(
-            0 <= low <= high <= 1,
+            0 <= low <= high <= 1 or images.dtype == torch.uint8,
             "pixels must be finite and in [0, 1] (bytes divided by 255), "
             f"got values from {low} to {high}",
         )
@@ -98,8 +100,9 @@ class Split:
             0 < len(set(names)) == len(names),
             f"names = {names}: expected at least one class, and each once",
         )
-        new_label = torch.full((len(self.classes),), -1)
-        new_label[[self.classes.index(name) for name in names]] = torch.arange(len(names))
+        new_label = torch.full((len(self.classes),), -1, device=self.labels.device)
+        for label, name in enumerate(names):
+            new_label[self.classes.index(name)] = label
         labels = new_label[self.labels]
         kept = labels >= 0
         return Split(self.images[kept], labels[kept], names)
@@ -200,7 +203,7 @@ def stratified_positions(labels, size):
     """
     size = min(check_int("size", size), len(labels))
     by_class = torch.argsort(labels, stable=True)
-    evenly_spaced = torch.linspace(0, len(by_class) - 1, size).long()
+    evenly_spaced = torch.linspace(0, len(by_class) - 1, size, device=labels.device).long()
     return by_class[evenly_spaced].sort().values
 
 
@@ -219,10 +222,10 @@ def _checksum(split):
     return content.hexdigest()
 
 
-def _check_dtype(name, tensor, dtype):
+def _check_dtype(name, tensor, *dtypes):
     given = getattr(tensor, "dtype", type(tensor).__name__)
     require(
-        torch.is_tensor(tensor) and given == dtype,
-        f"{name} must be a tensor of {dtype}, got {given}",
+        torch.is_tensor(tensor) and given in dtypes,
+        f"{name} must be a tensor of {' or '.join(map(str, dtypes))}, got {given}",
         TypeError,
     )

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from lossbook.training.run import COLUMNS, Snapshot
-from lossbook.utils.files import write_atomically
+from lossbook.training.run import COLUMNS, Snapshot, head_name, head_settings
+from lossbook.utils.files import check_writable, write_atomically
 
 __all__ = ["Checkpoint", "load_weights"]
 
@@ -39,22 +39,31 @@ class Checkpoint:
         can resume from it.
     **parts
         The modules, the optimizer, the schedule: anything with ``state_dict`` and
-        ``load_state_dict``.
+        ``load_state_dict``. The settings of ``head`` are saved too: they may change in training.
+
+    Raises ``OSError`` if the file cannot be written: better now than after an epoch.
     """
 
     def __init__(self, path, run, processes, **parts):
         self.path = None if path is None else Path(path)
         self.run = run
+        self.name = run.name  # the run's own follows the settings of the head
         self.processes = processes
         self.parts = parts
+        self.head = parts["head"]
+        self.saved_settings = head_settings(self.head)
+        if self.path is not None and processes.rank == 0:
+            check_writable(self.path)
 
     def save(self):
         """Write the file, completely or not at all. Raises ``OSError`` if it cannot be written."""
         if self.path is None:
             return
+        self.saved_settings = head_settings(self.head)
         metadata = {
-            "name": self.run.name,
+            "name": self.name,
             "config": self.run.config,
+            "head_settings": self.saved_settings,
             "history": {column: self.run.history[column].tolist() for column in COLUMNS},
         }
         parts = {name: part.state_dict() for name, part in self.parts.items()}
@@ -71,6 +80,11 @@ class Checkpoint:
             torch.save(state, buffer)
             write_atomically(self.path, lambda file: file.write(buffer.getbuffer()))
 
+    def save_changed_head(self):
+        """Save again if a setting of the head is no longer as it was saved."""
+        if head_settings(self.head) != self.saved_settings:
+            self.save()
+
     def restore(self):
         """Load the saved state, if there is one; returns the number of the next epoch, from 1.
 
@@ -84,13 +98,19 @@ class Checkpoint:
         self._check_same_training(metadata)
         for name, part in self.parts.items():
             self.processes.load_state_dict(part, state["parts"][name])
+        for name, value in metadata.get("head_settings", {}).items():
+            if getattr(self.head, name) != value:
+                setattr(self.head, name, value)
+        if "head_changes" in metadata["config"]:
+            self.run.config["head_changes"] = metadata["config"]["head_changes"]
+        self.run.name = head_name(self.head)
         self.run.history = pd.DataFrame(metadata["history"], columns=COLUMNS)
         self.run.snapshots = [_snapshot(tensors) for tensors in state["snapshots"]]
-        return len(self.run.snapshots) + 1
+        return len(self.run.history) + 1
 
     def _check_same_training(self, metadata):
         saved = {"loss": metadata["name"], **_flatten(metadata["config"])}
-        current = {"loss": self.run.name, **_flatten(self.run.config)}
+        current = {"loss": self.name, **_flatten(self.run.config)}
         for key, value in current.items():
             if key not in MAY_DIFFER and value != saved.get(key):
                 raise ValueError(

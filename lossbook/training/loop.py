@@ -7,20 +7,25 @@ from dataclasses import asdict
 
 import torch
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from lossbook._version import __version__
-from lossbook.backbones import embed
+from lossbook.backbones import embed, scale_bytes
 from lossbook.data.dataset import checksums, stratified_positions
+from lossbook.data.samplers import MPerClassSampler
 from lossbook.training.checkpoint import Checkpoint
 from lossbook.training.devices import device_name, pick_device, pick_precision
 from lossbook.training.divergence import TrainingDiverged, compute_loss, diagnose_gradient
 from lossbook.training.processes import SingleProcess
 from lossbook.training.recipe import Recipe
-from lossbook.training.run import Run, Snapshot
+from lossbook.training.run import Run, Snapshot, head_name, head_settings
+from lossbook.training.weights import frozen_layers, prepare_weights
 from lossbook.utils.progress import progress_bar
-from lossbook.utils.validation import check_int
+from lossbook.utils.validation import check_int, require
 
-__all__ = ["fit", "initialize_weights", "shift_randomly"]
+__all__ = ["fit", "shift_randomly"]
+
+SNAPSHOTS_TOTAL = 16 * 2**20  # bytes that the snapshots of all epochs may take by default
 
 
 def fit(
@@ -31,17 +36,26 @@ def fit(
     seed=0,
     device=None,
     precision="auto",
-    warm_start=False,
+    warm_start=None,
     snapshot_size=1000,
+    keep_snapshots=None,
     checkpoint=None,
     progress=True,
+    head_schedule=None,
     on_epoch=None,
     process_group=None,
     **recipe,
 ):
     """Train ``backbone`` and ``head`` together on ``dataset``.
 
-    Both are changed in place, and left in evaluation mode.
+    Both are changed in place, moved to ``device``, and left in evaluation mode, also if training
+    fails or is interrupted by Ctrl-C. Their memory format stays as it is: the convolutional
+    networks of :mod:`lossbook.backbones` are ``channels_last``, which is a third faster on a CPU,
+    and any other network is if it was given so.
+
+    Frozen parameters (``requires_grad`` is False) are never changed, and a layer whose parameters
+    are all frozen stays in evaluation mode, so that a frozen batch normalisation keeps its
+    statistics. A layer that is in evaluation mode while its backbone is in training mode does too.
 
     Parameters
     ----------
@@ -50,6 +64,7 @@ def fit(
     head : Module
         A head from :mod:`lossbook.heads`, or a module with the same ``forward`` and ``loss``.
     dataset : lossbook.data.Dataset
+        Its images are held as they are; bytes become floats in [0, 1] a batch at a time.
     seed : int
         Decides everything random: initial weights, the order of images, the shifts, dropout. The
         same seed on the same machine gives the same run, bit for bit. torch's global generators
@@ -58,16 +73,26 @@ def fit(
         Default: CUDA, then Apple's MPS, then the CPU.
     precision : "auto", "float32", "bfloat16" or "float16"
         Autocast dtype. "auto" is mixed precision on a CUDA device, float32 elsewhere.
-    warm_start : bool
-        False draws all weights anew from ``seed``, as a scikit-learn ``fit`` would;
-        True continues from the weights as they are.
+    warm_start : bool, optional
+        True continues from the weights as they are; False draws all weights anew from ``seed``,
+        as a scikit-learn ``fit`` would. By default those of the backbone and of the head are drawn
+        anew unless a parameter of it is frozen, with a warning if this overwrites weights that
+        were trained or loaded before. ``run.config["warm_start"]`` records what was done: True,
+        False, or "backbone" or "head" if only the weights of that one were kept.
     snapshot_size : int
         The number of training images and of test images (spread evenly over the classes) whose
         embeddings a snapshot holds.
+    keep_snapshots : int, optional
+        The Run and the checkpoint keep this many snapshots, those of the last epochs. Default: all
+        of them, or only the last if all would take more than 16 MiB: each holds the class vectors
+        too.
     checkpoint : path, optional
         Saved after every epoch. If it exists, training resumes from it, to the same result.
     progress : bool
         Show a progress bar over epochs, with loss and accuracy, in a terminal or a notebook.
+    head_schedule : callable, optional
+        Called before every step with ``head`` and the share of training that is done, from 0 to 1,
+        to set a margin or a scale that changes in training.
     on_epoch : callable, optional
         Called with the Run so far after every epoch; training ends there if it returns True.
     process_group : lossbook.training.class_parallel.ProcessGroup, optional
@@ -85,65 +110,103 @@ def fit(
     TrainingDiverged
         As soon as a loss or its gradient is not finite: names epoch, step and the likely cause.
     ValueError
-        If the recipe is unsound, the device is not available, or the checkpoint belongs to
-        another training.
+        If the recipe is unsound, the device is not available, all parameters are frozen, or the
+        checkpoint belongs to another training.
+    OSError
+        If the checkpoint cannot be written; before the first epoch if its folder is at fault.
+
+    Examples
+    --------
+    A margin that grows over the first half of training:
+
+    >>> from lossbook import backbones, data, heads, training
+    >>> def grow_margin(head, progress):
+    ...     head.margin = min(0.3, 0.6 * progress)
+    >>> run = training.fit(
+    ...     backbones.Dense(2),
+    ...     heads.ArcFace(2, 10, scale=16, margin=0.0),
+    ...     data.load("mnist5k"),
+    ...     epochs=2,
+    ...     head_schedule=grow_margin,
+    ...     progress=False,
+    ... )
+    >>> run.config["head_changes"][-1]
+    {'epoch': 2, 'margin': 0.3}
     """
     recipe = Recipe(**recipe)
     snapshot_size = check_int("snapshot_size", snapshot_size)
     processes = process_group or SingleProcess()
     device = pick_device(device)
     precision = pick_precision(precision, device, processes.supports_loss_scaling)
+    _check_trainable(backbone, head)
 
-    if not warm_start:
-        initialize_weights(backbone, seed)
-        initialize_weights(head, seed + 1)
-    # Channels last: convolutions are a third faster on a CPU.
-    backbone.to(device, memory_format=torch.channels_last)
+    kept = {
+        "backbone": prepare_weights("backbone", backbone, seed, warm_start),
+        "head": prepare_weights("head", head, seed + 1, warm_start),
+    }
+    backbone.to(device)
     head.to(device)
 
-    trainer = _Trainer(backbone, head, dataset.train, recipe, seed, precision, processes)
+    trainer = _Trainer(
+        backbone, head, dataset.train, recipe, seed, precision, processes, head_schedule
+    )
     snapshot_rows = {
         "train": stratified_positions(dataset.train.labels, snapshot_size),
         "test": stratified_positions(dataset.test.labels, snapshot_size),
     }
-    config = _describe_training(trainer, dataset, warm_start, snapshot_size)
+    config = _describe_training(trainer, dataset, kept, snapshot_size)
     run = _start_run(head, dataset, snapshot_rows, config)
     saved_state = Checkpoint(checkpoint, run, processes, **trainer.parts)
     first_epoch = saved_state.restore()
+    keep = _snapshots_to_keep(keep_snapshots, run, head, recipe.epochs)
 
-    with (
-        _progress_bar(run.name, recipe.epochs, first_epoch, progress, processes) as bar,
-        processes.training_context(),
-        torch.random.fork_rng([device] if device.type == "cuda" else []),
-        torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True),
-    ):
-        for epoch in range(first_epoch, recipe.epochs + 1):
-            start = time.perf_counter()
-            train_loss, train_acc = trainer.train_epoch(epoch)
-            snapshot, test_acc = _take_snapshot(trainer, dataset, snapshot_rows, epoch)
-            seconds = time.perf_counter() - start
-            run.add_epoch(snapshot, train_loss, train_acc, test_acc, seconds)
-            saved_state.save()
-            bar.set_postfix(loss=f"{train_loss:.3f}", test_acc=f"{test_acc:.3f}")
-            bar.update()
-            if on_epoch is not None and on_epoch(run) is True:
-                break
-    backbone.eval()
-    head.eval()
+    try:
+        with (
+            _progress_bar(run.name, recipe.epochs, first_epoch, progress, processes) as bar,
+            processes.training_context(),
+            torch.random.fork_rng([device] if device.type == "cuda" else []),
+            torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True),
+        ):
+            for epoch in range(first_epoch, recipe.epochs + 1):
+                start = time.perf_counter()
+                train_loss, train_acc = trainer.train_epoch(epoch)
+                run.record_head(head, epoch)
+                snapshot, test_acc = _take_snapshot(trainer, dataset, snapshot_rows, epoch)
+                seconds = time.perf_counter() - start
+                run.add_epoch(snapshot, train_loss, train_acc, test_acc, seconds)
+                del run.snapshots[:-keep]
+                saved_state.save()
+                bar.set_postfix(loss=f"{train_loss:.3f}", test_acc=f"{test_acc:.3f}")
+                bar.update()
+                stop = on_epoch is not None and on_epoch(run) is True
+                saved_state.save_changed_head()
+                if stop:
+                    break
+    finally:
+        backbone.eval()
+        head.eval()
     return run
 
 
 class _Trainer:
     """A backbone and a head with their optimizer and its schedule; trains them epoch by epoch."""
 
-    def __init__(self, backbone, head, split, recipe, seed, precision, processes):
+    def __init__(
+        self, backbone, head, split, recipe, seed, precision, processes, head_schedule=None
+    ):
         self.device = head.weight.device
         self.backbone, self.head = backbone, head
         self.images = split.images.to(self.device)
         self.labels = split.labels.to(self.device)
         self.recipe, self.seed, self.precision = recipe, seed, precision
-        self.processes = processes
-        self.steps = math.ceil(len(self.images) / recipe.batch_size)
+        self.processes, self.head_schedule = processes, head_schedule
+        self.generator = torch.Generator()  # seeded anew in every epoch
+        self.sampler = None
+        if recipe.per_class is not None:
+            self.sampler = MPerClassSampler(
+                split.labels.cpu(), recipe.per_class, recipe.batch_size, self.generator
+            )
+        self.steps = len(self._draw_batches())
 
         # What a step calls; with several processes these wrap backbone and head.
         self.embedder, self.classifier = processes.prepare(backbone, head)
@@ -152,9 +215,13 @@ class _Trainer:
             [{"params": list(module.parameters())} for module in (backbone, head)]
         )
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimizer, recipe.learning_rate, epochs=recipe.epochs, steps_per_epoch=self.steps
+            self.optimizer,
+            recipe.learning_rate,
+            # A cycle of one step would be its end alone, where the learning rate is 0.
+            total_steps=max(2, recipe.epochs * self.steps),
         )
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision is torch.float16)
+        self.frozen_layers = [*frozen_layers(backbone), *frozen_layers(head)]
 
     @property
     def parts(self):
@@ -169,15 +236,15 @@ class _Trainer:
 
     def train_epoch(self, epoch):
         """Train for one epoch; returns the mean loss (with margin) and the accuracy (without)."""
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
-        torch.manual_seed(generator.initial_seed())  # for layers that draw, such as dropout
-        order = torch.randperm(len(self.images), generator=generator).to(self.device)
-        self.backbone.train()
-        self.head.train()
+        self.generator.manual_seed(self.seed * 1_000_003 + epoch)
+        torch.manual_seed(self.generator.initial_seed())  # for layers that draw, such as dropout
+        batches = self._draw_batches()
+        self._enter_training_mode()
         loss_sum, correct = 0.0, 0
-        for step, batch in enumerate(order.split(self.recipe.batch_size), start=1):
-            rows = self.processes.shard(batch)
-            images = shift_randomly(self.images[rows], self.recipe.max_shift, generator)
+        for step, batch in enumerate(batches, start=1):
+            rows = self.processes.shard(batch.to(self.device))
+            images = scale_bytes(self.images[rows])
+            images = shift_randomly(images, self.recipe.max_shift, self.generator)
             labels = self.labels[rows]
             self._set_progress(epoch, step)
             x, loss = self._train_step(
@@ -187,12 +254,33 @@ class _Trainer:
             with torch.no_grad():
                 correct += int((self.classifier(x).argmax(dim=1) == labels).sum())
         correct = self.processes.all_reduce(correct)
-        return loss_sum / len(self.images), correct / len(self.images)
+        trained = sum(map(len, batches))
+        return loss_sum / trained, correct / trained
+
+    def _draw_batches(self):
+        """The positions of the images of each batch of an epoch, drawn by ``generator``."""
+        if self.sampler is not None:
+            order = torch.tensor(list(self.sampler), device="cpu")
+        else:
+            order = torch.randperm(len(self.images), generator=self.generator, device="cpu")
+        batches = list(order.split(self.recipe.batch_size))
+        if len(batches) > 1 and len(batches[-1]) == 1 < self.recipe.batch_size:
+            batches[-2:] = [torch.cat(batches[-2:])]  # batch norm needs more than one image
+        return batches
+
+    def _enter_training_mode(self):
+        self.backbone.train()
+        self.head.train()
+        for layer in self.frozen_layers:
+            layer.training = False
 
     def _set_progress(self, epoch, step):
+        steps_done = (epoch - 1) * self.steps + step - 1
+        progress = steps_done / max(1, self.recipe.epochs * self.steps - 1)
         if hasattr(self.head, "set_progress"):
-            steps_done = (epoch - 1) * self.steps + step - 1
-            self.head.set_progress(steps_done / max(1, self.recipe.epochs * self.steps - 1))
+            self.head.set_progress(progress)
+        if self.head_schedule is not None:
+            self.head_schedule(self.head, progress)
 
     def _train_step(self, images, labels, where):
         """One step of the optimizer; returns the embeddings (n, d) and the loss, a float."""
@@ -217,25 +305,6 @@ class _Trainer:
         elif self.scaler.get_scale() < 1:  # halved some seventeen times: it is no overflow
             raise TrainingDiverged(diagnose_gradient(self.backbone, self.head, loss, where))
         return x.detach(), loss.item()
-
-
-def initialize_weights(module, seed):
-    """Draw the weights of every layer from ``seed`` alone, on the CPU: the same on every device.
-
-    Raises ``ValueError`` for a layer with weights that has no ``reset_parameters``.
-    """
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        for name, layer in module.cpu().named_modules():
-            if hasattr(layer, "reset_parameters"):
-                layer.reset_parameters()
-            elif next(layer.parameters(recurse=False), None) is not None:
-                raise ValueError(
-                    "cannot draw the weights of layer "
-                    f"{name or type(module).__name__!r} from the seed: "
-                    f"{type(layer).__name__} has no reset_parameters(); write one, "
-                    "or pass warm_start=True to train from its weights as they are"
-                )
 
 
 def shift_randomly(images, max_shift, generator):
@@ -275,16 +344,45 @@ def _embed_and_predict(trainer, images):
     return x, logits.argmax(dim=1).cpu()
 
 
-def _describe_training(trainer, dataset, warm_start, snapshot_size):
-    """The ``config`` of the Run: what another training would need in order to be the same."""
+def _check_trainable(backbone, head):
+    for part, module in (("backbone", backbone), ("head", head)):
+        require(
+            not isinstance(module, DistributedDataParallel),
+            f"the {part} is wrapped in DistributedDataParallel: expected the plain module, its "
+            ".module; to train on several processes pass fit a process_group, see "
+            "lossbook.training.class_parallel",
+            TypeError,
+        )
+    require(
+        any(p.requires_grad for module in (backbone, head) for p in module.parameters()),
+        "all parameters of the backbone and of the head are frozen (requires_grad is False): "
+        "there is nothing to train",
+    )
+
+
+def _snapshots_to_keep(keep_snapshots, run, head, epochs):
+    """The number of snapshots that a Run keeps; see :func:`fit`."""
+    if keep_snapshots is not None:
+        return check_int("keep_snapshots", keep_snapshots)
+    samples = len(run.train_labels) + len(run.test_labels)
+    one = samples * (4 * head.weight.shape[-1] + 8) + 4 * head.weight.numel()  # bytes
+    return epochs if one * epochs <= SNAPSHOTS_TOTAL else 1
+
+
+def _describe_training(trainer, dataset, kept, snapshot_size):
+    """The ``config`` of the Run: what another training would need in order to be the same.
+
+    ``kept`` tells of "backbone" and "head" whether the training started from their weights.
+    """
+    parts_kept = [part for part in kept if kept[part]]
     return {
         "dataset": dataset.name,
         "data_sha256": checksums(dataset),
         "backbone": type(trainer.backbone).__name__,
         "weights": sum(parameter.numel() for parameter in trainer.parameters),
-        "head": _head_settings(trainer.head),
+        "head": head_settings(trainer.head),
         "seed": trainer.seed,
-        "warm_start": warm_start,
+        "warm_start": parts_kept[0] if len(parts_kept) == 1 else bool(parts_kept),
         "snapshot_size": snapshot_size,
         "precision": str(trainer.precision).removeprefix("torch."),
         "device": device_name(trainer.device),
@@ -301,21 +399,12 @@ def _describe_training(trainer, dataset, warm_start, snapshot_size):
 def _start_run(head, dataset, snapshot_rows, config):
     """A Run without epochs."""
     return Run(
-        name=getattr(head, "name", type(head).__name__),
+        name=head_name(head),
         classes=tuple(dataset.classes),
         train_labels=dataset.train.labels[snapshot_rows["train"]].numpy(),
         test_labels=dataset.test.labels[snapshot_rows["test"]].numpy(),
         config=config,
     )
-
-
-def _head_settings(head):
-    """The head's plain attributes: scale, margins, annealing; not λ itself, which changes."""
-    return {
-        name: value
-        for name, value in vars(head).items()
-        if isinstance(value, (bool, int, float, str)) and name not in ("training", "lam")
-    }
 
 
 def _progress_bar(name, epochs, first_epoch, progress, processes):

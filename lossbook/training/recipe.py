@@ -22,9 +22,11 @@ class Recipe:
     epochs : int
         Passes over the training images.
     batch_size : int
-        Images per step; the last, smaller batch of an epoch is kept.
+        Images per step; the last, smaller batch of an epoch is kept, but a single image that is
+        left over joins the batch before it, as batch normalisation needs more than one.
     learning_rate : float
-        The peak of the one-cycle schedule (a third of the way up, then down to 0).
+        The peak of the one-cycle schedule (a third of the way up, then down to 0). A training of
+        a single step takes it at four fifths of the peak.
     optimizer : {"adamw", "sgd"}
         The schedule moves the momentum (AdamW's β₁) from 0.95 to 0.85 and back.
     weight_decay : float
@@ -34,6 +36,10 @@ class Recipe:
         direction.
     clip_norm : float or None
         The gradient is scaled down to this norm; None leaves it as it is.
+    per_class : int or None
+        Every batch has this many images of each of its classes, and ``batch_size`` is a multiple
+        of it; losses on pairs and triplets learn more from such batches, see
+        :class:`lossbook.data.samplers.MPerClassSampler`. None draws images at random.
     """
 
     epochs: int = 15
@@ -43,6 +49,7 @@ class Recipe:
     weight_decay: float = 1e-4
     max_shift: int = 2
     clip_norm: float | None = 1.0
+    per_class: int | None = None
 
     def __post_init__(self):
         for name, smallest in [("epochs", 1), ("batch_size", 1), ("max_shift", 0)]:
@@ -51,6 +58,8 @@ class Recipe:
         _check_number("weight_decay", self.weight_decay, zero_allowed=True)
         if self.clip_norm is not None:
             _check_number("clip_norm", self.clip_norm)
+        if self.per_class is not None:
+            object.__setattr__(self, "per_class", check_int("per_class", self.per_class))
         require(
             self.optimizer in ("adamw", "sgd"),
             f"optimizer = {self.optimizer!r}: expected 'adamw' or 'sgd'",

@@ -10,7 +10,7 @@ import pandas as pd
 
 from lossbook.utils.files import write_atomically
 
-__all__ = ["Run", "Snapshot", "RunFileError", "COLUMNS"]
+__all__ = ["Run", "Snapshot", "RunFileError", "COLUMNS", "head_name", "head_settings"]
 
 FORMAT = 1
 COLUMNS = ["epoch", "train_loss", "train_acc", "test_acc", "seconds"]
@@ -41,23 +41,26 @@ class Snapshot:
 
 @dataclass
 class Run:
-    """One training: its history, one snapshot per epoch, and how it was made.
+    """One training: its history, snapshots of its epochs, and how it was made.
 
     Parameters
     ----------
     name : str
-        The loss and its settings.
+        The loss and its settings, those of the last epoch.
     classes : tuple of str
         Names of the classes.
     train_labels, test_labels : (n,) and (m,) int array
         Labels of the fixed samples in the snapshots.
     config : dict
-        Recipe, seed, device and versions.
+        Recipe, seed, device and versions, and under ``"head"`` the settings with which the head
+        started. If they changed in training, ``"head_changes"`` is a list of dicts: an ``epoch``,
+        and the settings at its end that differ from those before.
     history : DataFrame
         One row per epoch: ``epoch``, ``train_loss`` (with margin), ``train_acc`` and ``test_acc``
         (fractions, without margin), ``seconds``.
     snapshots : list of :class:`Snapshot`
-        One per epoch.
+        One per epoch, or those of the last epochs (``keep_snapshots`` of
+        :func:`lossbook.training.fit`).
     """
 
     name: str
@@ -75,6 +78,18 @@ class Run:
         self.history.loc[len(self.history)] = row
         self.history = self.history.astype({"epoch": int})
 
+    def record_head(self, head, epoch):
+        """Record the name of ``head``, and which of its settings changed in ``epoch``."""
+        settings = dict(self.config["head"])
+        for change in self.config.get("head_changes", []):
+            settings.update(change)
+        changed = {
+            key: value for key, value in head_settings(head).items() if settings.get(key) != value
+        }
+        if changed:
+            self.config.setdefault("head_changes", []).append({"epoch": epoch, **changed})
+        self.name = head_name(head)
+
     def save(self, path):
         """Write the run to one compressed .npz file, completely or not at all, without pickle.
 
@@ -88,6 +103,8 @@ class Run:
             "history": {column: self.history[column].tolist() for column in COLUMNS},
         }
         arrays = {"train_labels": self.train_labels, "test_labels": self.test_labels}
+        if len(self.snapshots) < len(self.history):
+            arrays["snapshot_epoch"] = np.array([snapshot.epoch for snapshot in self.snapshots])
         for key in SNAPSHOT_ARRAYS:
             arrays[f"snapshot_{key}"] = np.array(
                 [getattr(snapshot, key) for snapshot in self.snapshots]
@@ -138,7 +155,7 @@ class Run:
         history = pd.DataFrame(metadata["history"], columns=COLUMNS)
         snapshots = [
             Snapshot(int(epoch), **{key: arrays[f"snapshot_{key}"][i] for key in SNAPSHOT_ARRAYS})
-            for i, epoch in enumerate(history["epoch"])
+            for i, epoch in enumerate(arrays.get("snapshot_epoch", history["epoch"]))
         ]
         return cls(
             metadata["name"],
@@ -149,3 +166,21 @@ class Run:
             history,
             snapshots,
         )
+
+
+def head_name(head):
+    """The head's loss and settings, or the name of its class if it has no ``name``."""
+    return getattr(head, "name", type(head).__name__)
+
+
+def head_settings(head):
+    """The head's settings, a dict: scale, margins, annealing; not λ, which fit sets."""
+    names = [*vars(head), *getattr(head, "hyperparameters", {})]
+    settings = {name: getattr(head, name, None) for name in names}
+    return {
+        name: value
+        for name, value in settings.items()
+        if isinstance(value, (bool, int, float, str))
+        and name not in ("training", "lam")
+        and not name.startswith("_")
+    }

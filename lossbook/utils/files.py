@@ -1,9 +1,11 @@
 """Files: the folder for downloads, and writing a file whole or not at all."""
 
+import errno
 import os
+from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["cache", "write_atomically"]
+__all__ = ["cache", "check_writable", "write_atomically"]
 
 
 def cache():
@@ -23,6 +25,17 @@ def cache():
         ) from None
 
 
+def check_writable(path):
+    """Raise ``OSError``, with the path and the cause, unless a file can be written at ``path``.
+
+    Folders that are missing are made.
+    """
+    with _failure_explained(path):
+        temporary = _temporary_beside(path)
+        temporary.touch()
+        temporary.unlink()
+
+
 def write_atomically(path, write):
     """Call ``write(file)`` on a temporary file beside ``path``, then move it into place.
 
@@ -31,22 +44,36 @@ def write_atomically(path, write):
 
     Raises ``OSError`` with the path and the cause.
     """
+    with _failure_explained(path):
+        temporary = _temporary_beside(path)
+        try:
+            with open(temporary, "wb") as file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def _temporary_beside(path):
+    """The path of a temporary file in the folder of ``path``, which is made if it is missing."""
     path = Path(path)
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is a folder or a device, expected a file")
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
+    return path.with_name(f"{path.name}.{os.getpid()}.part")
+
+
+@contextmanager
+def _failure_explained(path):
     try:
-        with open(temporary, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException as error:
-        temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise OSError(
-                error.errno,
-                f"could not save {path} ({error.strerror or error}); "
-                + ("the former file is unchanged" if path.exists() else "nothing was written")
-                + "; free some space or choose another folder",
-            ) from error
-        raise
+        yield
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"could not save {path} ({error.strerror or error}); "
+            + ("the former file is unchanged" if Path(path).exists() else "nothing was written")
+            + "; free some space or choose another folder",
+        ) from error

@@ -9,6 +9,7 @@ from torch import nn
 
 from lossbook import heads, training
 from lossbook.training import loop
+from lossbook.training.weights import initialize_weights
 from tests.helpers.toys import RECIPE, assert_same_run, tiny_backbone, toy_dataset, train
 
 
@@ -133,7 +134,7 @@ def test_head_and_backbone_both_train_and_the_head_is_told_the_progress():
             super().set_progress(progress)
 
     backbone, head = tiny_backbone(), RecordsProgress(2, 4, margin=3)
-    loop.initialize_weights(backbone, 0), loop.initialize_weights(head, 1)
+    initialize_weights(backbone, 0), initialize_weights(head, 1)
     before = [p.clone() for p in (*backbone.parameters(), *head.parameters())]
     train(backbone=backbone, head=head)
     assert (

@@ -1,0 +1,96 @@
+"""The weights that a training starts from, and the layers that it leaves as they are."""
+
+import warnings
+
+import torch
+
+__all__ = ["prepare_weights", "initialize_weights", "frozen_layers"]
+
+
+def prepare_weights(part, module, seed, warm_start):
+    """Draw the weights of ``module`` anew from ``seed`` unless they are to be kept.
+
+    ``part`` ("backbone" or "head") names the module in messages. ``warm_start`` is that of
+    :func:`lossbook.training.fit`. Returns whether the weights were kept.
+
+    Warns if ``warm_start`` is None and weights are lost that were trained, loaded or set. Raises
+    ``ValueError`` if ``warm_start`` is False and a parameter is frozen.
+    """
+    frozen = [name for name, p in module.named_parameters() if not p.requires_grad]
+    if warm_start or (warm_start is None and frozen):
+        return True
+    if frozen:
+        raise ValueError(
+            f"warm_start = False draws all weights anew, but {frozen[0]} of the {part} is frozen "
+            f"(requires_grad is False): leave warm_start out to keep the weights of the {part} as "
+            "they are, or unfreeze them"
+        )
+    changed = initialize_weights(module, seed)
+    if changed and warm_start is None:
+        warnings.warn(
+            f"fit drew the weights of the {part}, {type(module).__name__}, anew from the seed, "
+            f"although some had been trained, loaded, copied or set ({changed[0]} for one). To "
+            "train from them, restore them and pass warm_start=True; to draw them anew without "
+            "this warning, pass warm_start=False",
+            stacklevel=3,  # the caller of fit
+        )
+    return False
+
+
+def initialize_weights(module, seed):
+    """Draw the weights of every layer from ``seed`` alone, on the CPU: the same on every device.
+
+    The weights keep their memory format. Returns the names of the parameters that were no longer
+    as their layer had drawn them when it was made: trained, loaded, copied or set.
+
+    Raises ``ValueError`` for a layer with weights that has no ``reset_parameters``.
+    """
+    changed, drawn = [], set()
+    with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+        torch.default_generator.manual_seed(seed)
+        for name, layer in module.cpu().named_modules():
+            parameters = dict(layer.named_parameters(name, recurse=False))
+            if hasattr(layer, "reset_parameters"):
+                times_written = {key: p._version for key, p in parameters.items()}
+                _draw(layer)
+                # A new layer has been written by one reset_parameters, and by nothing else.
+                changed += [
+                    key
+                    for key, p in parameters.items()
+                    if p not in drawn and times_written[key] != p._version - times_written[key]
+                ]
+                drawn.update(parameters.values())
+            elif parameters:
+                raise ValueError(
+                    "cannot draw the weights of layer "
+                    f"{name or type(module).__name__!r} from the seed: "
+                    f"{type(layer).__name__} has no reset_parameters(); write one, "
+                    "or pass warm_start=True to train from its weights as they are"
+                )
+    return changed
+
+
+def _draw(layer):
+    """Call ``reset_parameters`` on contiguous weights: random numbers come in memory order."""
+    strided = {p: p.data for p in layer.parameters(recurse=False) if not p.is_contiguous()}
+    for parameter, data in strided.items():
+        parameter.data = data.contiguous()
+    layer.reset_parameters()
+    for parameter, data in strided.items():
+        parameter.data = data.copy_(parameter.data)
+
+
+def frozen_layers(module):
+    """The layers of ``module`` that stay in evaluation mode while it trains.
+
+    These are the layers whose parameters are all frozen: in training mode the statistics of a
+    batch normalisation among them would follow the new data. So do layers that are in evaluation
+    mode while ``module`` itself is in training mode, as somebody must have chosen that.
+    """
+    layers = []
+    for layer in module.modules():
+        parameters = list(layer.parameters())
+        is_frozen = parameters and not any(p.requires_grad for p in parameters)
+        if is_frozen or module.training and not layer.training:
+            layers += layer.modules()
+    return layers
