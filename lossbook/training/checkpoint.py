@@ -99,7 +99,7 @@ class Checkpoint:
         for name, part in self.parts.items():
             self.processes.load_state_dict(part, state["parts"][name])
         for name, value in metadata.get("head_settings", {}).items():
-            if getattr(self.head, name) != value:
+            if getattr(self.head, name, value) != value:
                 setattr(self.head, name, value)
         if "head_changes" in metadata["config"]:
             self.run.config["head_changes"] = metadata["config"]["head_changes"]

@@ -84,7 +84,9 @@ class Run:
         for change in self.config.get("head_changes", []):
             settings.update(change)
         changed = {
-            key: value for key, value in head_settings(head).items() if settings.get(key) != value
+            key: value
+            for key, value in head_settings(head).items()
+            if key in settings and settings[key] != value
         }
         if changed:
             self.config.setdefault("head_changes", []).append({"epoch": epoch, **changed})

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from lossbook import heads, training
+from lossbook import backbones, data, heads, training
 from lossbook.training import loop
 from lossbook.training.weights import initialize_weights
 from tests.helpers.toys import RECIPE, assert_same_run, tiny_backbone, toy_dataset, train
@@ -121,7 +121,8 @@ def test_warm_start_continues_from_the_weights_given():
     train(backbone=backbone, head=head, epochs=10)
     warm = train(backbone=backbone, head=head, warm_start=True, epochs=1, learning_rate=1e-6)
     assert warm.history.test_acc.iloc[0] > 0.8
-    cold = train(backbone=backbone, head=head, epochs=1, learning_rate=1e-6)
+    with pytest.warns(UserWarning, match="backbone, LeNetPP, anew.*trained, loaded"):
+        cold = train(backbone=backbone, head=head, epochs=1, learning_rate=1e-6)
     assert cold.history.test_acc.iloc[0] < 0.8
 
 
@@ -195,3 +196,219 @@ def test_weights_that_cannot_be_drawn_are_named():
 def test_unknown_option():
     with pytest.raises(TypeError, match="momentum"):
         train(momentum=0.9)
+
+
+class EndsInView(nn.Module):
+    """A network as in many tutorials: view refuses channels_last activations."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolutions = nn.Sequential(
+            nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1), nn.MaxPool2d(4)
+        )
+        self.linear = nn.Linear(4 * 7 * 7, 2)
+
+    def forward(self, images):
+        return self.linear(self.convolutions(images).view(len(images), -1))
+
+
+class Convolves3d(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.convolution, self.linear = nn.Conv3d(1, 2, 3, padding=1), nn.Linear(2, 2)
+
+    def forward(self, images):
+        return self.linear(self.convolution(images[:, :, None]).amax((2, 3, 4)))
+
+
+@pytest.mark.parametrize("make", [EndsInView, Convolves3d, tiny_backbone])
+def test_the_memory_format_of_the_backbone_stays(make):
+    backbone = make()
+    strides = [p.stride() for p in backbone.parameters()]
+    train(backbone=backbone, epochs=1)
+    assert [p.stride() for p in backbone.parameters()] == strides
+    assert backbone(toy_dataset().test.images).shape == (40, 2)
+
+
+def test_channels_last_weights_are_drawn_as_contiguous_ones_are():
+    plain = EndsInView()
+    strided = EndsInView().to(memory_format=torch.channels_last)
+    initialize_weights(plain, 3), initialize_weights(strided, 3)
+    for a, b in zip(plain.parameters(), strided.parameters()):
+        assert torch.equal(a, b)
+
+
+def state_of(module):
+    return {key: value.clone() for key, value in module.state_dict().items()}
+
+
+def test_a_frozen_backbone_keeps_weights_and_statistics():
+    backbone = tiny_backbone().requires_grad_(False)
+    before = state_of(backbone)
+    run = train(backbone=backbone)
+    for key, value in backbone.state_dict().items():
+        assert torch.equal(value, before[key]), key
+    assert run.config["warm_start"] == "backbone"
+    with pytest.raises(ValueError, match="0.weight of the backbone is frozen"):
+        train(backbone=backbone, warm_start=False)
+
+
+def test_what_is_frozen_in_a_backbone_stays_and_the_rest_trains():
+    backbone = tiny_backbone()
+    for layer in list(backbone)[:-1]:
+        layer.requires_grad_(False)
+    before = state_of(backbone)
+    train(backbone=backbone)
+    changed = {k for k, value in backbone.state_dict().items() if not torch.equal(value, before[k])}
+    last = len(backbone) - 1
+    assert changed == {f"{last}.weight", f"{last}.bias"}
+
+
+def test_loaded_weights_are_not_lost_without_a_warning():
+    backbone = tiny_backbone()
+    backbone.load_state_dict(tiny_backbone().state_dict())
+    with pytest.warns(UserWarning, match="weights of the backbone, LeNetPP, anew"):
+        train(backbone=backbone, epochs=1)
+
+
+@pytest.mark.filterwarnings("error")
+def test_new_modules_and_an_explicit_choice_give_no_warning():
+    backbone, head = tiny_backbone(), heads.ArcFace(2, 4, scale=8, margin=0.2)
+    first = train(head, backbone)
+    assert_same_run(first, train(head, backbone, warm_start=False))
+
+
+def test_nothing_to_train_and_wrapped_modules_are_refused():
+    head = heads.ArcFace(2, 4, scale=8, margin=0.2).requires_grad_(False)
+    with pytest.raises(ValueError, match="there is nothing to train"):
+        train(head, tiny_backbone().requires_grad_(False))
+
+
+@pytest.mark.parametrize("device", ["meta"])
+def test_torchs_default_device_does_not_matter(device):
+    whole = train(epochs=1)
+    backbone, head, dataset = tiny_backbone(), heads.ArcFace(2, 4, scale=8, margin=0.2), None
+    dataset = toy_dataset()
+    torch.set_default_device(device)
+    try:
+        run = train(head, backbone, dataset, epochs=1, device="cpu")
+    finally:
+        torch.set_default_device(None)
+    assert_same_run(whole, run)
+
+
+@pytest.mark.parametrize("images, batches", [(97, [32, 32, 33]), (98, [32, 32, 32, 2]), (1, [1])])
+def test_a_single_image_left_over_joins_the_batch_before(images, batches):
+    sizes = []
+
+    class Counts(heads.ArcFace):
+        def loss(self, x, labels):
+            sizes.append(len(x))
+            return super().loss(x, labels)
+
+    full = toy_dataset()
+    few = data.Split(full.train.images[:images], full.train.labels[:images], full.classes)
+    network = backbones.Dense(2) if images > 1 else tiny_backbone()
+    train(Counts(2, 4), network, data.Dataset("few", few, full.test), epochs=1)
+    assert sizes == batches
+
+
+def test_a_training_of_one_step_trains():
+    head = heads.ArcFace(2, 4, scale=8, margin=0.2)
+    initialize_weights(head, 1)
+    before = head.weight.detach().clone()
+    train(head, epochs=1, batch_size=1000, warm_start=False)
+    assert (head.weight - before).abs().max() > 1e-3
+
+
+def test_ctrl_c_leaves_both_in_evaluation_mode():
+    backbone, head = tiny_backbone(), heads.ArcFace(2, 4, scale=8, margin=0.2)
+
+    class Stops(EndsInView):
+        def forward(self, images):
+            raise KeyboardInterrupt
+
+    backbone = Stops()
+    with pytest.raises(KeyboardInterrupt):
+        train(head, backbone)
+    assert not any(m.training for module in (backbone, head) for m in module.modules())
+
+
+def test_bytes_train_as_the_floats_that_they_stand_for():
+    full = toy_dataset()
+    as_bytes = [
+        data.Split((half.images * 255).round().byte(), half.labels, half.classes)
+        for half in (full.train, full.test)
+    ]
+    as_floats = [
+        data.Split(half.images.float() / 255, half.labels, half.classes) for half in as_bytes
+    ]
+    assert_same_run(
+        train(dataset=data.Dataset("bytes", *as_bytes)),
+        train(dataset=data.Dataset("bytes", *as_floats)),
+    )
+
+
+def test_each_batch_has_per_class_images_of_each_of_its_classes(tmp_path):
+    counts = []
+
+    class Counts(heads.ArcFace):
+        def loss(self, x, labels):
+            counts.append(labels.unique(return_counts=True)[1].tolist())
+            return super().loss(x, labels)
+
+    whole = train(Counts(2, 4), per_class=8, batch_size=16)
+    assert counts == [[8, 8]] * len(counts) and len(counts) == 3 * (120 // 16)
+    assert whole.config["recipe"]["per_class"] == 8
+    options = {"per_class": 8, "batch_size": 16, "checkpoint": tmp_path / "c"}
+    train(Counts(2, 4), **options, on_epoch=lambda run: True)
+    assert_same_run(whole, train(Counts(2, 4), **options))
+
+
+def test_only_the_last_snapshots_are_kept():
+    run = train(epochs=4, keep_snapshots=2)
+    assert [s.epoch for s in run.snapshots] == [3, 4] and len(run.history) == 4
+    np.testing.assert_array_equal(run.snapshots[-1].test, train(epochs=4).snapshots[-1].test)
+
+
+def test_large_snapshots_are_kept_of_the_last_epoch_alone(monkeypatch, tmp_path):
+    monkeypatch.setattr(loop, "SNAPSHOTS_TOTAL", 10_000)
+    options = {"checkpoint": tmp_path / "c"}
+    whole = train()
+    train(**options, on_epoch=lambda run: len(run.history) == 2)
+    run = train(**options)
+    assert [s.epoch for s in run.snapshots] == [3] and run.history.epoch.tolist() == [1, 2, 3]
+    np.testing.assert_array_equal(run.snapshots[-1].test, whole.snapshots[-1].test)
+    run.save(tmp_path / "run.npz")
+    assert_same_run(run, training.Run.load(tmp_path / "run.npz"))
+
+
+def grow_margin(head, progress):
+    head.margin = 0.3 * progress
+
+
+def test_a_margin_that_grows_is_recorded_and_resumed(tmp_path):
+    whole = train(head_schedule=grow_margin)
+    options = {"head_schedule": grow_margin, "checkpoint": tmp_path / "c"}
+    train(**options, on_epoch=lambda run: True)
+    resumed = train(**options)
+    assert_same_run(whole, resumed)
+    changes = [
+        (change["epoch"], round(change["margin"], 4)) for change in whole.config["head_changes"]
+    ]
+    assert changes == [(1, round(0.3 * 3 / 11, 4)), (2, round(0.3 * 7 / 11, 4)), (3, 0.3)]
+    assert resumed.config["head_changes"] == whole.config["head_changes"]
+
+
+def test_a_margin_set_between_epochs_survives_resuming(tmp_path):
+    head = heads.ArcFace(2, 4, scale=8, margin=0.0)
+
+    def set_margin(run):
+        head.margin = 0.1 * len(run.history)
+        return len(run.history) == 2
+
+    train(head, checkpoint=tmp_path / "c", on_epoch=set_margin)
+    head = heads.ArcFace(2, 4, scale=8, margin=0.0)
+    run = train(head, checkpoint=tmp_path / "c")
+    assert head.margin == 0.2 and run.config["head"]["margin"] == 0
+    assert run.config["head_changes"] == [{"epoch": 2, "margin": 0.1}, {"epoch": 3, "margin": 0.2}]

@@ -6,7 +6,7 @@ import pytest
 
 from lossbook import data
 from lossbook.data import omniglot
-from lossbook.utils.files import cache, write_atomically
+from lossbook.utils.files import cache, check_writable, write_atomically
 
 
 def test_the_cache_follows_the_environment(monkeypatch):
@@ -54,3 +54,14 @@ def test_a_failed_write_leaves_what_was_there(existed, error, tmp_path):
         outcome = "the former file is unchanged" if existed else "nothing was written"
         assert str(path) in str(raised.value) and outcome in str(raised.value)
         assert "No space left" in str(raised.value)
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "file").write_bytes(b"content")
+    for path in (tmp_path / "file" / "c", tmp_path):
+        for attempt in (check_writable, lambda path: write_atomically(path, lambda file: None)):
+            with pytest.raises(OSError, match=f"could not save {path} "):
+                attempt(path)
+    check_writable(tmp_path / "file"), check_writable(tmp_path / "other")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert (tmp_path / "file").read_bytes() == b"content"
