@@ -314,7 +314,9 @@ def shift_randomly(images, max_shift, generator):
     """
     if max_shift == 0:
         return images
-    down, right = torch.randint(0, 2 * max_shift + 1, (2,), generator=generator).tolist()
+    down, right = torch.randint(
+        0, 2 * max_shift + 1, (2,), generator=generator, device="cpu"
+    ).tolist()
     height, width = images.shape[-2:]
     padded = nn.functional.pad(images, (max_shift,) * 4)
     return padded[..., down : down + height, right : right + width]

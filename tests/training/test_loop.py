@@ -372,7 +372,7 @@ def test_only_the_last_snapshots_are_kept():
 
 
 def test_large_snapshots_are_kept_of_the_last_epoch_alone(monkeypatch, tmp_path):
-    monkeypatch.setattr(loop, "SNAPSHOTS_TOTAL", 10_000)
+    monkeypatch.setattr(loop, "SNAPSHOTS_TOTAL", 5_000)
     options = {"checkpoint": tmp_path / "c"}
     whole = train()
     train(**options, on_epoch=lambda run: len(run.history) == 2)
