@@ -193,3 +193,8 @@ def _embed_batch(backbone, images):
             "embeddings, (N, d); torch.nn.Flatten() as its last layer removes dimensions of size 1"
         )
     return x.float().cpu()
+
+
+def scale_bytes(images):
+    """``images`` as float32 in [0, 1]: bytes are divided by 255, floats returned as they are."""
+    return images.float() / 255 if images.dtype == torch.uint8 else images
