@@ -52,7 +52,7 @@ def test_embed_leaves_every_module_in_its_mode():
     backbone[1].eval()  # a batch norm that its owner froze
     before = [module.training for module in backbone.modules()]
     training.embed(backbone, toy_dataset().test.images)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(ValueError, match="takes grey images"):
         training.embed(backbone, torch.zeros(3, 5, 28, 28))
     assert [module.training for module in backbone.modules()] == before
 
