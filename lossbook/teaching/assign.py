@@ -10,7 +10,7 @@ fenced blocks, each with its kind in braces:
     A given cell, which nobody edits.
 ``answer NAME``
     A cell to be completed. The lines from ``### BEGIN SOLUTION`` to ``### END SOLUTION`` are for
-    the lecturer; the student finds a blank there.
+    the lecturer; the student finds a blank there, or the line before, if it ends in ``= ...``.
 ``check``
     A cell in which the student calls :mod:`lossbook.teaching.check`.
 ``test POINTS``
@@ -19,6 +19,10 @@ fenced blocks, each with its kind in braces:
     Drawn when the assignment is made; the student sees the picture and not its code.
 ``written POINTS``
     A question in free text, then ``---`` and what a good answer contains. Graded by hand.
+
+A heading ``## N. Title`` begins a task; its points are written behind it. A link to
+``notebooks/NAME.ipynb`` leads to that chapter in the repository. After the first block comes a cell
+that installs lossbook where it is missing, as in Colab.
 """
 
 import base64
@@ -30,6 +34,7 @@ import random
 import re
 import shutil
 import sys
+from importlib.metadata import metadata
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import NamedTuple
@@ -37,13 +42,22 @@ from typing import NamedTuple
 from markdown_it import MarkdownIt
 
 from lossbook import figures, margins
+from lossbook._version import __version__
+from lossbook.teaching.points import in_words, share_points
 from lossbook.utils.validation import require
 
 __all__ = ["Block", "chapters", "numbers", "blocks", "notebook", "release", "blank_solutions"]
 
 TEXTS = files("lossbook.teaching") / "assignments"
 KIND = re.compile(r"\{(numbers|code|answer|check|test|figure|written)\} ?(.*)")
+TASK = re.compile(r"^## (.+)$", re.M)
 BLANK = "...  # your answer here"
+# A solution, with the line before it if that is a blank.
+SOLUTION = re.compile(
+    r"(?:^(?P<blank> *\w+ = )\.\.\.\n)?"
+    r"^(?P<indent> *)### BEGIN SOLUTION\n(?P<solution>[\s\S]*?)\n *### END SOLUTION",
+    re.M,
+)
 
 # A hidden test trusts no name that the notebook has bound, nor any part of lossbook that it has
 # changed.
@@ -54,6 +68,24 @@ for name in [name for name in sys.modules if name.partition(".")[0] == "lossbook
 from lossbook import heads
 from lossbook.teaching import check
 """
+
+
+SETUP = """#@title Set-up: lossbook, where it is missing (as in Colab)
+import importlib
+import subprocess
+import sys
+
+try:
+    import lossbook.teaching
+except ModuleNotFoundError:
+    package = "lossbook @ git+ADDRESS@vVERSION"
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", package]
+    if subprocess.run(pip).returncode != 0:
+        raise RuntimeError(
+            "lossbook could not be installed. The reason is in the lines "
+            "above: show them to whoever gave you this assignment."
+        )
+    importlib.invalidate_caches()"""
 
 
 class Block(NamedTuple):
@@ -99,14 +131,14 @@ def notebook(chapter, version="source", seed=0, points=None):
     ``version`` is "student" (blanks, no tests), "solution" (answers and tests) or "source" (the
     same with nbgrader's marks). ``points`` is the total of all tasks, by default that of the text.
     """
-    pieces = blocks(chapter, seed)
-    total = sum(float(block.argument) for block in pieces if block.kind in ("test", "written"))
-    factor = 1 if points is None else points / total
-    require(factor > 0, f"points = {points!r}: expected a total above 0")
-    cells = []
+    pieces = _with_points(blocks(chapter, seed), points)
+    cells, task = [], ""
     for number, block in enumerate(pieces):
+        heading = TASK.search(block.content) if block.kind == "text" else None
+        task = heading[1].rpartition(" (")[0] if heading else task
         suffix = block.argument if block.kind == "answer" else block.kind
-        cells += _cells_of(block, f"{chapter}-{number:02}-{suffix}", version, factor)
+        cells += _cells_of(block, f"{chapter}-{number:02}-{suffix}", version, task)
+    cells.insert(1, _setup_cell(f"{chapter}-setup"))
     if version != "source":
         for cell in cells:
             cell["metadata"].pop("nbgrader", None)
@@ -140,9 +172,11 @@ def release(chapter, out, seed=0, points=None, solutions=True):
 
 def blank_solutions(code):
     """``code`` with a blank in place of each solution."""
-    return re.sub(
-        r"^( *)### BEGIN SOLUTION\n[\s\S]*?### END SOLUTION", rf"\1{BLANK}", code, flags=re.M
-    )
+    return SOLUTION.sub(_blank, code)
+
+
+def _blank(match):
+    return (match["blank"] or match["indent"]) + BLANK
 
 
 def _read(chapter):
@@ -201,31 +235,76 @@ def _fill(text, drawn):
     return re.sub(r"\{\{(\w+)\}\}", value, text)
 
 
-def _cells_of(block, name, version, factor):
-    """The cells of one block; its points are multiplied by ``factor``."""
+def _with_points(pieces, points):
+    """The blocks with the points of each test and question, and with their sum in each heading."""
+    graded = [i for i, block in enumerate(pieces) if block.kind in ("test", "written")]
+    weights = [float(pieces[i].argument) for i in graded]
+    shares = dict(zip(graded, share_points(sum(weights) if points is None else points, weights)))
+    pieces, of_task = list(pieces), 0
+    for i in reversed(range(len(pieces))):
+        block = pieces[i]
+        if i in shares:
+            pieces[i] = block._replace(argument=shares[i])
+            of_task += shares[i]
+        elif block.kind == "text" and TASK.search(block.content):
+            heading = rf"## \1 ({in_words(of_task)})"
+            pieces[i] = block._replace(content=TASK.sub(heading, block.content))
+            of_task = 0
+    return pieces
+
+
+def _setup_cell(name):
+    """The cell that installs lossbook where it is missing: folded, locked, not run in grading."""
+    code = SETUP.replace("ADDRESS", _repository()).replace("VERSION", __version__)
+    cell = _cell("code", code, name, locked=True)
+    cell["metadata"] |= {
+        "cellView": "form",
+        "jupyter": {"source_hidden": True},
+        "tags": ["skip-execution"],
+    }
+    return cell
+
+
+def _repository():
+    """The repository's address: in a clone from its settings, else as it was installed."""
+    settings = Path(__file__).parents[2] / "_config.yml"
+    if settings.exists():
+        return re.search(r"^  url: *(\S+)", settings.read_text(encoding="utf-8"), re.M)[1]
+    return metadata("lossbook")["Project-URL"].partition(", ")[2]
+
+
+def _cells_of(block, name, version, task):
+    """The cells of one block, which belongs to ``task``."""
     kind, argument, content = block
     if kind == "text":
-        return [_cell("markdown", content, name)]
+        chapters_at = f"]({_repository()}/blob/v{__version__}/notebooks/"
+        return [_cell("markdown", content.replace("](notebooks/", chapters_at), name)]
     if kind == "figure":
         return [_picture_cell(content, argument, name)]
     if kind == "written":
-        return _written_cells(content, name, version, _scaled_points(argument, factor))
+        return _written_cells(content, name, version, argument)
     if kind == "test":
         if version == "student":
             return []
         code = FRESH + content
         if version == "source":
             code = f"### BEGIN HIDDEN TESTS\n{code}\n### END HIDDEN TESTS"
-        points = _scaled_points(argument, factor)
-        return [_cell("code", code, name, points=points, locked=True)]
+        code = f"# Test of task {task} ({in_words(argument)})\n{code}"
+        return [_cell("code", code, name, points=argument, locked=True)]
     if kind == "answer":
-        code = blank_solutions(content) if version == "student" else content
-        return [_cell("code", code, name, solution=True)]
+        replace = {
+            "student": _blank,
+            "solution": lambda match: match["solution"],
+            # nbgrader deletes the solution and leaves the blank.
+            "source": lambda match: f"{_blank(match)}\n{_marked(match)}",
+        }[version]
+        return [_cell("code", SOLUTION.sub(replace, content), name, solution=True)]
     return [_cell("code", content, name, locked=True)]
 
 
-def _scaled_points(argument, factor):
-    return round(factor * float(argument), 3)
+def _marked(match):
+    """A solution between its two marks, without the blank before it."""
+    return match[0][match.start("indent") - match.start() :]
 
 
 def _written_cells(content, name, version, points):

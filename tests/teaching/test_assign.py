@@ -4,8 +4,10 @@ nbgrader has an environment of its own, made once in ``_build/nbgrader``. Submis
 one.
 """
 
+import ast
 import copy
 import csv
+import doctest
 import json
 import math
 import os
@@ -16,10 +18,14 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lossbook import heads
 from lossbook.cli import main as cli
 from lossbook.teaching import assign, check
+from lossbook.teaching import points as points_module
+from lossbook.teaching.points import share_points
 
 ROOT = Path(__file__).parents[2]
 NBGRADER, VERSION = ROOT / "_build/nbgrader", "0.9.6"
@@ -92,7 +98,8 @@ def test_notebooks_are_valid_and_the_students_holds_no_answer(chapter, version):
     notebook = assign.notebook(chapter, version)
     nbformat.validate(nbformat.from_dict(notebook))
     text = json.dumps(notebook, ensure_ascii=False)
-    assert ("BEGIN SOLUTION" in text) == (version != "student")
+    assert ("BEGIN SOLUTION" in text) == (version == "source")
+    assert (assign.BLANK in text) == (version != "solution")
     assert ("HIDDEN" in text) == (version == "source") == ("nbgrader" in text)
     if version == "student":
         assert assign.BLANK in text and "assert" not in text
@@ -101,14 +108,91 @@ def test_notebooks_are_valid_and_the_students_holds_no_answer(chapter, version):
         run_cells(notebook)  # a blank breaks nothing
 
 
-def test_points():
-    for total in (10, 33):
-        source = assign.notebook("05", points=total)
-        assert sum(
-            cell["metadata"].get("nbgrader", {}).get("points", 0) for cell in source["cells"]
-        ) == pytest.approx(total, abs=0.01)
-    with pytest.raises(ValueError, match="points = -1"):
-        assign.notebook("05", points=-1)
+@pytest.mark.parametrize("total", [10, 100, 7, 1, 0.01, 33.3])
+@pytest.mark.parametrize("chapter", assign.chapters())
+def test_points_add_up_to_what_was_asked_for(chapter, total):
+    cells = assign.notebook(chapter, points=total)["cells"]
+    marks = [cell["metadata"].get("nbgrader", {}) for cell in cells]
+    points = [mark["points"] for mark in marks if "points" in mark]
+    assert sum(points) == pytest.approx(total, rel=1e-12) and min(points) > 0
+    text = "\n".join(cell["source"] for cell in cells if cell["cell_type"] == "markdown")
+    shown = [float(value) for value in re.findall(r"^## .* \(([\d.]+) points?\)$", text, re.M)]
+    assert sum(shown) == pytest.approx(total, rel=1e-9) and len(shown) == text.count("\n## ")
+
+
+@given(st.integers(1, 500), st.lists(st.integers(1, 9), min_size=1, max_size=15))
+def test_a_share_of_the_points_is_off_by_a_tenth_at_most(total, weights):
+    shares = share_points(total, weights)
+    assert sum(shares) == pytest.approx(total, rel=1e-12)
+    for share, weight in zip(shares, weights):
+        exact = total * weight / sum(weights)
+        assert abs(share - exact) <= 0.1 * exact * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("points", [-1, 0, math.inf, math.nan])
+def test_points_outside_their_domain(points):
+    with pytest.raises(ValueError, match=f"points = {points}: expected a total above 0"):
+        assign.notebook("05", points=points)
+
+
+def test_points_docstring_examples():
+    results = doctest.testmod(points_module)
+    assert results.attempted > 0 and results.failed == 0
+
+
+@pytest.mark.parametrize("chapter", assign.chapters())
+def test_a_blank_stands_once_and_a_given_program_uses_all_its_variables(chapter):
+    for seed in range(6):
+        for cell in assign.notebook(chapter, "student", seed)["cells"]:
+            assert cell["source"].count("...") <= 1 or cell["cell_type"] != "code"
+        for block in assign.blocks(chapter, seed):
+            if block.kind == "code":
+                assert unused_variables(block.content) == set(), seed
+
+
+def unused_variables(code):
+    unused = set()
+    for function in ast.walk(ast.parse(code)):
+        if isinstance(function, ast.FunctionDef):
+            names = [node for node in ast.walk(function) if isinstance(node, ast.Name)]
+            stored = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+            unused |= stored - {node.id for node in names if isinstance(node.ctx, ast.Load)}
+    return unused
+
+
+@pytest.mark.parametrize("chapter", assign.chapters())
+def test_an_assignment_links_to_its_chapter(chapter):
+    text = "".join(cell["source"] for cell in assign.notebook(chapter, "student")["cells"])
+    (name,) = re.findall(r"\]\(https://\S+/blob/v[\d.]+/notebooks/(\w+)\.ipynb\)", text)
+    assert name.startswith(chapter) and (ROOT / f"notebooks/{name}.md").exists()
+
+
+def test_the_set_up_cell_installs_lossbook_where_it_is_missing(monkeypatch):
+    cell = assign.notebook("05", "source")["cells"][1]
+    assert cell["metadata"]["nbgrader"]["locked"]
+    assert "skip-execution" in cell["metadata"]["tags"]
+    calls = []
+
+    def run(command):
+        calls.append(command)
+        return subprocess.CompletedProcess(command, 1)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    exec(cell["source"], {})
+    assert calls == [], "lossbook is here"
+    monkeypatch.setitem(sys.modules, "lossbook.teaching", None)
+    with pytest.raises(RuntimeError, match="could not be installed.*show them to"):
+        exec(cell["source"], {})
+    assert calls[0][1:4] == ["-m", "pip", "install"]
+    assert re.fullmatch(r"lossbook @ git\+https://\S+@v[\d.]+", calls[0][-1])
+
+
+def test_three_digits_are_checked():
+    source = assign.notebook("05", seed=0)
+    right = 1 - math.cos(2 * math.pi / assign.numbers("05", 0)["C"])
+    for digits, passes in ((2, False), (3, True), (4, True)):
+        _, failed = run_cells(source, {"bound": f"greatest_margin = {round(right, digits)}"})
+        assert (failed == {}) == passes
 
 
 def test_command(tmp_path, capsys):
@@ -519,6 +603,11 @@ def graded(nbgrader, tmp_path_factory):
     gone = answered(released, source, {"bound": "greatest_margin = 0"}, out)
     gone["cells"] = [cell for cell in gone["cells"] if not is_test(cell)]
     hand_in(course, "remover", gone)
+    twice = answered(released, source, {"bound": "greatest_margin = 0"}, out)
+    (at,) = [i for i, cell in enumerate(twice["cells"]) if "greatest_margin = 0" in cell["source"]]
+    twice["cells"].insert(at + 1, {**copy.deepcopy(twice["cells"][at]), "id": "copied"})
+    hand_in(course, "copier", twice)
+    hand_in(course, "renamer", answered(released, source, {}, out), "My chapter05 (1).ipynb")
     for step in (
         ["autograde", "chapter05", f"--Execute.timeout={CELL_SECONDS}"],
         ["generate_feedback", "chapter05"],
@@ -563,8 +652,8 @@ def answered(released, source, answers, out):
     return handed
 
 
-def hand_in(course, student, notebook):
-    path = course / "submitted" / student / "chapter05/chapter05.ipynb"
+def hand_in(course, student, notebook, name="chapter05.ipynb"):
+    path = course / "submitted" / student / "chapter05" / name
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(notebook))
 
@@ -578,7 +667,7 @@ def feedback(graded, student):
 
 
 def test_all_are_graded(graded):
-    assert set(graded[1]) == {*SOLVED, "empty", "remover"}
+    assert set(graded[1]) == {*SOLVED, "empty", "remover", "copier", "renamer"}
 
 
 def test_the_solution_has_full_marks_and_an_empty_submission_none(graded):
@@ -602,6 +691,8 @@ def test_the_solution_has_full_marks_and_an_empty_submission_none(graded):
         ("a-stubborn", 2, "the kernel stopped before, or no longer answered"),
         ("a-thief", 2, "too small"),
         ("forger", 2, "too small"),
+        ("copier", 2, "cell 05-04-bound was copied: all copies run"),
+        ("renamer", 0, "handed in as My chapter05 (1).ipynb"),
         ("remover", 2, "It was added back by nbgrader"),
         ("swallower", 17, "this notebook hides errors"),
         ("silencer", 2, "too small"),
@@ -609,7 +700,21 @@ def test_the_solution_has_full_marks_and_an_empty_submission_none(graded):
 )
 def test_what_a_submission_loses_and_is_told(student, lost, says, graded):
     assert score(graded, student) == automatic(assign.notebook("05")) - lost
-    assert re.search(says.replace(".", r"\."), feedback(graded, student).replace("&#39;", "'"))
+    assert re.search(re.escape(says), feedback(graded, student).replace("&#39;", "'"))
+
+
+@pytest.mark.parametrize(
+    "student, says",
+    [
+        ("copier", "cell 05-04-bound was copied"),
+        ("renamer", "handed in as My chapter05 (1).ipynb"),
+        ("z-solution", "not final: the written task is not graded yet"),
+        ("a-loops", "cell 05-14-head stopped with CellTimeoutError"),
+    ],
+)
+def test_the_export_remarks_on_what_a_score_does_not_say(student, says, graded):
+    assert says in graded[1][student]["remarks"]
+    assert graded[1]["empty"]["remarks"] == ""
 
 
 def test_a_thief_sees_nothing_and_harms_nobody(graded):

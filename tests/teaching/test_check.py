@@ -535,3 +535,17 @@ def test_a_multiplier_on_the_margin_too():
     ):
         verdict = check.margin(attempt, "combined", m1=1.2, m2=0.3, m3=0.1, up_to=2)
         assert verdict.mistake == "multiplier on the margin too"
+
+
+def test_two_errors_at_once_show_the_first_entry_that_differs():
+    head = heads.CosFace(3, 5, scale=16, margin=0.3)
+
+    def logits(x, weight, labels=None):
+        cos = F.normalize(x) @ F.normalize(weight).T
+        return 16 * cos if labels is None else 15 * (cos + 0.2 * F.one_hot(labels, len(weight)))
+
+    # Row 0 lies along the vector of its class 0: yours 15 (1 + 0.2), expected 16 (1 - 0.3).
+    assert check.head(logits, head).message == (
+        "Your logits with labels differ from the right ones, first in row 0, column 0 "
+        "(the target): 18, expected 11.2."
+    )

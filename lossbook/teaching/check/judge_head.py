@@ -107,14 +107,18 @@ def _check_logits(logits_of, labels, right, case, table):
         "logits",
         "one row for each embedding, one column for each class",
     )
-    compare(
-        logits,
-        right,
-        tolerance_at(case.cos) * (1 + right.abs().amax()),
-        case,
-        table,
-        lambda _: f"Your logits {where} labels differ from the right ones.",
-    )
+    tolerance = tolerance_at(case.cos) * (1 + right.abs().amax())
+
+    def describe_difference(_):
+        row, column = ((logits - right).abs() > tolerance).nonzero()[0].tolist()
+        label = int(case.labels[row])
+        target = "the target" if column == label else f"not the target, which is {label}"
+        return (
+            f"Your logits {where} labels differ from the right ones, first in row {row}, column "
+            f"{column} ({target}): {logits[row, column]:.4g}, expected {right[row, column]:.4g}."
+        )
+
+    compare(logits, right, tolerance, case, table, describe_difference)
     check_finite(logits, case.cos, f"Your logits {where} labels are")
 
 

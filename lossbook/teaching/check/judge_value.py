@@ -32,16 +32,16 @@ def value(attempt, expected, unit="", *, tolerance=0.01, wrong=None):
 
     def judge():
         given = _read_number(call(attempt) if callable(attempt) else attempt, unit)
-        in_words = f"{given:g} {unit}" if unit else f"{given:g}"
+        in_words = f"{given:.9g} {unit}" if unit else f"{given:.9g}"
         if _is_close(given, expected, tolerance):
             return RIGHT
         own_mistakes = {message: (message, number) for message, number in (wrong or {}).items()}
         for known_mistakes in (own_mistakes, mistakes.value_mistakes(expected, unit)):
             _check_mistakes(given, known_mistakes, tolerance)
-        if _is_close(given, expected, min(5 * tolerance, 0.05)):
+        if _is_close(given, expected, 0.05):
             raise Mismatch(
-                f"{in_words} is close, but off by more than {tolerance:.0%}: round at the very "
-                "end.",
+                f"{in_words} is close, but off by more than {100 * tolerance:.2g} %: round at the "
+                "very end, or give more digits.",
                 "rounded too early",
             )
         raise Mismatch(f"{in_words} is too {'large' if given > expected else 'small'}.")

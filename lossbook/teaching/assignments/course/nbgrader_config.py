@@ -3,17 +3,21 @@
 Where a submission runs, for how long, and what happens to one that misbehaves.
 """
 
+import csv
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 from pathlib import Path
 
 from jupyter_core.utils import run_sync
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
-from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_output
-from nbgrader.preprocessors import Execute, OverwriteCells
+from nbformat import NotebookNode, read
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
+from nbgrader.api import MissingEntry
+from nbgrader.plugins import CsvExportPlugin
+from nbgrader.preprocessors import Execute, NbGraderPreprocessor, OverwriteCells
 
 HERE = Path(__file__).resolve().parent if "__file__" in globals() else Path.cwd()
 
@@ -83,6 +87,103 @@ class PutBack(OverwriteCells):
         return nb, resources
 
 
+class Remarks(NbGraderPreprocessor):
+    """Tells what is unusual in a submission, at its top and in the metadata for the export.
+
+    A copy of a marked cell becomes a cell without marks: it runs where it stands, and the mark is
+    the last one's. (nbgrader's DeduplicateIds leaves a mark without a name, and then stops.)
+    """
+
+    def preprocess(self, nb, resources):
+        student, assignment = resources["nbgrader"]["student"], resources["nbgrader"]["assignment"]
+        remarks = other_notebooks(HERE / "submitted" / student / assignment, assignment)
+        names = set()
+        for cell in reversed(nb.cells):
+            name = cell.metadata.get("nbgrader", {}).get("grade_id")
+            if name in names:
+                del cell.metadata["nbgrader"]
+                if cell.cell_type == "code":
+                    cell.source = f"# copy of {name}\n{cell.source}"
+                remarks.append(f"cell {name} was copied: all copies run, in their order")
+            elif name is not None:
+                names.add(name)
+        if not names:
+            remarks.append("no cell of the assignment is in this notebook")
+        if remarks:
+            self.log.warning("%s, %s: %s", student, assignment, "; ".join(remarks))
+            nb.cells.insert(0, new_markdown_cell(f"**Remarks.** {'; '.join(remarks)}."))
+            nb.metadata["remarks"] = remarks
+        return nb, resources
+
+
+class Export(CsvExportPlugin):
+    """grades.csv with a column of remarks: why a score is what it is, or not final."""
+
+    def export(self, gradebook):
+        super().export(gradebook)
+        path = Path(self.to or "grades.csv")
+        with open(path, newline="") as file:
+            rows = list(csv.DictReader(file))
+        for row in rows:
+            row["remarks"] = "; ".join(
+                self.remarks(gradebook, row["assignment"], row["student_id"])
+            )
+        if rows:
+            with open(path, "w", newline="") as file:
+                writer = csv.DictWriter(file, rows[0])
+                writer.writeheader()
+                writer.writerows(rows)
+
+    def remarks(self, gradebook, assignment, student):
+        folder = HERE / "submitted" / student / assignment
+        if not folder.exists():
+            return ["nothing handed in"]
+        graded = HERE / "autograded" / student / assignment / f"{assignment}.ipynb"
+        if not graded.exists():
+            return ["not graded: autograde stopped", *other_notebooks(folder, assignment)]
+        nb = read(graded, as_version=4)
+        remarks = list(nb.metadata.get("remarks", []))
+        for cell in nb.cells:
+            mark = cell.metadata.get("nbgrader", {})
+            if cell.cell_type == "code" and mark.get("solution"):
+                remarks += [
+                    f"cell {mark['grade_id']} stopped with {output.ename}"
+                    for output in cell.outputs
+                    if output.output_type == "error"
+                ]
+        try:
+            if gradebook.find_submission(assignment, student).needs_manual_grade:
+                remarks.append("not final: the written task is not graded yet")
+        except MissingEntry:
+            remarks.append("not graded: autograde stopped")
+        return remarks
+
+
+def other_notebooks(folder, assignment):
+    """What there is to say about the notebooks of a submission beside ``ASSIGNMENT.ipynb``."""
+    graded = folder / f"{assignment}.ipynb"
+    content = graded.read_bytes() if graded.exists() else None
+    return [
+        f"handed in as {path.name}"
+        if path.read_bytes() == content
+        else f"{path.name} was handed in too, and is not graded"
+        for path in sorted(folder.glob("*.ipynb"))
+        if path != graded
+    ]
+
+
+def take_renamed(assignment, student, notebooks):
+    """Give the only notebook of a submission, if it was renamed, its right name: a copy.
+
+    nbgrader calls this before each submission, and grades what is then in ``notebooks``.
+    """
+    folder = Path(notebooks[0]).parent
+    right = folder / f"{folder.name}.ipynb"
+    if len(notebooks) == 1 and not right.exists():
+        shutil.copyfile(notebooks[0], right)
+        notebooks[:] = [str(right)]
+
+
 def fail(cell, name, message):
     traceback = [f"{name}: {message}"]
     cell.outputs = [new_output("error", ename=name, evalue=message, traceback=traceback)]
@@ -91,14 +192,15 @@ def fail(cell, name, message):
 c = get_config()  # noqa: F821  (nbgrader provides it)
 c.CourseDirectory.root = str(HERE)
 c.CourseDirectory.course_id = "lossbook"
-c.ClearSolutions.code_stub = {"python": "...  # your answer here"}
+c.ClearSolutions.code_stub = {"python": ""}  # the blank stands before the solution
 c.ClearSolutions.text_stub = "*Your answer here.*"
 c.PutBack.add_missing_cells = True
+c.Autograde.pre_convert_hook = take_renamed
+c.ExportApp.plugin_class = Export
 c.Autograde.sanitize_preprocessors = [
-    *(
-        f"nbgrader.preprocessors.{name}"
-        for name in ("ClearOutput", "DeduplicateIds", "OverwriteKernelspec")
-    ),
+    "nbgrader.preprocessors.ClearOutput",
+    Remarks,
+    "nbgrader.preprocessors.OverwriteKernelspec",
     PutBack,
     "nbgrader.preprocessors.CheckCellMetadata",
 ]
