@@ -9,7 +9,9 @@ import matplotlib.style
 import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 from PIL import Image
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "class_colors",
     "line_colors",
     "badge_texts",
+    "printable",
     "draw_badge",
     "contrasting_ink",
     "label_ends",
@@ -123,6 +126,8 @@ def styled(draw):
     def draw_in_style(*args, **kwargs):
         with matplotlib.style.context(["default", STYLE]):
             figure = draw(*args, **kwargs)
+            for text in figure.findobj(Text):
+                text.set_text(printable(text.get_text()))
             figure.draw_without_rendering()  # ticks are created on drawing: do it in this style
         return figure
 
@@ -182,8 +187,42 @@ def line_colors(lines):
 
 
 def badge_texts(classes):
-    """What fits on a badge: the class names if all have at most two letters, else their numbers."""
-    return list(classes) if max(map(len, classes)) <= 2 else [str(j) for j in range(len(classes))]
+    """What fits on a badge: the class names if all have at most two letters, else their numbers.
+
+    Numbers too if a name has a character that the font lacks (:func:`printable`).
+    """
+    fits = all(len(name) <= 2 and printable(name) == name for name in classes)
+    return list(classes) if fits else [str(j) for j in range(len(classes))]
+
+
+def printable(text):
+    """``text`` with every character that the font lacks as its code point: "猫" as "U+732B".
+
+    The font is matplotlib's own, DejaVu Sans, which is everywhere the same. It has Latin, Greek,
+    Cyrillic and Arabic letters, but neither Chinese nor emoji.
+    """
+    if text.isascii():
+        return text
+    return "".join(
+        character
+        if character == "\n" or ord(character) in _characters()
+        else _code_point(character)
+        for character in text
+    )
+
+
+@functools.cache
+def _characters():
+    """The code points that DejaVu Sans has in both weights that the pictures use."""
+    regular, bold = (
+        set(get_font(findfont(FontProperties(family="DejaVu Sans", weight=weight))).get_charmap())
+        for weight in ("normal", "bold")
+    )
+    return regular & bold
+
+
+def _code_point(character):
+    return f"U+{ord(character):04X}"
 
 
 def draw_badge(ax, position, text, color, fontsize=11, alpha=1, zorder=4):
@@ -224,7 +263,7 @@ def add_class_legend(figure, classes):
             marker="o",
             markersize=9,
             color=color,
-            label=f"{number} {name}",
+            label=f"{number} {printable(name)}",
         )
         for color, number, name in zip(class_colors(classes), numbers, classes)
     ]

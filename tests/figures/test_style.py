@@ -3,17 +3,21 @@
 import base64
 import inspect
 import io
+import warnings
 
 import matplotlib
 import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
 import pytest
+import torch
 from matplotlib.colors import to_rgba
 from nbclient import NotebookClient
 from PIL import Image
+from torch import nn
 
-from lossbook import figures, heads
+from lossbook import data, figures, heads, training
+from lossbook.figures import style
 from lossbook.figures.style import NotebookFigure
 from lossbook.metrics import verification
 from tests.helpers.drawings import (
@@ -245,3 +249,24 @@ def test_a_notebook_shows_a_figure_exactly_once(notebook, cell, mime):
 
 def test_a_notebook_does_not_show_a_figure_that_was_only_made(notebook):
     assert notebook[0] == notebook[3] == []
+
+
+def test_names_outside_the_font_are_drawn_as_code_points_without_a_warning():
+    names = ("猫", "كلب", "🦊", "Ω", "naïve")
+    split = data.Split(torch.rand(20, 1, 28, 28), torch.arange(20) % 5, names)
+    run = training.fit(
+        nn.Sequential(nn.Flatten(), nn.Linear(784, 2)),
+        heads.NormSoftmax(2, 5),
+        data.Dataset("名", split, split),
+        epochs=1,
+        progress=False,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure = figures.embeddings(run)
+        assert figure._repr_png_()
+        assert figures.comparison({"犬": run})._repr_png_()
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == ["0 U+732B", "1 كلب", "2 U+1F98A", "3 Ω", "4 naïve"]
+    assert style.badge_texts(("猫", "犬")) == ["0", "1"]
+    assert style.badge_texts(("α", "β")) == ["α", "β"]
