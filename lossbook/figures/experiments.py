@@ -94,7 +94,7 @@ def _draw_cells(ax, means, deviations, color_map):
             text,
             ha="center",
             va="center",
-            fontsize=10,
+            fontsize=11,
             linespacing=1.0,
             color=contrasting_ink(image.cmap(image.norm(mean))),
         )

@@ -9,9 +9,9 @@ messages. There are two kinds.
 * :class:`Center`, :class:`Range` and :class:`Marginal` are a softmax classifier with a second
   loss. They predict with the softmax, and ``weight`` holds its class vectors.
 
-Train them with ``head.loss(x, labels)`` and predict with ``head(x)``. The margin heads can also be
-trained with the cross-entropy of ``head(x, labels)``; these cannot, as distances are not in their
-logits, so ``head(x, labels)`` raises ``TypeError``.
+Train them with ``head.loss(x, labels)`` and predict with ``head(x)``; ``head(x, labels)`` raises
+``TypeError``, since distances are not in the logits. With many classes, take the batches of
+:class:`lossbook.data.samplers.MPerClassSampler`: they hold pairs of a class, and triplets.
 
 The losses themselves are functions in :mod:`lossbook.euclidean_losses`.
 """
@@ -40,9 +40,8 @@ class NearestMean(Head):
     defines in ``distance_loss`` what it trains with. In evaluation mode a loss moves nothing.
 
     With ``num_classes=None`` the head keeps no means: ``weight`` is empty, (0, d), labels may be
-    any numbers from 0, and ``head(x)`` raises ``ValueError``. Embeddings can then be compared, as
-    :mod:`lossbook.metrics.verification` does, but not classified, and
-    :func:`lossbook.training.fit`, which reports an accuracy, needs the number of classes.
+    any numbers from 0, and ``head(x)`` raises ``ValueError``. Embeddings can then be compared, but
+    not classified, and :func:`lossbook.training.fit`, which reports an accuracy, needs the number.
 
     Examples
     --------
@@ -66,10 +65,7 @@ class NearestMean(Head):
         self.register_buffer("weight", drawn)
 
     def forward(self, x, labels=None):
-        """The logits of ``plain_logits``, (N, C), of embeddings ``x``, (N, d): for prediction.
-
-        Raises ``TypeError`` if ``labels`` are given, and ``ValueError`` without ``num_classes``.
-        """
+        """Logits (N, C) of embeddings (N, d) to predict with; labels are a ``TypeError``."""
         _refuse_labels(self, labels)
         require(
             self.num_classes is not None,
@@ -106,8 +102,6 @@ class Contrastive(NearestMean):
     """All pairs of a batch: those of one class together, those of two ``margin`` apart.
 
     Source: Hadsell et al., CVPR 2006, eq. 4; see :func:`lossbook.euclidean_losses.contrastive`.
-    For data sets of many classes, :class:`lossbook.data.samplers.MPerClassSampler` gives batches
-    that hold pairs of one class.
 
     Parameters
     ----------
@@ -141,8 +135,7 @@ class Triplet(NearestMean):
     too.
 
     Sources: Schroff et al., CVPR 2015, eq. 1 to 4; Hermans et al., arXiv 1703.07737, eq. 5; see
-    :func:`lossbook.euclidean_losses.triplet`. For data sets of many classes,
-    :class:`lossbook.data.samplers.MPerClassSampler` gives batches that hold triplets.
+    :func:`lossbook.euclidean_losses.triplet`.
 
     Parameters
     ----------
@@ -186,8 +179,7 @@ class Triplet(NearestMean):
 class CenterAlone(NearestMean):
     """Center loss without a softmax: ½‖x − c_y‖², where the centers are the class means.
 
-    Nothing keeps the classes apart: it is lowest with everything on one spot. A warning, not a
-    method.
+    Nothing keeps the classes apart: it is lowest with everything on one spot.
 
     Parameters
     ----------
@@ -230,10 +222,7 @@ class _JointHead(Softmax):
             setattr(self, key, value)
 
     def forward(self, x, labels=None):
-        """Softmax logits, (N, C), of embeddings ``x``, (N, d): for prediction.
-
-        Raises ``TypeError`` if ``labels`` are given.
-        """
+        """Logits (N, C) of embeddings (N, d) to predict with; labels are a ``TypeError``."""
         _refuse_labels(self, labels)
         return super().forward(x)
 

@@ -28,6 +28,8 @@ MAY_DIFFER = {
 class Checkpoint:
     """Saves and restores the parts of a training and its Run.
 
+    Raises ``OSError`` if the file cannot be written: better now than after an epoch.
+
     Parameters
     ----------
     path : path or None
@@ -40,8 +42,6 @@ class Checkpoint:
     **parts
         The modules, the optimizer, the schedule: anything with ``state_dict`` and
         ``load_state_dict``. The settings of ``head`` are saved too: they may change in training.
-
-    Raises ``OSError`` if the file cannot be written: better now than after an epoch.
     """
 
     def __init__(self, path, run, processes, **parts):

@@ -7,7 +7,6 @@ from dataclasses import asdict
 
 import torch
 from torch import nn
-from torch.nn.parallel import DistributedDataParallel
 
 from lossbook._version import __version__
 from lossbook.backbones import embed, scale_bytes
@@ -19,7 +18,7 @@ from lossbook.training.divergence import TrainingDiverged, compute_loss, diagnos
 from lossbook.training.processes import SingleProcess
 from lossbook.training.recipe import Recipe
 from lossbook.training.run import Run, Snapshot, head_name, head_settings
-from lossbook.training.weights import frozen_layers, prepare_weights
+from lossbook.training.weights import check_trainable, frozen_layers, prepare_weights
 from lossbook.utils.progress import progress_bar
 from lossbook.utils.validation import check_int, require
 
@@ -138,7 +137,7 @@ def fit(
     processes = process_group or SingleProcess()
     device = pick_device(device)
     precision = pick_precision(precision, device, processes.supports_loss_scaling)
-    _check_trainable(backbone, head)
+    check_trainable(backbone, head)
 
     kept = {
         "backbone": prepare_weights("backbone", backbone, seed, warm_start),
@@ -146,7 +145,6 @@ def fit(
     }
     backbone.to(device)
     head.to(device)
-
     trainer = _Trainer(
         backbone, head, dataset.train, recipe, seed, precision, processes, head_schedule
     )
@@ -168,12 +166,7 @@ def fit(
             torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True),
         ):
             for epoch in range(first_epoch, recipe.epochs + 1):
-                start = time.perf_counter()
-                train_loss, train_acc = trainer.train_epoch(epoch)
-                run.record_head(head, epoch)
-                snapshot, test_acc = _take_snapshot(trainer, dataset, snapshot_rows, epoch)
-                seconds = time.perf_counter() - start
-                run.add_epoch(snapshot, train_loss, train_acc, test_acc, seconds)
+                train_loss, test_acc = _run_epoch(trainer, run, dataset, snapshot_rows, epoch)
                 del run.snapshots[:-keep]
                 saved_state.save()
                 bar.set_postfix(loss=f"{train_loss:.3f}", test_acc=f"{test_acc:.3f}")
@@ -186,6 +179,17 @@ def fit(
         backbone.eval()
         head.eval()
     return run
+
+
+def _run_epoch(trainer, run, dataset, snapshot_rows, epoch):
+    """(training loss, test accuracy) of an epoch, trained and recorded in the run."""
+    start = time.perf_counter()
+    train_loss, train_acc = trainer.train_epoch(epoch)
+    run.record_head(trainer.head, epoch)
+    snapshot, test_acc = _take_snapshot(trainer, dataset, snapshot_rows, epoch)
+    seconds = time.perf_counter() - start
+    run.add_epoch(snapshot, train_loss, train_acc, test_acc, seconds)
+    return train_loss, test_acc
 
 
 class _Trainer:
@@ -344,22 +348,6 @@ def _embed_and_predict(trainer, images):
     x = embed(trainer.backbone, images)
     logits = trainer.classifier(x.to(trainer.device))
     return x, logits.argmax(dim=1).cpu()
-
-
-def _check_trainable(backbone, head):
-    for part, module in (("backbone", backbone), ("head", head)):
-        require(
-            not isinstance(module, DistributedDataParallel),
-            f"the {part} is wrapped in DistributedDataParallel: expected the plain module, its "
-            ".module; to train on several processes pass fit a process_group, see "
-            "lossbook.training.class_parallel",
-            TypeError,
-        )
-    require(
-        any(p.requires_grad for module in (backbone, head) for p in module.parameters()),
-        "all parameters of the backbone and of the head are frozen (requires_grad is False): "
-        "there is nothing to train",
-    )
 
 
 def _snapshots_to_keep(keep_snapshots, run, head, epochs):

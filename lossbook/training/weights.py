@@ -3,8 +3,28 @@
 import warnings
 
 import torch
+from torch.nn.parallel import DistributedDataParallel
 
-__all__ = ["prepare_weights", "initialize_weights", "frozen_layers"]
+from lossbook.utils.validation import require
+
+__all__ = ["check_trainable", "prepare_weights", "initialize_weights", "frozen_layers"]
+
+
+def check_trainable(backbone, head):
+    """Raise unless these are plain modules with a parameter that is not frozen."""
+    for part, module in (("backbone", backbone), ("head", head)):
+        require(
+            not isinstance(module, DistributedDataParallel),
+            f"the {part} is wrapped in DistributedDataParallel: expected the plain module, its "
+            ".module; to train on several processes pass fit a process_group, see "
+            "lossbook.training.class_parallel",
+            TypeError,
+        )
+    require(
+        any(p.requires_grad for module in (backbone, head) for p in module.parameters()),
+        "all parameters of the backbone and of the head are frozen (requires_grad is False): "
+        "there is nothing to train",
+    )
 
 
 def prepare_weights(part, module, seed, warm_start):

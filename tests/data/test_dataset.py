@@ -60,8 +60,8 @@ def spoilt(value):
         (TypeError, "labels .* got list", IMAGES, LABELS.tolist(), CLASSES),
         (
             TypeError,
-            "images must be a tensor of torch.float32, got torch.uint8",
-            IMAGES.byte(),
+            "images must be a tensor of torch.float32 or torch.uint8, got torch.float64",
+            IMAGES.double(),
             LABELS,
             CLASSES,
         ),

@@ -27,6 +27,7 @@ from tests.helpers.drawings import (
     HEAD_COSTS,
     IDENTITIES,
     NOISY_TRAININGS,
+    SCALE_TRAININGS,
     SCORE_BINS,
     TARGETS,
     TRAINING_RATES,
@@ -46,9 +47,16 @@ SWEPT = {
     "dataset": "digits",
     "classes": 10,
     "cells": {
-        f"s{s}-m{m}": {"scale": s, "margin": m, "accuracy": 0.9 + s / 1000 - m, "gap_median": m}
+        f"s{s}-m{m}-seed{seed}": {
+            "scale": s,
+            "margin": m,
+            "seed": seed,
+            "accuracy": 0.9 + s / 1000 - m + seed / 50,
+            "gap_median": m,
+        }
         for s in (1, 4, 16)
         for m in (0, 0.1, 0.3)
+        for seed in range(2)
     },
 }
 
@@ -88,6 +96,11 @@ EVERY = {
     ),
     "spherical_regions": lambda run: figures.spherical_regions(MARGINS, SPHERE.snapshots[0].weight),
     "scale_margin_map": lambda run: figures.scale_margin_map(SWEPT),
+    "against_scale": lambda run: figures.against_scale(
+        {"one": (SCALE_TRAININGS, {"a": 6}), "two": (SCALE_TRAININGS, {"a": 9})},
+        "accuracy",
+        "test accuracy (%)",
+    ),
     "head_costs": lambda run: figures.head_costs(HEAD_COSTS),
     "training_rates": lambda run: figures.training_rates(TRAINING_RATES),
     "build_times": lambda run: figures.build_times(BUILD_SECONDS),

@@ -14,6 +14,7 @@ __all__ = [
     "HEAD_COSTS",
     "IDENTITIES",
     "NOISY_TRAININGS",
+    "SCALE_TRAININGS",
     "SCORE_BINS",
     "TARGETS",
     "TRAINING_RATES",
@@ -48,6 +49,14 @@ NOISY_TRAININGS = pd.DataFrame(
         {"loss": loss, "share": share, "value": 97 - 20 * share * k + seed}
         for k, loss in enumerate(("softmax", "ArcFace", "sub-centres"))
         for share in (0.4, 0, 0.2)
+        for seed in range(3)
+    ]
+)
+SCALE_TRAININGS = pd.DataFrame(
+    [
+        {"loss": loss, "name": loss, "scale": scale, "fixed": True, "accuracy": 90 + seed}
+        for loss in "ab"
+        for scale in (2, 8, 32)
         for seed in range(3)
     ]
 )
