@@ -20,7 +20,7 @@ from lossbook.training.recipe import Recipe
 from lossbook.training.run import Run, Snapshot, head_name, head_settings
 from lossbook.training.weights import check_trainable, frozen_layers, prepare_weights
 from lossbook.utils.progress import progress_bar
-from lossbook.utils.validation import check_int, require
+from lossbook.utils.validation import check_int
 
 __all__ = ["fit", "shift_randomly"]
 
@@ -137,21 +137,15 @@ def fit(
     processes = process_group or SingleProcess()
     device = pick_device(device)
     precision = pick_precision(precision, device, processes.supports_loss_scaling)
-    check_trainable(backbone, head)
 
-    kept = {
-        "backbone": prepare_weights("backbone", backbone, seed, warm_start),
-        "head": prepare_weights("head", head, seed + 1, warm_start),
-    }
+    check_trainable(backbone, head)
+    kept = prepare_weights(backbone, head, seed, warm_start)
     backbone.to(device)
     head.to(device)
     trainer = _Trainer(
         backbone, head, dataset.train, recipe, seed, precision, processes, head_schedule
     )
-    snapshot_rows = {
-        "train": stratified_positions(dataset.train.labels, snapshot_size),
-        "test": stratified_positions(dataset.test.labels, snapshot_size),
-    }
+    snapshot_rows = _snapshot_rows(dataset, snapshot_size)
     config = _describe_training(trainer, dataset, kept, snapshot_size)
     run = _start_run(head, dataset, snapshot_rows, config)
     saved_state = Checkpoint(checkpoint, run, processes, **trainer.parts)
@@ -348,6 +342,14 @@ def _embed_and_predict(trainer, images):
     x = embed(trainer.backbone, images)
     logits = trainer.classifier(x.to(trainer.device))
     return x, logits.argmax(dim=1).cpu()
+
+
+def _snapshot_rows(dataset, snapshot_size):
+    """The positions of the images of a snapshot, in each half."""
+    return {
+        "train": stratified_positions(dataset.train.labels, snapshot_size),
+        "test": stratified_positions(dataset.test.labels, snapshot_size),
+    }
 
 
 def _snapshots_to_keep(keep_snapshots, run, head, epochs):

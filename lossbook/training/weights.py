@@ -27,7 +27,15 @@ def check_trainable(backbone, head):
     )
 
 
-def prepare_weights(part, module, seed, warm_start):
+def prepare_weights(backbone, head, seed, warm_start):
+    """Draw the weights that are to be drawn; of each part, whether its weights were kept."""
+    return {
+        "backbone": _prepare_part("backbone", backbone, seed, warm_start),
+        "head": _prepare_part("head", head, seed + 1, warm_start),
+    }
+
+
+def _prepare_part(part, module, seed, warm_start):
     """Draw the weights of ``module`` anew from ``seed`` unless they are to be kept.
 
     ``part`` ("backbone" or "head") names the module in messages. ``warm_start`` is that of
