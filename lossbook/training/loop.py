@@ -357,8 +357,8 @@ def _snapshots_to_keep(keep_snapshots, run, head, epochs):
     if keep_snapshots is not None:
         return check_int("keep_snapshots", keep_snapshots)
     samples = len(run.train_labels) + len(run.test_labels)
-    one = samples * (4 * head.weight.shape[-1] + 8) + 4 * head.weight.numel()  # bytes
-    return epochs if one * epochs <= SNAPSHOTS_TOTAL else 1
+    bytes_each = samples * (4 * head.weight.shape[-1] + 8) + 4 * head.weight.numel()
+    return epochs if bytes_each * epochs <= SNAPSHOTS_TOTAL else 1
 
 
 def _describe_training(trainer, dataset, kept, snapshot_size):
