@@ -159,7 +159,7 @@ def embed(backbone, images, batch_size=1000):
     """Embeddings (N, d), float32 on the CPU, of ``images`` (N, 1, H, W), in evaluation mode.
 
     Images are moved to the device and the precision of the backbone's parameters, if it has any,
-    a batch at a time; bytes become floats as :func:`scale_bytes` gives them.
+    a batch at a time; bytes become floats as :func:`lossbook.backbones.scale_bytes` gives them.
     Every module of the backbone is then put back into the mode that it had.
 
     Raises ``TypeError`` if the backbone does not return a tensor, and ``ValueError`` if that has

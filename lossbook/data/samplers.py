@@ -17,7 +17,7 @@ class MPerClassSampler(Sampler):
     single indices for ``torch.utils.data.DataLoader``, to be used with the same ``batch_size``:
     every ``batch_size`` indices in turn are one batch.
 
-    An epoch has ⌊N / ``batch_size``⌋ batches, and at least one. The classes come in a random
+    An epoch has N // ``batch_size`` batches, and at least one. The classes come in a random
     order, and again in a new one when fewer than P are left; the images of a class do the same
     with K. Every class therefore has about the same number of images in an epoch, whatever its
     size. If all classes have the same size, K divides it and P divides the number of classes, an

@@ -1,6 +1,6 @@
 """Closed set: losses trained alike on the embedded digits, with several seeds.
 
-:data:`PLAN` is the experiment in the plane, :data:`SPHERE_PLAN` the one in three dimensions.
+``PLAN`` is the experiment in the plane, ``SPHERE_PLAN`` the one in three dimensions.
 """
 
 from typing import NamedTuple

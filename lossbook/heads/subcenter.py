@@ -60,12 +60,16 @@ class SubCenterArcFace(ArcFace):
         super().__init__(embedding_dim, num_classes, scale, margin, easy_margin)
         self.hyperparameters = {**self.hyperparameters, "centers": centers}
         self.others = nn.Parameter(torch.empty(centers - 1, num_classes, embedding_dim))
-        self.reset_parameters()
+        self._draw_others()
 
     def reset_parameters(self):
         """Draw all sub-centres from torch's global generator; the first as every head does."""
         super().reset_parameters()
-        for vectors in getattr(self, "others", ()):
+        if hasattr(self, "others"):
+            self._draw_others()
+
+    def _draw_others(self):
+        for vectors in self.others:
             nn.init.xavier_uniform_(vectors)
 
     def plain_logits(self, x):

@@ -28,9 +28,10 @@ BLOCK = 2**23  # similarities held at a time
 class FoldAccuracy(NamedTuple):
     """Accuracy over K folds.
 
-    accuracy, threshold : ``(K,)``, each fold's accuracy (a fraction) and the threshold applied
-    mean, standard_error : of the accuracies. The standard error is their standard deviation σ
-        divided by √K. Papers often print ± σ, which for ten folds is √10 = 3.2 times as much.
+    ``accuracy`` and ``threshold``, both (K,), are each fold's accuracy, a fraction, and the
+    threshold applied to it; ``mean`` and ``standard_error`` are those of the accuracies. The
+    standard error is their standard deviation σ divided by √K. Papers often print ± σ, which for
+    ten folds is √10 = 3.2 times as much.
     """
 
     accuracy: np.ndarray

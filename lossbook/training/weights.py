@@ -81,11 +81,11 @@ def initialize_weights(module, seed):
             if hasattr(layer, "reset_parameters"):
                 times_written = {key: p._version for key, p in parameters.items()}
                 _draw(layer)
-                # A new layer has been written by one reset_parameters, and by nothing else.
+                # A new layer has been written by one reset_parameters at most.
                 changed += [
                     key
                     for key, p in parameters.items()
-                    if p not in drawn and times_written[key] != p._version - times_written[key]
+                    if p not in drawn and times_written[key] > p._version - times_written[key]
                 ]
                 drawn.update(parameters.values())
             elif parameters:

@@ -271,6 +271,25 @@ def test_loaded_weights_are_not_lost_without_a_warning():
         train(backbone=backbone, epochs=1)
 
 
+@pytest.mark.parametrize("name", [*heads.PRESETS, "SubCenterArcFace", "Center", "Triplet"])
+def test_no_weight_of_a_new_head_counts_as_changed(name):
+    head = (
+        getattr(heads, name)(2, 4) if name not in heads.PRESETS else heads.from_preset(name, 2, 4)
+    )
+    assert initialize_weights(head, 0) == []
+    with torch.no_grad():
+        head.weight += 1
+    if isinstance(head.weight, torch.nn.Parameter):
+        assert "weight" in initialize_weights(head, 0)
+
+
+@pytest.mark.parametrize(
+    "make", [backbones.LeNetPP, backbones.MiniResNet18, backbones.ConvNet, backbones.Dense]
+)
+def test_no_weight_of_a_new_backbone_counts_as_changed(make):
+    assert initialize_weights(make(2), 0) == []
+
+
 @pytest.mark.filterwarnings("error")
 def test_new_modules_and_an_explicit_choice_give_no_warning():
     backbone, head = tiny_backbone(), heads.ArcFace(2, 4, scale=8, margin=0.2)

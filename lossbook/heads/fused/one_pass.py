@@ -29,7 +29,7 @@ Backward, in the same call, for each block again:
    the normalisation and the margin.
 
 Class weights, label smoothing and another reduction than the mean change the factors of steps 4
-and 5, N numbers and C numbers (:mod:`lossbook.heads.fused.sample_shares`).
+and 5, N numbers and C numbers (``lossbook.heads.fused.sample_shares``).
 
 With ``chunk`` the logits of a block are dropped after step 3 and computed again in step 5: 4
 instead of 3 matrix products, and (N, chunk) instead of (N, C) numbers held.
