@@ -83,11 +83,12 @@ def is_cached(cache, page):
 def execute_page(page, timeout):
     """(executed notebook, seconds, what went wrong or "")."""
     notebook, start, complaint = myst_nb_reader_plugin(source(page)), time.perf_counter(), ""
+    executor = client(notebook, page, timeout)
     try:
-        client(notebook, page, timeout).execute()
+        executor.execute()
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         plain = re.sub(r"\x1b\[[\d;]*m", "", str(error))
-        number, line, _ = last_begun(notebook)
+        number, line, _ = last_begun(executor)
         complaint = f"FAILED in code cell {number}, line {line}\n{plain}"
     remove_widgets(notebook)
     return notebook, time.perf_counter() - start, complaint
@@ -115,11 +116,13 @@ def code_cells(notebook):
     return [(number, line + 1, cell) for number, (cell, line) in enumerate(cells, 1)]
 
 
-def last_begun(notebook):
-    """The code cell that was executed last, or was to be the first: where an execution stopped."""
-    cells = code_cells(notebook)
-    begun = [cell for cell in cells if cell[-1].execution_count is not None]
-    return begun[-1] if begun else cells[0]
+def last_begun(executor):
+    """The code cell that was sent last, or is to be the first: where an execution stopped.
+
+    A cell whose kernel dies at once may never get its execution count, so counts do not tell.
+    """
+    cells = code_cells(executor.nb)
+    return cells[max(executor.code_cells_executed, 1) - 1]
 
 
 def remove_widgets(notebook):

@@ -118,12 +118,13 @@ def execute_page(page, timeout=TIMEOUT):
     signature = digests(page)
     notebook = myst_nb_reader_plugin(source(page))
     start, used_before, complaint = time.perf_counter(), processor_seconds(), None
+    executor = client(notebook, page, timeout, allow_errors=True)
     try:
-        client(notebook, page, timeout, allow_errors=True).execute()
+        executor.execute()
     except (CellTimeoutError, DeadKernelError) as error:  # no later cell is executed
         complaint = f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
     seconds = time.perf_counter() - start
-    failures = failures_of(notebook, complaint)
+    failures = failures_of(executor, complaint)
     return {
         "passed": not failures,
         "failures": failures,
@@ -142,16 +143,18 @@ def processor_seconds():
     return used.ru_utime + used.ru_stime
 
 
-def failures_of(notebook, complaint):
+def failures_of(executor, complaint):
     """A dict for every cell that failed.
 
     ``complaint`` is why the execution stopped before its end, or None.
     """
     failures = [
-        failure(cell, *error_of(cell[-1])) for cell in code_cells(notebook) if raised(cell[-1])
+        failure(cell, *error_of(cell[-1]))
+        for cell in code_cells(executor.nb)
+        if raised(cell[-1])
     ]
     if complaint is not None:
-        stopped = failure(last_begun(notebook), complaint, "")
+        stopped = failure(last_begun(executor), complaint, "")
         failures = [*(each for each in failures if each["cell"] < stopped["cell"]), stopped]
     return failures
 
