@@ -11,6 +11,7 @@ from lossbook import data, heads
 from lossbook.backbones import LeNetPP
 from lossbook.data.dataset import checksums
 from lossbook.experiments import resumable
+from lossbook.experiments.rows import FREE_SCALE
 from lossbook.heads.presets import head_from_name
 from lossbook.metrics.scores import score
 from lossbook.profiles import PROFILES
@@ -74,14 +75,17 @@ class Cell(NamedTuple):
         return f"{self.row}-seed{self.seed}"
 
 
-PLAN = [Cell(row, seed) for seed in range(SEEDS) for row in LOSSES]
+# A learned scale is compared with fixed ones, not with the other losses.
+PLAN = [Cell(row, seed) for seed in range(SEEDS) for row in (*LOSSES, "learned-scale")]
 SPHERE_PLAN = [Cell(row, seed) for seed in range(SEEDS) for row in SPHERE_LOSSES]
 
 
 def build_head(row, num_classes, embedding_dim=EMBEDDING_DIM):
-    """The head of a loss; ``row`` is a key of ``EUCLIDEAN`` or a head's name."""
-    if row in EUCLIDEAN:
-        return EUCLIDEAN[row](embedding_dim, num_classes)
+    """The head of a loss; ``row`` is a key of ``EUCLIDEAN`` or ``rows.FREE_SCALE``, or a head's
+    name."""
+    special = {**EUCLIDEAN, **FREE_SCALE}
+    if row in special:
+        return special[row](embedding_dim, num_classes)
     return head_from_name(row, embedding_dim, num_classes)
 
 
@@ -194,6 +198,7 @@ def _train_cell(cell, model, head, dataset, device, recipe):
     return {
         **cell._asdict(),
         "loss": run.name,
+        **({"scale": float(head.scale)} if cell.row in FREE_SCALE else {}),
         "test": score(model, head, dataset.test),
         "train": score(model, head, dataset.train),
         "device": run.config["device"],

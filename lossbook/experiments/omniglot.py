@@ -14,6 +14,7 @@ from lossbook.backbones import embed
 from lossbook.data.dataset import checksums
 from lossbook.data.pairs import make_pairs
 from lossbook.experiments import resumable
+from lossbook.experiments.rows import FREE_SCALE
 from lossbook.heads import euclidean
 from lossbook.heads.presets import head_from_name
 from lossbook.metrics import verification
@@ -66,7 +67,7 @@ class Cell(NamedTuple):
         return f"{self.row}-{self.embedding_dim}d-{self.classes}c-seed{self.seed}"
 
 
-# Heads that are no row, since no single margin on the target cosine makes them:
+# Heads that are no row, since no fixed scale and single margin on the target cosine makes them:
 # (function of d and C, kind of similarity).
 OTHERS = {
     "combined": (lambda d, C: heads.CombinedMargin(d, C, scale=16, m1=1, m2=0.3, m3=0.2), "cosine"),
@@ -75,6 +76,7 @@ OTHERS = {
     "center": (euclidean.Center, "cosine"),
     "range": (euclidean.Range, "cosine"),
     "marginal": (euclidean.Marginal, "cosine"),
+    **{row: (make, "cosine") for row, make in FREE_SCALE.items()},
 }
 LOSSES = (
     "softmax",
@@ -267,6 +269,7 @@ def _train_cell(cell, known, strangers, backbone, device, recipe):
     record = {
         **cell._asdict(),
         "loss": run.name,
+        **({"scale": float(head.scale)} if cell.row in FREE_SCALE else {}),
         "similarity": kind,
         "epochs": epochs,
         "device": run.config["device"],

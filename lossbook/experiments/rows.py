@@ -6,10 +6,14 @@ and ``"A-softmax_m4"`` name a loss with a scale and a margin of their own.
 
 import math
 
+import torch
+
 from lossbook import bounds
+from lossbook.heads.adaptive import AdaCos
+from lossbook.heads.margin_heads import NormSoftmax
 from lossbook.heads.presets import PRESETS, preset_from_name
 
-__all__ = ["with_feasible_scale", "all_rows"]
+__all__ = ["FREE_SCALE", "with_feasible_scale", "all_rows", "learned_scale"]
 
 
 def with_feasible_scale(name, num_classes, embedding_dim=2):
@@ -35,3 +39,14 @@ def all_rows(num_classes, embedding_dim=2):
         if twin is not None:
             names.append(twin)
     return names
+
+
+def learned_scale(embedding_dim, num_classes):
+    """NormSoftmax whose scale is a weight like any other; it begins at 16."""
+    head = NormSoftmax(embedding_dim, num_classes, scale=16)
+    head.scale = torch.nn.Parameter(torch.tensor(16.0))
+    return head
+
+
+# Heads whose scale is not fixed: name -> function of embedding_dim and num_classes.
+FREE_SCALE = {"AdaCos": AdaCos, "learned-scale": learned_scale}

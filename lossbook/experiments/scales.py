@@ -7,12 +7,12 @@ Ten digits in the plane (the grids of scale and margin, and the closed set) and 
 import pandas as pd
 
 from lossbook.experiments import closed_set, omniglot, scale_margin_grid
+from lossbook.experiments.rows import FREE_SCALE
 from lossbook.heads.presets import preset_from_name
 
-__all__ = ["LOSSES", "FREE", "digits", "characters"]
+__all__ = ["LOSSES", "digits", "characters"]
 
 LOSSES = {0: "norm-softmax", 0.3: "ArcFace, m = 0.3"}  # by their margin
-FREE = {"AdaCos": "norm-softmax", "learned-scale": "norm-softmax"}  # rows whose scale is not fixed
 
 
 def digits():
@@ -29,9 +29,9 @@ def digits():
     ]
     record, _ = closed_set.load()
     rows += [
-        _row(cell, FREE[cell["row"]], cell["scale"], cell["test"]["accuracy"], fixed=False)
+        _row(cell, LOSSES[0], cell["scale"], cell["test"]["accuracy"], fixed=False)
         for cell in record["cells"].values()
-        if cell["row"] in FREE
+        if cell["row"] in FREE_SCALE
     ]
     return pd.DataFrame(rows)
 
@@ -47,8 +47,8 @@ def characters():
     for cell in record["cells"].values():
         if (cell["embedding_dim"], cell["classes"]) != (64, 136):
             continue
-        if cell["row"] in FREE:
-            row = _row(cell, FREE[cell["row"]], cell["scale"], cell["accuracy"], fixed=False)
+        if cell["row"] in FREE_SCALE:
+            row = _row(cell, LOSSES[0], cell["scale"], cell["accuracy"], fixed=False)
         elif cell["row"] in omniglot.OTHERS:
             continue
         else:

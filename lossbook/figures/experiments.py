@@ -22,6 +22,8 @@ from lossbook.figures.style import (
 
 __all__ = ["scale_margin_map", "error_ratios", "against_noise", "against_scale"]
 
+FREE_MARKERS = {"AdaCos": "s", "learned-scale": "D"}  # of scales that a training sets itself
+
 # The panels of scale_margin_map: (title, measure, its unit's factor, colour map).
 QUANTITIES = [
     ("test accuracy (%)", "accuracy", 100, "viridis"),
@@ -189,7 +191,7 @@ def against_scale(panels, measure, ylabel):
     """A measure against the scale s, one panel per problem and one line per loss.
 
     Each small point is one seed; the line runs through the means over the seeds of the fixed
-    scales. A diamond is a scale that was not fixed, at the mean of where it ended. The dashed
+    scales. A large mark is a scale that was not fixed, at the mean of where it ended. The
     upright line of a loss is the scale that a rule gives.
 
     Parameters
@@ -209,14 +211,15 @@ def against_scale(panels, measure, ylabel):
             means = fixed.groupby("scale")[measure].mean()
             ax.plot(means.index, means, linewidth=2, label=loss, **line)
             ax.plot(fixed.scale, fixed[measure], "o", markersize=3, color=line["color"], alpha=0.5)
-            for _, ended in trainings[~trainings.fixed].groupby("name"):
+            for name, ended in trainings[~trainings.fixed].groupby("name"):
                 ax.plot(
                     ended.scale.mean(),
                     ended[measure].mean(),
-                    "D",
-                    markersize=7,
+                    FREE_MARKERS[name],
+                    markersize=8,
                     color=line["color"],
                     markeredgecolor=INK,
+                    label=name.replace("-", " "),
                 )
             if loss in rule:
                 ax.axvline(rule[loss], linewidth=1.2, alpha=0.8, **line)
@@ -225,5 +228,8 @@ def against_scale(panels, measure, ylabel):
         ax.set(title=title, xlabel="scale s")
         ax.grid(True, color=GREY, alpha=0.25)
     axes[0, 0].set_ylabel(ylabel)
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
+    entries = {}
+    for ax in axes[0]:
+        entries.update(zip(*ax.get_legend_handles_labels()[::-1]))
+    figure.legend(entries.values(), entries, loc="outside upper left", ncols=2)
     return figure

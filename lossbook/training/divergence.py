@@ -46,6 +46,12 @@ def diagnose_gradient(backbone, head, loss, where):
         for name, parameter in parameters
         if parameter.grad is not None and not torch.isfinite(parameter.grad).all()
     ]
+    if not broken:
+        return (
+            f"{where}: the loss is {loss.item():.4g} and every gradient is finite, but their common "
+            f"length is too large for a number. Likely cause: a scale that has run away; the head "
+            f"is {head!r}"
+        )
     names = ", ".join(broken[:3]) + (", …" if len(broken) > 3 else "")
     return (
         f"{where}: the loss is {loss.item():.4g} but its gradient is not finite (in {names}). "

@@ -35,7 +35,7 @@ def test_error_ratios_show_every_mark_with_its_interval():
 
 def test_against_scale_shows_means_of_fixed_scales_and_where_free_ones_ended():
     fixed = [("a", s, True, value) for s, value in [(4, 80), (4, 90), (16, 70), (16, 74)]]
-    free = [("b", 6, False, 88), ("b", 10, False, 90)]
+    free = [("AdaCos", 6, False, 88), ("AdaCos", 10, False, 90)]
     frame = pd.DataFrame(fixed + free, columns=["name", "scale", "fixed", "accuracy"])
     frame["loss"] = "norm-softmax"
     figure = figures.against_scale({"digits": (frame, {"norm-softmax": 6.2})}, "accuracy", "%")
@@ -44,3 +44,5 @@ def test_against_scale_shows_means_of_fixed_scales_and_where_free_ones_ended():
     assert trainings.get_ydata().tolist() == [80, 90, 70, 74]
     assert (ended.get_xdata()[0], ended.get_ydata()[0]) == (8, 89)
     assert set(rule.get_xdata()) == {6.2}
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["norm-softmax", "AdaCos"]

@@ -65,6 +65,13 @@ def test_in_float16_too_once_a_smaller_scale_does_not_help():
         )
 
 
+def test_gradients_too_long_together_are_told_from_broken_ones():
+    with pytest.raises(
+        training.TrainingDiverged, match=r"every gradient is finite.*NormSoftmax\(.*scale=1e\+30"
+    ):
+        train(head=heads.NormSoftmax(2, 4, scale=1e30))
+
+
 def test_a_loss_that_is_not_finite_stops_the_run():
     class ByHand(heads.NormSoftmax):
         def loss(self, x, labels):
