@@ -24,8 +24,9 @@ def add_parser(subparsers):
     reproduce = subparsers.add_parser(
         "reproduce",
         help="train rows of the results page on full data, save and print them",
-        description="Train rows of the results page on full data, with the full-width network, "
-        "and save one JSON and one NPZ per run. Stopped, the same command resumes where it was.",
+        description="Train rows of the results page on full data, with the full-width network "
+        "unless another profile is given, and save a JSON file for each seed and the embeddings of "
+        "seed 0. Stopped, the same command resumes where it was.",
         add_options=_add_reproduce_options,
     )
     reproduce.set_defaults(command=reproduce_rows)
@@ -71,7 +72,8 @@ def _add_reproduce_options(parser):
     parser.add_argument(
         "--check",
         action="store_true",
-        help="train saved rows again and report whether they agree (exit status 1 if not)",
+        help="train saved rows again, with the recipe and precision they were made with, and "
+        "report whether they agree (exit status 1 if not); give their profile and --out",
     )
     parser.add_argument(
         "--seeds", type=int, default=1, help="how many: seeds 0 to N - 1 (default 1)"
@@ -145,33 +147,48 @@ def reproduce_rows(options):
         made_by={"command": options.line},
         **recipe,
     )
-    columns = ["loss", "seeds", "train", "test", "test_interval", "source_test"]
-    print(results.table(records)[columns].to_string())
+    table = results.table(records)
+    print(results.with_units(table, "loss", "seeds", "train", "test", "source_test").to_string())
 
 
 def _check_rows(names, dataset, profile, options):
-    import pandas as pd
-
     from lossbook.experiments import reproduce
 
-    comparisons = [
-        reproduce.check(
-            name,
-            dataset,
-            profile.backbone,
-            embedding_dim=options.embedding_dim,
-            folder=options.out,
-            device=options.device,
-        )
-        for name in names
-    ]
-    print(pd.DataFrame(comparisons).to_string(index=False))
-    differing = [comparison.row for comparison in comparisons if not comparison.agrees]
+    stated = {} if options.epochs is None else {"epochs": options.epochs}
+    differing = []
+    for name in names:
+        for seed in range(options.seeds):
+            agreement = reproduce.check(
+                name,
+                dataset,
+                profile.backbone,
+                embedding_dim=options.embedding_dim,
+                seed=seed,
+                folder=options.out,
+                device=options.device,
+                precision=options.precision,
+                **stated,
+            )
+            print(_verdict(agreement), flush=True)
+            if not agreement.agrees:
+                differing.append(f"{name}, seed {seed}")
     if differing:
         raise Disagreement(
-            f"{', '.join(differing)}: trained again, the test accuracy differs by more than seeds "
+            f"{'; '.join(differing)}: trained again, the test accuracy differs by more than seeds "
             "and images explain"
         )
+
+
+def _verdict(agreement):
+    """One line on a row that was trained again."""
+    return (
+        f"{'agrees' if agreement.agrees else 'disagrees'}: "
+        f"{agreement.row}, seed {agreement.seed}, test accuracy "
+        f"{agreement.test_saved:.2%} saved, {agreement.test_again:.2%} trained again, "
+        f"differs by {100 * abs(agreement.test_again - agreement.test_saved):.2f} points; up to "
+        f"{100 * agreement.tolerance:.2f} points are explained by {agreement.seeds} saved "
+        f"{'seed' if agreement.seeds == 1 else 'seeds'} and by which images are tested"
+    )
 
 
 def draw_map(options):

@@ -1,8 +1,8 @@
 """Reproduce: train rows of the results tables, one after the other, and save the results.
 
-For a row and a seed there are three files: ``ROW-seedN.json`` (everything measured),
-``ROW-seedN.npz`` (the Run, for figures) and, while it trains, ``ROW-seedN.checkpoint``. A row whose
-JSON file exists is done; killed and started again, the same command resumes after the last finished
+For a row and a seed there is ``ROW-seedN.json`` (everything measured) and, while it trains,
+``ROW-seedN.checkpoint``. Seed 0 has ``ROW-seed0.npz``, too: the Run, for figures. A row whose JSON
+file exists is done; killed and started again, the same command resumes after the last finished
 epoch.
 """
 
@@ -47,6 +47,8 @@ def reproduce(
         Rows, see :mod:`lossbook.experiments.rows`.
     dataset : lossbook.data.Dataset
     backbone : callable, embedding_dim → Module
+    seeds : int
+        How many; the Run of seed 0 alone is saved, for figures.
     folder : path, optional
         Default ``lossbook.utils.records.FOLDER``; a folder for this setting is made in it.
     made_by : dict, optional
@@ -77,7 +79,8 @@ def reproduce(
                 path = folder / f"{name}-seed{seed}.json"
                 if path.exists():
                     network = _build_network(name, dataset, backbone, embedding_dim)
-                    record = _read_matching(path, images, network, options)
+                    record = records.read(path)
+                    _check_same_training(record, images, network, options, path)
                 else:
                     provenance = {"data_sha256": images, "made_by": made_by or {}}
                     record = _train_and_save(
@@ -107,13 +110,16 @@ class Agreement(NamedTuple):
         return abs(self.test_again - self.test_saved) <= self.tolerance
 
 
-def check(name, dataset, backbone, *, embedding_dim=2, seed=0, folder=None, device=None):
-    """Train a saved row again from scratch, with its own recipe, and compare the test accuracies.
+def check(name, dataset, backbone, *, embedding_dim=2, seed=0, folder=None, device=None, **options):
+    """Train a saved row again from scratch and compare the test accuracies.
+
+    Recipe and precision are those of the saved result. ``options`` may state them, as for
+    :func:`reproduce`; they have to be the same.
 
     Returns an :class:`Agreement`. They agree if they differ by no more than
     :func:`lossbook.experiments.results.prediction_half_width` of the saved seeds. Raises
-    ``FileNotFoundError`` if the row is not saved, ``ValueError`` if it was made from other images
-    or with another network.
+    ``FileNotFoundError`` if the row is not saved, ``ValueError`` if it was made from other images,
+    with another network or with other options.
     """
     folder = Path(folder or FOLDER)
     setting = setting_of(dataset, embedding_dim)
@@ -127,9 +133,9 @@ def check(name, dataset, backbone, *, embedding_dim=2, seed=0, folder=None, devi
         FileNotFoundError,
     )
     record = saved[seed]
-    _check_same_images(record, checksums(dataset), name)
     network = _build_network(name, dataset, backbone, embedding_dim)
-    _check_same_network(record, network, name)
+    source = folder / setting / f"{name}-seed{seed}.json"
+    _check_same_training(record, checksums(dataset), network, options, source)
     _, again = train_row(
         name,
         dataset,
@@ -173,15 +179,15 @@ def _train_and_save(path, name, dataset, backbone, embedding_dim, provenance, se
         checkpoint=checkpoint,
         **options,
     )
-    run.save(path.with_name(path.stem + ".npz"))
+    if seed == 0:
+        run.save(path.with_name(path.stem + ".npz"))
     records.save(record, path)
     checkpoint.unlink()
     return record
 
 
-def _read_matching(path, images, network, options):
-    """The record in ``path``, if it is of the training that ``options`` describe."""
-    record = records.read(path)
+def _check_same_training(record, images, network, options, path):
+    """Raise ``ValueError`` if the record in ``path`` is of another training."""
     _check_same_images(record, images, path)
     _check_same_network(record, network, path)
     saved_options = {**record["recipe"], "precision": record["precision"]}
@@ -189,18 +195,20 @@ def _read_matching(path, images, network, options):
         require(
             key not in saved_options or value == "auto" or saved_options[key] == value,
             f"{path} was made with {key} = {saved_options.get(key)}, now {key} = {value} is "
-            "required: give another --out, or delete the file to train it again",
+            f"required: give the {key} it was made with, or another --out, or delete the file to "
+            "train it again",
         )
-    return record
 
 
 def _check_same_network(record, network, source):
     given = type(network[0]).__name__, sum(p.numel() for part in network for p in part.parameters())
     saved = record["backbone"], record["weights"]
+    command = record["made_by"].get("command")
     require(
         given == saved,
         f"{source} was made with {saved[0]} and {saved[1]:,} weights, here are {given[0]} and "
-        f"{given[1]:,}: give its profile or backbone, or another --out",
+        f"{given[1]:,}: give its profile or backbone, or another --out"
+        + (f" (it was made by {command})" if command else ""),
     )
 
 

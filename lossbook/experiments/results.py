@@ -1,8 +1,8 @@
 """Results: saved trainings on full data, one JSON file per run, and the tables made from them.
 
 ``measure`` makes the record of one training; ``load`` reads a folder of such files; ``table`` gives
-one line per row of the results, with mean and interval over seeds. No number of the results page
-has another source.
+one line per row of the results and ``differences`` one line per pair of rows, with mean and
+interval over seeds. No number of the results page has another source.
 """
 
 import math
@@ -15,7 +15,15 @@ from lossbook.metrics.scores import ANGLES, score
 from lossbook.utils.records import FOLDER, FORMAT, read
 from lossbook.utils.validation import require
 
-__all__ = ["REPORTED", "measure", "load", "table", "with_units", "prediction_half_width"]
+__all__ = [
+    "REPORTED",
+    "measure",
+    "load",
+    "table",
+    "differences",
+    "with_units",
+    "prediction_half_width",
+]
 
 # Train and test accuracy of the presets as their source prints them (NaN: it prints NaN; None: it
 # leaves the row blank). MNIST, 2-D: niyunsheng/Visualization-of-Face-Losses.
@@ -87,21 +95,26 @@ def prediction_half_width(accuracies, images):
 def table(records):
     """A DataFrame with one line per row of the results, indexed by row name in the records' order.
 
-    Accuracies are fractions, angles radians. Raises ``ValueError`` for records of more than one
-    setting. The columns are
+    Accuracies are fractions, angles radians. The columns are
 
     ``loss``, ``seeds``, ``epochs``
         ``epochs`` of one training.
     ``train``, ``test``, ``test_by_angle``
         Accuracies, means over seeds.
-    ``test_interval``
-        Half the width of Student's 95 % interval for the mean; NaN for one seed.
+    angles
+        Those that :func:`lossbook.metrics.scores.score` measures on the test half, means over
+        seeds.
+    ``train_interval``, ``test_interval``, …
+        For each of these means, half the width of Student's 95 % interval over seeds; NaN for one
+        seed.
     ``source_test``, ``difference``
         The test accuracy as the source prints it for MNIST in 2-D, NaN elsewhere, and ``test``
         minus it.
-    angles
-        Those that :func:`lossbook.metrics.scores.score` measures on the test half, medians over
-        seeds.
+
+    Raises
+    ------
+    ValueError
+        For records of more than one setting, or if the seeds of a row were trained differently.
     """
     settings = sorted({_setting(record) for record in records})
     require(
@@ -109,58 +122,125 @@ def table(records):
         f"records of {len(settings)} settings (data set, classes, dimensions), {settings}: "
         "expected one; give load a setting",
     )
+    for row in dict.fromkeys(record["row"] for record in records):
+        _check_equal_training([record for record in records if record["row"] == row])
     runs = pd.DataFrame([_flat(record) for record in records])
     by_row = runs.groupby("row", sort=False)
-    means = by_row[["train", "test", "test_by_angle"]].mean()
-    seeds = by_row.size()
-    reported = REPORTED if settings[0] == REPORTED_SETTING else {}
-    source_test = [(reported.get(row) or (math.nan, math.nan))[1] for row in means.index]
-    table = pd.DataFrame(
-        {
-            "loss": by_row["loss"].first(),
-            "seeds": seeds,
-            "epochs": by_row["epochs"].first(),
-            "train": means["train"],
-            "test": means["test"],
-            # NaN for one seed: its deviation is.
-            "test_interval": seeds.map(_student_quantile) * by_row["test"].std() / np.sqrt(seeds),
-            "test_by_angle": means["test_by_angle"],
-            "source_test": source_test,
-            "difference": means["test"] - source_test,
-        }
+    described = by_row.agg(
+        loss=("loss", "first"), seeds=("seed", "size"), epochs=("epochs", "first")
     )
-    angles = [name for name in ANGLES if name in runs]
-    return table.join(by_row[angles].median()).rename_axis(None)
+    table = described.join(_means_with_intervals(by_row, ["train", *_measures_in(runs)]))
+    reported = REPORTED if settings[0] == REPORTED_SETTING else {}
+    table["source_test"] = [(reported.get(row) or (math.nan, math.nan))[1] for row in table.index]
+    table["difference"] = table["test"] - table["source_test"]
+    return table.rename_axis(None)
+
+
+def differences(records, pairs):
+    """What changes from one row to another, seed by seed: a DataFrame with one line per pair.
+
+    Two trainings with the same seed start from the same backbone and see the same images in the
+    same order: what the seed does to both of them cancels in their difference.
+
+    Parameters
+    ----------
+    records : list of dict
+    pairs : dict, row → row that is subtracted from it
+
+    Returns
+    -------
+    DataFrame
+        Indexed by the first row of each pair. ``minus`` is the second row, ``seeds`` counts the
+        seeds that both have. ``test`` and ``test_by_angle`` (fractions) and the angles (radians)
+        are means over these seeds of first minus second; ``test_interval`` and so on are half the
+        width of Student's 95 % interval for them, NaN for one seed.
+
+    Raises
+    ------
+    ValueError
+        If the two rows of a pair were trained differently, or share no seed.
+    """
+    lines = []
+    for row, reference in pairs.items():
+        compared = [record for record in records if record["row"] in (row, reference)]
+        _check_equal_training(compared)
+        runs = pd.DataFrame([_flat(record) for record in compared])
+        measures = _measures_in(runs)
+        by_seed = runs.pivot(index="seed", columns="row", values=measures).dropna()
+        require(
+            {row, reference} <= set(runs["row"]) and len(by_seed) > 0,
+            f"no seed for which both {row} and {reference} are among the records: "
+            "train them with the same seeds",
+        )
+        changes = by_seed.xs(row, axis=1, level="row") - by_seed.xs(reference, axis=1, level="row")
+        line = _means_with_intervals(changes.groupby([row] * len(changes)), measures)
+        line.insert(0, "minus", reference)
+        line.insert(1, "seeds", len(changes))
+        lines.append(line)
+    return pd.concat(lines).rename_axis(None)
 
 
 def with_units(table, *columns):
-    """``columns`` of :func:`table` for a reader, with their units in the headings.
+    """``columns`` of :func:`table` or :func:`differences` for a reader, as text.
 
-    Accuracies are in percent, angles in degrees.
+    The units are in the headings: percent for accuracies, points (of a hundred) for their
+    differences, degrees for angles. A mean that has an interval is shown with half its width,
+    ``98.62 ± 0.12``, and a missing number as –.
+
+    >>> with_units(pd.DataFrame({"test": [0.9862], "test_interval": [0.0012]}), "test")
+           test (%)
+    0  98.62 ± 0.12
     """
     shown = {}
     for column in columns:
         name = column.replace("_", " ")
-        if column in ANGLES:
-            shown[f"{name} (°)"] = np.degrees(table[column]).round(1)
-        elif table[column].dtype == float:
-            shown[f"{name} (%)"] = (100 * table[column]).round(2)
-        else:
+        if table[column].dtype != float:
             shown[name] = table[column]
-    return pd.DataFrame(shown)
+            continue
+        signed = "minus" in table or column == "difference"
+        if column in ANGLES:
+            unit, factor, digits = "°", math.degrees(1), 1
+        else:
+            unit, factor, digits = "points" if signed else "%", 100, 2
+        halves = table.get(f"{column}_interval", pd.Series(math.nan, table.index))
+        shown[f"{name} ({unit})"] = [
+            _as_text(factor * mean, factor * half, digits, "+" if signed else "")
+            for mean, half in zip(table[column], halves)
+        ]
+    return pd.DataFrame(shown, index=table.index)
+
+
+def _as_text(mean, half_width, digits, sign):
+    if math.isnan(mean):
+        return "–"
+    spread = "" if math.isnan(half_width) else f" ± {half_width:.{digits}f}"
+    return f"{mean:{sign}.{digits}f}{spread}".replace("-", "−")
 
 
 def _setting(record):
     return record["dataset"], record["classes"], record["embedding_dim"]
 
 
+def _check_equal_training(records):
+    """Raise ``ValueError`` if records differ in network, recipe or precision."""
+    for key in ("backbone", "weights", "recipe", "precision"):
+        values = {str(record.get(key)): record["row"] for record in records}
+        require(
+            len(values) <= 1,
+            f"trained differently, {key}: "
+            + ", ".join(f"{value} ({row})" for value, row in values.items())
+            + "; a mean or a difference needs equal training",
+        )
+
+
 def _flat(record):
-    """What the table needs of one record."""
+    """What the tables need of one record."""
     test = record["test"]
     return {
         "row": record["row"],
+        "seed": record["seed"],
         "loss": record["loss"],
-        "epochs": record["recipe"]["epochs"],
+        "epochs": record.get("recipe", {}).get("epochs"),
         "train": record["train"]["accuracy"],
         "test": test["accuracy"],
         "test_by_angle": test["accuracy_by_angle"],
@@ -168,8 +248,22 @@ def _flat(record):
     }
 
 
+def _measures_in(runs):
+    """The columns that were measured on the test half."""
+    return ["test", "test_by_angle", *(name for name in ANGLES if name in runs)]
+
+
+def _means_with_intervals(groups, columns):
+    """A DataFrame of means over each group, and half the widths of their 95 % intervals."""
+    means = groups[columns].mean()
+    count = groups.size()
+    # NaN for one seed: its deviation is.
+    half_widths = groups[columns].std().mul(_student_quantile(count) / np.sqrt(count), axis=0)
+    return means.join(half_widths.add_suffix("_interval"))
+
+
 def _student_quantile(n):
-    """The 97.5 % quantile of Student's distribution for n runs."""
+    """The 97.5 % quantile of Student's distribution for n runs, a number or an array."""
     from scipy import stats  # slow to import, and needed by no other command
 
     return stats.t.ppf(0.975, n - 1)

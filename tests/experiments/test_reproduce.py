@@ -32,6 +32,13 @@ def test_a_finished_row_is_not_trained_again(tmp_path, monkeypatch):
     ]
 
 
+def test_the_run_of_the_first_seed_alone_is_saved(tmp_path):
+    reproduce_on_toys(tmp_path, ["softmax"], seeds=3)
+    names = sorted(path.name for path in (tmp_path / "toy-2d").iterdir())
+    records_of_seeds = [f"softmax-seed{seed}.json" for seed in range(3)]
+    assert names == sorted([*records_of_seeds, "softmax-seed0.npz"])
+
+
 def test_the_saved_run_is_the_one_measured(tmp_path):
     (record,) = reproduce_on_toys(tmp_path, ["ArcFace_v3"])
     run = training.Run.load(tmp_path / "toy-2d" / "ArcFace_v3-seed0.npz")
@@ -119,6 +126,19 @@ def test_check_agrees_with_itself_and_not_with_a_forged_file(tmp_path):
     ).agrees
 
 
+def test_check_takes_the_precision_of_the_record_and_refuses_another(tmp_path):
+    reproduce_on_toys(tmp_path, ["ArcFace_v1"], precision="bfloat16", device="cpu")
+    arguments = "ArcFace_v1", toy_dataset(), lambda d: tiny_backbone()
+    agreement = reproduce.check(*arguments, folder=tmp_path, device="cpu")
+    assert agreement.test_again == agreement.test_saved
+    for options, message in (
+        ({"precision": "float32"}, "seed0.json was made with precision = bfloat16, now precision"),
+        ({"epochs": 4}, "seed0.json was made with epochs = 3, now epochs = 4"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            reproduce.check(*arguments, folder=tmp_path, device="cpu", **options)
+
+
 def test_check_without_a_saved_row_says_so(tmp_path):
     reproduce_on_toys(tmp_path, ["softmax"])
     with pytest.raises(
@@ -132,16 +152,43 @@ def test_the_command_line(on_toys, capsys, tmp_path):
     assert cli.main(["reproduce", "softmax", "ArcFace_v2_s8", *on_toys]) == 0
     output = capsys.readouterr().out
     (record,) = [r for r in results.load(tmp_path) if r["row"] == "softmax"]
-    assert f"{record['test']['accuracy']:.6g}"[:6] in output and record["made_by"][
-        "command"
-    ].startswith("lossbook reproduce softmax ArcFace_v2_s8")
-    assert cli.main(["reproduce", "softmax", "--check", *on_toys]) == 0
+    assert f"{100 * record['test']['accuracy']:.2f}" in output and "nan" not in output.lower()
+    assert record["made_by"]["command"].startswith("lossbook reproduce softmax ArcFace_v2_s8")
+
+
+def test_the_command_line_checks_every_seed(on_toys, capsys, tmp_path):
+    assert cli.main(["reproduce", "softmax", "--seeds", "2", *on_toys]) == 0
+    capsys.readouterr()
+    assert cli.main(["reproduce", "softmax", "--check", "--seeds", "2", *on_toys]) == 0
+    verdicts = capsys.readouterr().out.splitlines()
+    path = tmp_path / "toy-2d" / "softmax-seed1.json"
+    record = records.read(path)
+    assert [line.split(", test accuracy")[0] for line in verdicts] == [
+        "agrees: softmax, seed 0",
+        "agrees: softmax, seed 1",
+    ]
+    accuracy = f"{100 * record['test']['accuracy']:.2f}%"
+    assert f"{accuracy} saved, {accuracy} trained again, differs by 0.00 points" in verdicts[1]
+
+    (tmp_path / "toy-2d" / "softmax-seed0.json").unlink()
+    path.rename(tmp_path / "toy-2d" / "softmax-seed0.json")
+    record.update(seed=0)
     record["test"]["accuracy"] = 0.01
     records.save(record, tmp_path / "toy-2d" / "softmax-seed0.json")
     assert cli.main(["reproduce", "softmax", "--check", *on_toys]) == 1
-    assert (
-        "softmax: trained again, the test accuracy differs by more than" in capsys.readouterr().err
-    )
+    captured = capsys.readouterr()
+    assert captured.out.startswith("disagrees: softmax, seed 0, test accuracy 1.00% saved")
+    assert "softmax, seed 0: trained again, the test accuracy differs by more" in captured.err
+
+
+def test_the_command_line_checks_no_other_recipe_or_precision(on_toys, capsys, tmp_path):
+    assert cli.main(["reproduce", "softmax", *on_toys]) == 0
+    for option, message in (
+        (["--epochs", "4"], "was made with epochs = 3, now epochs = 4"),
+        (["--precision", "bfloat16"], "was made with precision = float32, now precision"),
+    ):
+        assert cli.main(["reproduce", "softmax", "--check", *option, *on_toys]) == 2
+        assert message in capsys.readouterr().err
 
 
 def test_fewer_classes_go_into_a_folder_of_their_own(on_toys, tmp_path):
