@@ -13,6 +13,7 @@ from lossbook.figures.experiments import (
     against_noise,
     against_scale,
     error_ratios,
+    row_accuracies,
     scale_margin_map,
 )
 from lossbook.figures.margin_curves import target_curves
@@ -49,6 +50,7 @@ __all__ = [
     # saved experiments and benchmarks
     "scale_margin_map",
     "error_ratios",
+    "row_accuracies",
     "against_noise",
     "against_scale",
     "head_costs",

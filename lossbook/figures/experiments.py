@@ -1,4 +1,4 @@
-"""Pictures of saved experiments: scale and margin, ratios of error rates, wrong labels."""
+"""Pictures of saved experiments: accuracies, scale and margin, error ratios, wrong labels."""
 
 import math
 
@@ -20,7 +20,13 @@ from lossbook.figures.style import (
     styled,
 )
 
-__all__ = ["scale_margin_map", "error_ratios", "against_noise", "against_scale"]
+__all__ = [
+    "scale_margin_map",
+    "error_ratios",
+    "row_accuracies",
+    "against_noise",
+    "against_scale",
+]
 
 FREE_MARKERS = {"AdaCos": "s", "learned-scale": "D"}  # of scales that a training sets itself
 
@@ -138,6 +144,60 @@ def error_ratios(frame, xlabel="error rate with the margin / without it"):
     )
     ax.grid(True, axis="x")
     figure.legend(loc="outside upper left", ncols=2)
+    return figure
+
+
+@styled
+def row_accuracies(table, twins):
+    """Test accuracy of every row, with its 95 % interval, beside the source's figure and the twin.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One line per row, with the columns ``test``, ``test_interval`` and ``source_test``
+        (fractions), as :func:`lossbook.experiments.results.table` returns it. NaN is not drawn.
+    twins : dict
+        Row → its twin, the same loss with another scale. A twin is drawn on its row's line, and
+        has no line of its own.
+    """
+    names = [name for name in table.index if name not in twins.values()]
+    percent = 100 * table[["test", "test_interval", "source_test"]]
+    figure, axes = new_axes((7.2, 1.3 + 0.42 * len(names)))
+    ax = axes[0, 0]
+    ax.plot(
+        percent.source_test[names],
+        range(len(names)),
+        "o",
+        color=GREY,
+        markerfacecolor="white",
+        markersize=10,
+        markeredgewidth=2,
+        label="source",
+    )
+    for label, rows, marker, color, offset in (
+        ("lossbook", {name: name for name in names}, "o", CLASS_COLORS[0], -0.12),
+        ("its twin", {name: twins[name] for name in names if name in twins}, "^", INK, 0.12),
+    ):
+        scores = percent.loc[list(rows.values())]
+        ax.errorbar(
+            scores.test.to_numpy(),
+            [names.index(name) + (offset if name in twins else 0) for name in rows],
+            xerr=scores.test_interval.to_numpy(),
+            fmt=marker,
+            color=color,
+            label=label,
+            capsize=3,
+            markersize=7,
+            linewidth=1.6,
+        )
+    ax.set(
+        yticks=range(len(names)),
+        yticklabels=names,
+        xlabel="test accuracy (%)",
+        ylim=(len(names) - 0.5, -0.5),
+    )
+    ax.grid(True, axis="x")
+    figure.legend(loc="outside upper left", ncols=3)
     return figure
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from lossbook import figures
-from tests.helpers.drawings import ERROR_RATIOS, NOISY_TRAININGS
+from tests.helpers.drawings import ERROR_RATIOS, NOISY_TRAININGS, ROW_ACCURACIES
 
 
 def test_each_panel_shows_its_trainings_and_their_means():
@@ -46,3 +46,17 @@ def test_against_scale_shows_means_of_fixed_scales_and_where_free_ones_ended():
     assert set(rule.get_xdata()) == {6.2}
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["norm-softmax", "AdaCos"]
+
+
+def test_row_accuracies_draw_a_twin_beside_its_row():
+    ax = figures.row_accuracies(ROW_ACCURACIES, {"ArcFace_v1": "ArcFace_v1_s16"}).axes[0]
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert names == ["softmax", "ArcFace_v1", "L-softmax_v1"]
+    np.testing.assert_allclose(ax.lines[0].get_xdata(), [95, np.nan, 94])
+    rows, twin = ax.containers
+    np.testing.assert_allclose(rows[0].get_xdata(), [98, 97, 96])
+    np.testing.assert_allclose(twin[0].get_xdata(), [99])
+    (height,) = twin[0].get_ydata()
+    assert round(height) == names.index("ArcFace_v1")
+    (ends,) = twin[2][0].get_segments()
+    np.testing.assert_allclose(ends[:, 0], [98.7, 99.3])

@@ -27,6 +27,7 @@ from tests.helpers.drawings import (
     HEAD_COSTS,
     IDENTITIES,
     NOISY_TRAININGS,
+    ROW_ACCURACIES,
     SCALE_TRAININGS,
     SCORE_BINS,
     TARGETS,
@@ -115,6 +116,9 @@ EVERY = {
     ),
     "worst_pairs": lambda run: figures.worst_pairs(PICTURES, SCORES, PAIRS, count=4),
     "error_ratios": lambda run: figures.error_ratios(ERROR_RATIOS),
+    "row_accuracies": lambda run: figures.row_accuracies(
+        ROW_ACCURACIES, {"ArcFace_v1": "ArcFace_v1_s16"}
+    ),
     "against_noise": lambda run: figures.against_noise(NOISY_TRAININGS, "test accuracy (%)"),
 }
 
