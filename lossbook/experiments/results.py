@@ -199,7 +199,7 @@ def with_units(table, *columns):
             continue
         signed = "minus" in table or column == "difference"
         if column in ANGLES:
-            unit, factor, digits = "°", math.degrees(1), 1
+            unit, factor, digits = "°", math.degrees(1), 2 if signed else 1
         else:
             unit, factor, digits = "points" if signed else "%", 100, 2
         halves = table.get(f"{column}_interval", pd.Series(math.nan, table.index))
