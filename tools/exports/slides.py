@@ -69,12 +69,7 @@ def cells(page):
         elif cell is not setup:
             run = next(executed)
             assert run.source == cell.source, f"{page}: the outputs are of other cells"
-            yield (
-                "",
-                []
-                if "remove-cell" in cell.metadata.get("tags", [])
-                else list(pictures(run.outputs, cell)),
-            )
+            yield "", list(pictures(run.outputs, cell))
 
 
 def pictures(outputs, cell):
