@@ -1,4 +1,4 @@
-"""The commands strangers, noise, closed-set and closed-set-3d: the chapters' experiments."""
+"""The commands strangers, noise, closed-set, closed-set-3d and typefaces: experiments."""
 
 from lossbook.cli.options import add_device_option, add_out_option
 
@@ -8,6 +8,7 @@ __all__ = [
     "train_noise",
     "train_closed_set",
     "train_closed_set_3d",
+    "train_typefaces",
 ]
 
 
@@ -55,6 +56,40 @@ def add_parser(subparsers):
     add_device_option(closed_set_3d)
     add_out_option(closed_set_3d, "book/results/closed-set-3d")
     closed_set_3d.set_defaults(command=train_closed_set_3d)
+
+    typefaces = subparsers.add_parser(
+        "typefaces",
+        help="train losses on Han characters in many typefaces, verify on others",
+        description="Train losses on Han characters and verify on characters and typefaces that no "
+        "training saw. First choose margins with --tune. All combinations of the options are "
+        "trained, one after the other; stopped, the same command resumes with the next training.",
+    )
+    _add_typefaces_options(typefaces)
+    typefaces.set_defaults(command=train_typefaces)
+
+
+def _add_typefaces_options(parser):
+    parser.add_argument(
+        "--losses",
+        nargs="+",
+        metavar="LOSS",
+        help="losses such as ArcFace, with the margin that --tune chose, or rows such as "
+        "ArcFace_m0.3 (default: all losses)",
+    )
+    parser.add_argument("--classes", nargs="+", type=int, help="default 100 400 1600 6400")
+    parser.add_argument(
+        "--typefaces-per-class", nargs="+", type=int, metavar="N", help="at most (default: all)"
+    )
+    parser.add_argument("--steps", nargs="+", type=int, help="default 1500")
+    parser.add_argument("--seeds", nargs="+", type=int, help="default 0 1 2; with --tune 0")
+    parser.add_argument(
+        "--tune", action="store_true", help="choose margins on characters that are not scored"
+    )
+    parser.add_argument(
+        "--allow-missing", action="store_true", help="do without font packages that are missing"
+    )
+    add_device_option(parser)
+    add_out_option(parser, "book/results/typefaces")
 
 
 def train_strangers(options):
@@ -130,3 +165,45 @@ def train_closed_set_3d(options):
 def _print_accuracies(record):
     for name, cell in record["cells"].items():
         print(f"{name:30} test accuracy {cell['test']['accuracy']:.2%}")
+
+
+def train_typefaces(options):
+    """Run the cells that the options choose, or resume, and print one line per training."""
+    from pathlib import Path
+
+    from lossbook.data.typefaces import typefaces as load_typefaces
+    from lossbook.experiments import typefaces
+    from lossbook.utils.records import REPOSITORY_FOLDER
+
+    folder = Path(options.out or REPOSITORY_FOLDER / "typefaces")
+    losses = options.losses or typefaces.LOSSES
+    steps = options.steps or (typefaces.STEPS,)
+    if options.tune:
+        cells = [
+            cell
+            for number in steps
+            for cell in typefaces.tuning_plan(losses, number, options.seeds or (0,))
+        ]
+    else:
+        saved = (folder / "record.json").exists()
+        record = typefaces.load(folder)[0] if saved else None
+        cells = typefaces.plan(
+            typefaces.rows_of(losses, record),
+            options.classes or typefaces.CLASSES,
+            options.typefaces_per_class or (None,),
+            steps,
+            options.seeds or range(3),
+        )
+    data = load_typefaces(
+        typefaces.MIN_FACES, typefaces.CHARACTERS, allow_missing=options.allow_missing
+    )
+    record, _ = typefaces.run(
+        cells, data, folder, device=options.device, made_by={"command": "lossbook typefaces"}
+    )
+    for cell in cells:
+        measured = record["cells"][cell.name]
+        eer, low, high = measured["strangers"]["eer"]
+        print(
+            f"{cell.name:50} EER of strangers {eer:.2%} ({low:.2%} to {high:.2%}), "
+            f"{measured['seconds']:.0f} s of training"
+        )

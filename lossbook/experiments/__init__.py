@@ -11,6 +11,8 @@ from lossbook.experiments import (
     rows,
     scale_margin_grid,
     scales,
+    typefaces,
+    typefaces_gains,
 )
 
 __all__ = [
@@ -24,4 +26,6 @@ __all__ = [
     "rows",
     "scale_margin_grid",
     "scales",
+    "typefaces",
+    "typefaces_gains",
 ]

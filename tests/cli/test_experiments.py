@@ -5,7 +5,9 @@ import torch
 from lossbook import backbones, data
 from lossbook.cli.main import main
 from lossbook.data import omniglot as omniglot_data
-from lossbook.experiments import closed_set, label_noise, omniglot
+from lossbook.data import omniglot as omniglot_data
+from lossbook.data import typefaces as typefaces_data
+from lossbook.experiments import closed_set, label_noise, omniglot, typefaces
 from tests.helpers.toys import tiny_backbone, toy_dataset
 
 
@@ -46,3 +48,27 @@ def test_closed_set_3d(monkeypatch, tmp_path, capsys):
     record, _ = closed_set.load(tmp_path)
     assert record["embedding_dim"] == 3
     assert record["made_by"] == {"command": "lossbook closed-set-3d"}
+
+
+def test_typefaces(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(typefaces, "_train_cell", lambda cell, *rest: (measured(cell, *rest), {}))
+    seen = []
+
+    def measured(cell, data, sizes, backbone, device, recipe):
+        seen.append(cell)
+        rate = 0.01 if cell.row == "ArcFace_m0.1" else 0.02
+        return {**cell._asdict(), "strangers": {"eer": [rate, 0.0, 0.1]}, "seconds": 7}
+
+    class NoData:
+        sources = {}
+
+    monkeypatch.setattr(typefaces_data, "typefaces", lambda *sizes, allow_missing: NoData())
+    out = ["--out", str(tmp_path), "--losses", "ArcFace"]
+    assert main(["typefaces", *out]) == 2
+    assert "--tune" in capsys.readouterr().err
+    assert main(["typefaces", *out, "--tune"]) == 0
+    assert [cell.row for cell in seen] == list(typefaces.GRID["ArcFace"])
+    del seen[:]
+    assert main(["typefaces", *out, "--classes", "9", "--steps", "5", "--seeds", "0", "1"]) == 0
+    assert seen == [typefaces.Cell("ArcFace_m0.1", 9, None, 5, seed) for seed in (0, 1)]
+    assert "EER of strangers 1.00%" in capsys.readouterr().out

@@ -1,0 +1,305 @@
+"""When a margin pays: strangers among typefaces, by loss, number of identities and of images.
+
+A cell is one training, kept by :mod:`lossbook.experiments.resumable`. Characters are identities
+and typefaces their writers. Strangers are characters that no training saw, in typefaces that no
+training saw. Margins are chosen on other characters, in other typefaces: see ``GRID``.
+"""
+
+import re
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+from lossbook import bounds, heads
+from lossbook.backbones import LeNetPP, embed
+from lossbook.data.dataset import Dataset, Split
+from lossbook.data.typefaces import HeldOut
+from lossbook.experiments import resumable
+from lossbook.heads.presets import head_from_preset, preset_from_name
+from lossbook.metrics.all_pairs import verify_all_pairs
+from lossbook.training.loop import fit
+from lossbook.utils.records import FOLDER
+from lossbook.utils.validation import require
+
+__all__ = [
+    "CLASSES",
+    "Cell",
+    "GRID",
+    "LOSSES",
+    "RECIPE",
+    "best_row",
+    "build_head",
+    "load",
+    "plan",
+    "rows_of",
+    "run",
+    "scale_for",
+    "small_network",
+    "tuning_plan",
+]
+
+# The data: enough characters for 6,400 to train on, 1,000 strangers, and 1,400 to choose margins.
+MIN_FACES, CHARACTERS = 36, 8800
+STRANGERS, UNSEEN_FACES = 1000, 20
+TUNING_CLASSES, TUNING_STRANGERS, TUNING_UNSEEN_FACES = 400, 1000, 15
+
+EMBEDDING_DIM = 64
+RECIPE = {"batch_size": 256, "learning_rate": 5e-3, "precision": "float32"}
+PER_CLASS = 4  # images of a class in a batch, for losses on pairs and triplets
+STEPS = 1500
+CLASSES = (100, 400, 1600, 6400)
+
+# The margins to choose from: each loss with its rows.
+GRID = {
+    "softmax": ("softmax",),
+    "norm-softmax": ("norm-softmax", "norm-softmax_s16", "norm-softmax_s32"),
+    "A-softmax": ("A-softmax_m2", "A-softmax_m3", "A-softmax_m4"),
+    "CosFace": ("CosFace_m0.1", "CosFace_m0.2", "CosFace_m0.35"),
+    "ArcFace": ("ArcFace_m0.1", "ArcFace_m0.3", "ArcFace_m0.5"),
+    "combined": ("combined_m0.1_m0.1", "combined_m0.2_m0.1", "combined_m0.3_m0.2"),
+    "contrastive": ("contrastive_m0.5", "contrastive_m1", "contrastive_m2"),
+    "triplet": ("triplet_m0.2", "triplet_m0.5", "triplet_m1"),
+}
+LOSSES = tuple(GRID)
+EUCLIDEAN = {"contrastive": heads.Contrastive, "triplet": heads.Triplet}
+NUMBER = r"(\d+(?:\.\d+)?)"
+
+
+class Cell(NamedTuple):
+    """One training: a row (the loss with its margin), and what is varied.
+
+    ``typefaces`` is the greatest number of typefaces per character, None for all there are.
+    ``tuning`` cells are trained and scored on characters that no other cell is scored on.
+    """
+
+    row: str
+    classes: int
+    typefaces: int | None = None
+    steps: int = STEPS
+    seed: int = 0
+    tuning: bool = False
+
+    @property
+    def name(self):
+        typefaces = "all" if self.typefaces is None else self.typefaces
+        name = f"{self.row}-{self.classes}c-{typefaces}t-{self.steps}steps-seed{self.seed}"
+        return name + ("-tuning" if self.tuning else "")
+
+
+def small_network(embedding_dim):
+    """Six 3×3 convolutions, 16-16-32-32-64-64 channels, with batch normalisation."""
+    return LeNetPP(
+        embedding_dim, widths=(16, 32, 64), kernel_size=3, batch_norm=True, activation=nn.ReLU
+    )
+
+
+def scale_for(num_classes, m1=1.0, m2=0.0, m3=0.0):
+    """The scale of every loss with unit embeddings: :func:`lossbook.bounds.working_scale`."""
+    return bounds.working_scale(num_classes, m1, m2, m3)
+
+
+def build_head(row, embedding_dim, num_classes):
+    """(head, kind of similarity) of a row.
+
+    A row is ``"softmax"``, ``"contrastive_m1"``, ``"triplet_m0.5"``, ``"combined_m0.3_m0.2"`` (m2
+    and m3), or a name that :func:`lossbook.heads.head_from_name` takes. Unless it gives a scale
+    with ``_s``, the scale is that of :func:`scale_for`.
+
+    Raises ``KeyError`` as :func:`lossbook.heads.preset_from_name`.
+    """
+    if match := re.fullmatch(rf"({'|'.join(EUCLIDEAN)})_m{NUMBER}", row):
+        head = EUCLIDEAN[match[1]](embedding_dim, num_classes, margin=float(match[2]))
+        return head, "distance"
+    if match := re.fullmatch(rf"combined_m{NUMBER}_m{NUMBER}", row):
+        m2, m3 = float(match[1]), float(match[2])
+        scale = scale_for(num_classes, m2=m2, m3=m3)
+        return heads.CombinedMargin(embedding_dim, num_classes, scale, 1, m2, m3), "cosine"
+    preset = preset_from_name(row)
+    if preset.unit_embedding and "_s" not in row:
+        scale = scale_for(num_classes, preset.m1, preset.m2, preset.m3)
+        preset = preset._replace(scale=scale)
+    return head_from_preset(preset, embedding_dim, num_classes), "cosine"
+
+
+def rows_of(losses, record=None):
+    """The rows of losses: a loss by its name has the row that tuning chose; a row is itself.
+
+    ``record`` holds the tuning. Raises ``ValueError`` if a loss has margins to choose from, and
+    ``record`` has not measured all of them.
+    """
+    return [best_row(loss, record) if loss in GRID else loss for loss in losses]
+
+
+def best_row(loss, record):
+    """The row of ``GRID[loss]`` with the lowest mean equal error rate on the tuning characters."""
+    rows = GRID[loss]
+    if len(rows) == 1:
+        return rows[0]
+    rates = {row: [] for row in rows}
+    for cell in (record or {"cells": {}})["cells"].values():
+        if cell["tuning"] and cell["row"] in rates:
+            rates[cell["row"]].append(cell["strangers"]["eer"][0])
+    missing = [row for row in rows if not rates[row]]
+    require(
+        not missing,
+        f"the margin of {loss} is not chosen yet, {', '.join(missing)} are not measured: run "
+        f"lossbook typefaces --tune --losses {loss}, or name a row such as {rows[-1]}",
+    )
+    return min(rows, key=lambda row: np.mean(rates[row]))
+
+
+def plan(rows, classes=CLASSES, typefaces=(None,), steps=(STEPS,), seeds=range(3)):
+    """The cells of all combinations; seed by seed, and the fewest and the most classes first."""
+    corners = [*dict.fromkeys([min(classes), max(classes), *classes])]
+    return [
+        Cell(row, count, faces, number, seed)
+        for seed in seeds
+        for faces in typefaces
+        for number in steps
+        for count in corners
+        for row in rows
+    ]
+
+
+def tuning_plan(losses=LOSSES, steps=STEPS, seeds=(0,)):
+    """The cells that choose the margins of ``losses``; a loss without a choice has none."""
+    return [
+        Cell(row, TUNING_CLASSES, None, steps, seed, True)
+        for seed in seeds
+        for loss in losses
+        for row in GRID.get(loss, ())
+        if len(GRID[loss]) > 1
+    ]
+
+
+def run(
+    cells, data, folder, *, backbone=small_network, made_by=None, device=None, sizes=None, **recipe
+):
+    """Train every cell that is not in ``folder`` yet.
+
+    ``data`` is what :func:`lossbook.data.typefaces.typefaces` returns. ``sizes`` overrides entries
+    of the held-out ``strangers``, ``unseen_faces``, ``tuning_classes``, ``tuning_strangers`` and
+    ``tuning_unseen_faces``. Returns and raises as :func:`lossbook.experiments.resumable.run`.
+    """
+    recipe = {**RECIPE, **recipe}
+    sizes = {
+        "strangers": STRANGERS,
+        "unseen_faces": UNSEEN_FACES,
+        "tuning_classes": TUNING_CLASSES,
+        "tuning_strangers": TUNING_STRANGERS,
+        "tuning_unseen_faces": TUNING_UNSEEN_FACES,
+        **(sizes or {}),
+    }
+    settings = {
+        "dataset": "typefaces",
+        "sources": data.sources,
+        "held_out": sizes,
+        "asked": recipe,
+        "embedding_dim": EMBEDDING_DIM,
+    }
+
+    def measure(cell):
+        return _train_cell(cell, data, sizes, backbone, device, recipe)
+
+    return resumable.run(cells, measure, folder, settings, made_by)
+
+
+def load(folder=None):
+    """(record, arrays) of the saved experiment, or of another folder.
+
+    ``arrays[name]`` has ``estimate`` (R,) and ``resampled`` (B, R) of the strangers, and
+    ``known_estimate`` and ``known_resampled``, of :func:`verify_all_pairs`.
+    """
+    return resumable.load(folder or FOLDER / "typefaces")
+
+
+def _parts(cell, data, sizes):
+    """What a cell is trained and scored on.
+
+    The tuning characters are the last of those to train on, which only a training with more classes
+    than the others sees; its typefaces are all typefaces to train on.
+    """
+    held_out = data.hold_out(sizes["strangers"], sizes["unseen_faces"])
+    if not cell.tuning:
+        return HeldOut(held_out.characters[: cell.classes], *held_out[1:])
+    characters = held_out.characters[::-1]
+    strangers = characters[cell.classes : cell.classes + sizes["tuning_strangers"]]
+    faces = np.random.default_rng(1).permutation(held_out.faces)
+    unseen = sizes["tuning_unseen_faces"]
+    return HeldOut(characters[: cell.classes], faces[unseen:], strangers, faces[:unseen])
+
+
+def _with_steps(split, steps, batch_size, seed):
+    """(split, epochs): so many images that ``epochs`` passes in batches are ``steps`` steps.
+
+    An epoch has every image once, and some of them twice to fill it up; in a training too short for
+    one pass it has a random part of them.
+    """
+    divisors = [count for count in range(1, steps + 1) if steps % count == 0]
+    enough = [count for count in divisors if steps // count * batch_size >= len(split)]
+    epochs = max(enough, default=1)
+    generator = torch.Generator().manual_seed(seed)
+    size = steps // epochs * batch_size
+    turns = -(-size // len(split))
+    rows = torch.cat([torch.randperm(len(split), generator=generator) for _ in range(turns)])
+    rows = rows[:size].sort().values
+    return Split(split.images[rows], split.labels[rows], split.classes), epochs
+
+
+def _train_cell(cell, data, sizes, backbone, device, recipe):
+    """(record, arrays) of one cell, trained and measured on strangers and on known characters."""
+    parts = _parts(cell, data, sizes)
+    require(
+        len(parts.characters) == cell.classes,
+        f"{cell.name}: there are {len(parts.characters)} characters to train on",
+    )
+    images = data.select(parts.characters, parts.faces, cell.typefaces)
+    train, epochs = _with_steps(images, cell.steps, recipe["batch_size"], cell.seed)
+    few = slice(None, None, max(1, len(images) // 1000))
+    test = Split(images.images[few], images.labels[few], images.classes)
+    model = backbone(EMBEDDING_DIM)
+    head, kind = build_head(cell.row, EMBEDDING_DIM, cell.classes)
+    batches = {"per_class": PER_CLASS} if kind == "distance" else {}
+    run = fit(
+        model,
+        head,
+        Dataset("typefaces", train, test),
+        seed=cell.seed,
+        device=device,
+        progress=False,
+        snapshot_size=10,
+        epochs=epochs,
+        **recipe,
+        **batches,
+    )
+    strangers = _verify(model, data, parts.strangers, parts.unseen_faces, kind)
+    known = parts.characters[: len(parts.strangers)]
+    known = _verify(model, data, known, parts.unseen_faces, kind)
+    record = {
+        **cell._asdict(),
+        "loss": run.name,
+        "scale": float(getattr(head, "scale", 1)),
+        "similarity": kind,
+        "images": len(images),
+        "epochs": epochs,
+        "train_accuracy": float(run.history.train_acc.iloc[-1]),
+        "strangers": strangers.summary,
+        "known": known.summary,
+        "device": run.config["device"],
+        "versions": run.config["versions"],
+        "seconds": round(float(run.history.seconds.sum()), 1),
+    }
+    arrays = {
+        "estimate": strangers.estimate,
+        "resampled": strangers.resampled.astype(np.float32),
+        "known_estimate": known.estimate,
+        "known_resampled": known.resampled.astype(np.float32),
+    }
+    return record, arrays
+
+
+def _verify(model, data, characters, faces, kind):
+    split = data.select(characters, faces)
+    return verify_all_pairs(embed(model, split.images).numpy(), split.labels.numpy(), kind)

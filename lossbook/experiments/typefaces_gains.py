@@ -1,0 +1,80 @@
+"""What a margin gains among typefaces: rates of the saved experiment, and ratios of them."""
+
+import numpy as np
+import pandas as pd
+
+from lossbook.experiments.typefaces import Cell
+from lossbook.metrics.bootstrap import percentile_interval
+
+__all__ = ["MEASURES", "ratio", "ratios", "table"]
+
+# Where the rates stand in the saved arrays; a TAR is turned into false rejects.
+MEASURES = {
+    "EER": 0,
+    "FRR, FAR 1e-2": 1,
+    "FRR, FAR 1e-3": 2,
+    "FRR, FAR 1e-4": 3,
+    "FRR, FAR 1e-5": 4,
+    "errors of rank 1": 5,
+}
+
+
+def table(record):
+    """A DataFrame of all cells but those of the tuning: what was varied, and rates of strangers."""
+    lines = []
+    for cell in record["cells"].values():
+        if cell["tuning"]:
+            continue
+        line = {key: cell[key] for key in ("row", "classes", "typefaces", "steps", "seed")}
+        for name in ("eer", "tar@0.01", "tar@0.001", "tar@0.0001", "tar@1e-05", "rank_1"):
+            triple = cell["strangers"][name]
+            line[name] = np.nan if triple is None else triple[0]
+        lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def ratio(arrays, without, with_margin, measure="EER", known=False, seed=0):
+    """(ratio, low, high): an error rate of some cells over that of others; below 1 they are better.
+
+    ``without`` and ``with_margin`` are lists of cells that differ in their training seeds alone.
+    The interval (95 %) resamples identities, the same ones for both, and training seeds, for each
+    on its own. ``measure`` is one of ``MEASURES``; ``known`` takes the known characters. All three
+    are NaN if ``without`` makes no error on some resample, or the measure is undefined.
+    """
+    random = np.random.default_rng(seed)
+    prefix, column = "known_" if known else "", MEASURES[measure]
+    means, resampled_means = [], []
+    for cells in (without, with_margin):
+        estimates = np.array([arrays[cell.name][prefix + "estimate"][column] for cell in cells])
+        resampled = np.array([arrays[cell.name][prefix + "resampled"][:, column] for cell in cells])
+        if measure != "EER":
+            estimates, resampled = 1 - estimates, 1 - resampled
+        drawn = random.integers(0, len(cells), resampled.shape)
+        means.append(estimates.mean())
+        resampled_means.append(np.take_along_axis(resampled, drawn, axis=0).mean(axis=0))
+    if means[0] == 0 or not resampled_means[0].all():
+        return (np.nan, np.nan, np.nan)
+    low, high = percentile_interval(resampled_means[1] / resampled_means[0])
+    return float(means[1] / means[0]), float(low), float(high)
+
+
+def ratios(record, arrays, baseline, known=False):
+    """A DataFrame of :func:`ratio` to the row ``baseline``, for every other row and measure.
+
+    A line is one row with one number of classes, typefaces and steps, over the seeds of each.
+    """
+    groups = {}
+    for saved in record["cells"].values():
+        cell = Cell(*(saved[field] for field in Cell._fields))
+        if not cell.tuning:
+            groups.setdefault(cell[:4], []).append(cell)
+    lines = []
+    for (row, *setting), cells in groups.items():
+        without = groups.get((baseline, *setting))
+        if row == baseline or without is None:
+            continue
+        for measure in MEASURES:
+            values = ratio(arrays, without, cells, measure, known)
+            lines.append((row, *setting, measure, *values))
+    columns = ["row", "classes", "typefaces", "steps", "measure", "ratio", "low", "high"]
+    return pd.DataFrame(lines, columns=columns)

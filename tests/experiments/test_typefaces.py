@@ -1,0 +1,140 @@
+"""The experiment on typefaces: its cells, its choice of margins, and ratios of its rates."""
+
+import numpy as np
+import pytest
+import torch
+
+from lossbook import bounds
+from lossbook.data.dataset import Split
+from lossbook.data.typefaces import Typefaces
+from lossbook.experiments import typefaces, typefaces_gains
+from tests.helpers.toys import tiny_backbone
+
+SIZES = {
+    "strangers": 6,
+    "unseen_faces": 3,
+    "tuning_classes": 4,
+    "tuning_strangers": 5,
+    "tuning_unseen_faces": 2,
+}
+RECIPE = {"batch_size": 16, "learning_rate": 3e-3}
+
+
+def toy_typefaces(characters=24, faces=9):
+    """Every character in every typeface: a bar in noise, whose place tells the character."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (characters * faces, 1, 28, 28), generator=generator)
+    images = images.to(torch.uint8)
+    character = np.tile(np.arange(characters), faces)
+    face = np.repeat(np.arange(faces), characters)
+    for image, j, k in zip(images, character, face):
+        image[0, 2 + j : 4 + j, 4 : 12 + k] = 255
+    names = tuple(chr(0x4E00 + j) for j in range(characters))
+    return Typefaces(images, character, face, names, tuple("abcdefghi"[:faces]), {"fonts": {}})
+
+
+def run(cells, folder):
+    return typefaces.run(
+        cells, toy_typefaces(), folder, backbone=lambda d: tiny_backbone(), sizes=SIZES, **RECIPE
+    )
+
+
+@pytest.fixture(autouse=True)
+def in_two_dimensions(monkeypatch):
+    monkeypatch.setattr(typefaces, "EMBEDDING_DIM", 2)
+
+
+def test_a_stopped_experiment_resumes_and_ratios_compare_its_rows(tmp_path):
+    rows = ["norm-softmax", "ArcFace_m0.3"]
+    cells = typefaces.plan(rows, classes=(8,), steps=(6,), seeds=(0, 1))
+    run(cells[:2], tmp_path)
+    record, arrays = run(cells, tmp_path)
+    assert set(record["cells"]) == set(arrays) == {cell.name for cell in cells}
+    assert [cell["epochs"] for cell in record["cells"].values()] == [2, 2, 2, 2]
+    again, _ = run(cells[:1], tmp_path / "again")
+    saved, made_again = record["cells"][cells[0].name], again["cells"][cells[0].name]
+    assert saved["strangers"] == made_again["strangers"]
+    assert saved["strangers"]["identities"] == 6 and saved["strangers"]["images"] == 18
+
+    table = typefaces_gains.ratios(record, arrays, "norm-softmax")
+    line = table[table.measure == "EER"].iloc[0]
+    rates = {
+        row: np.mean(
+            [c["strangers"]["eer"][0] for c in record["cells"].values() if c["row"] == row]
+        )
+        for row in rows
+    }
+    assert line.row == "ArcFace_m0.3"
+    assert line.ratio == pytest.approx(rates["ArcFace_m0.3"] / rates["norm-softmax"], rel=1e-4)
+    assert line.low <= line.ratio <= line.high
+    same = typefaces_gains.ratio(arrays, cells[:1], cells[:1])
+    assert same == (1, 1, 1)  # the same identities are drawn for both
+    perfect = {cells[0].name: {"estimate": np.zeros(6), "resampled": np.zeros((20, 6))}}
+    assert np.isnan(typefaces_gains.ratio(perfect, cells[:1], cells[:1])).all()
+    assert len(typefaces_gains.table(record)) == 4
+
+
+def test_tuning_and_scoring_share_no_character_and_no_unseen_typeface():
+    data = toy_typefaces()
+    tuning = typefaces._parts(typefaces.Cell("softmax", 4, tuning=True), data, SIZES)
+    parts = typefaces._parts(typefaces.Cell("softmax", 9), data, SIZES)
+    scored = {*parts.characters, *parts.strangers}
+    assert scored.isdisjoint(tuning.characters) and scored.isdisjoint(tuning.strangers)
+    assert set(tuning.characters).isdisjoint(tuning.strangers)
+    assert set(tuning.faces).isdisjoint(tuning.unseen_faces)
+    assert {*tuning.faces, *tuning.unseen_faces} == set(parts.faces)
+    fewer = typefaces._parts(typefaces.Cell("softmax", 3), data, SIZES)
+    assert fewer.characters.tolist() == parts.characters[:3].tolist()
+    assert fewer.strangers.tolist() == parts.strangers.tolist()
+
+
+def test_the_row_with_the_lowest_tuning_error_is_chosen(tmp_path):
+    cells = typefaces.tuning_plan(["ArcFace", "softmax"], steps=3)
+    assert [cell.row for cell in cells] == list(typefaces.GRID["ArcFace"])
+    rates = (0.2, 0.1, 0.3)
+    saved = {
+        cell.name: {**cell._asdict(), "strangers": {"eer": [rate, 0, 1]}}
+        for cell, rate in zip(cells, rates)
+    }
+    chosen = typefaces.rows_of(["softmax", "ArcFace", "CosFace_s8_m0.1"], {"cells": saved})
+    assert chosen == ["softmax", "ArcFace_m0.3", "CosFace_s8_m0.1"]
+    del saved[cells[2].name]
+    with pytest.raises(ValueError, match="ArcFace_m0.5 are not measured.*--tune"):
+        typefaces.rows_of(["ArcFace"], {"cells": saved})
+    with pytest.raises(ValueError, match="margin of CosFace is not chosen"):
+        typefaces.rows_of(["CosFace"])
+
+
+@pytest.mark.parametrize("images, steps", [(50, 6), (50, 7), (3, 12), (500, 6)])
+def test_every_training_has_its_number_of_steps(images, steps):
+    pixels = torch.arange(images, dtype=torch.uint8)[:, None, None, None]
+    split = Split(pixels, torch.arange(images) % 3, ("a", "b", "c"))
+    filled, epochs = typefaces._with_steps(split, steps, 16, seed=0)
+    assert epochs * -(-len(filled) // 16) == steps and len(filled) % 16 == 0
+    counts = torch.bincount(filled.images.flatten().int(), minlength=images)[:images]
+    assert counts.max() - counts.min() <= 1 or images > 255
+    assert torch.equal(filled.labels, filled.images.flatten().long() % 3) or images > 255
+
+
+def test_heads_have_the_scale_of_the_rule_and_the_margins_of_their_names():
+    head, kind = typefaces.build_head("ArcFace_m0.3", 64, 100)
+    assert kind == "cosine" and head.margin == 0.3
+    assert head.scale == pytest.approx(bounds.working_scale(100, m2=0.3))
+    assert typefaces.build_head("ArcFace_s20_m0.3", 64, 100)[0].scale == 20
+    head, _ = typefaces.build_head("combined_m0.2_m0.1", 64, 100)
+    assert (head.m1, head.m2, head.m3) == (1, 0.2, 0.1)
+    head, kind = typefaces.build_head("triplet_m0.5", 64, 100)
+    assert kind == "distance" and head.margin == 0.5
+    for loss in typefaces.LOSSES:
+        for row in typefaces.GRID[loss]:
+            typefaces.build_head(row, 64, 6400)
+
+
+def test_the_network_has_six_convolutions():
+    widths = [
+        layer.out_channels
+        for layer in typefaces.small_network(64)
+        if isinstance(layer, torch.nn.Conv2d)
+    ]
+    assert widths == [16, 16, 32, 32, 64, 64]
+    assert typefaces.small_network(64)(torch.zeros(2, 1, 28, 28)).shape == (2, 64)
