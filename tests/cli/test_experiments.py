@@ -5,7 +5,6 @@ import torch
 from lossbook import backbones, data
 from lossbook.cli.main import main
 from lossbook.data import omniglot as omniglot_data
-from lossbook.data import omniglot as omniglot_data
 from lossbook.data import typefaces as typefaces_data
 from lossbook.experiments import closed_set, label_noise, omniglot, typefaces
 from tests.helpers.toys import tiny_backbone, toy_dataset
