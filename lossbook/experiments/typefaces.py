@@ -46,7 +46,7 @@ STRANGERS, UNSEEN_FACES = 1000, 20
 TUNING_CLASSES, TUNING_STRANGERS, TUNING_UNSEEN_FACES = 400, 1000, 15
 
 EMBEDDING_DIM = 64
-RECIPE = {"batch_size": 256, "learning_rate": 5e-3, "precision": "float32"}
+RECIPE = {"batch_size": 256, "learning_rate": 5e-3, "precision": "bfloat16"}
 PER_CLASS = 4  # images of a class in a batch, for losses on pairs and triplets
 STEPS = 1500
 CLASSES = (100, 400, 1600, 6400)

@@ -19,7 +19,13 @@ from lossbook.figures.experiments import (
 from lossbook.figures.margin_curves import target_curves
 from lossbook.figures.sphere_plots import sphere, spherical_regions
 from lossbook.figures.training import angle_histograms, over_epochs, training_curves
-from lossbook.figures.verification import neighbours, roc_curves, score_histograms, worst_pairs
+from lossbook.figures.verification import (
+    neighbours,
+    roc_curves,
+    score_histograms,
+    typeface_grid,
+    worst_pairs,
+)
 
 __all__ = [
     # embeddings in 2-D
@@ -47,6 +53,7 @@ __all__ = [
     "roc_curves",
     "neighbours",
     "worst_pairs",
+    "typeface_grid",
     # saved experiments and benchmarks
     "scale_margin_map",
     "error_ratios",

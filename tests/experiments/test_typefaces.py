@@ -6,9 +6,8 @@ import torch
 
 from lossbook import bounds
 from lossbook.data.dataset import Split
-from lossbook.data.typefaces import Typefaces
 from lossbook.experiments import typefaces, typefaces_gains
-from tests.helpers.toys import tiny_backbone
+from tests.helpers.toys import tiny_backbone, toy_typefaces
 
 SIZES = {
     "strangers": 6,
@@ -18,19 +17,6 @@ SIZES = {
     "tuning_unseen_faces": 2,
 }
 RECIPE = {"batch_size": 16, "learning_rate": 3e-3}
-
-
-def toy_typefaces(characters=24, faces=9):
-    """Every character in every typeface: a bar in noise, whose place tells the character."""
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (characters * faces, 1, 28, 28), generator=generator)
-    images = images.to(torch.uint8)
-    character = np.tile(np.arange(characters), faces)
-    face = np.repeat(np.arange(faces), characters)
-    for image, j, k in zip(images, character, face):
-        image[0, 2 + j : 4 + j, 4 : 12 + k] = 255
-    names = tuple(chr(0x4E00 + j) for j in range(characters))
-    return Typefaces(images, character, face, names, tuple("abcdefghi"[:faces]), {"fonts": {}})
 
 
 def run(cells, folder):

@@ -5,8 +5,9 @@ import pandas as pd
 import torch
 
 from lossbook import backbones, data, heads, training
+from lossbook.data.typefaces import Typefaces
 
-__all__ = ["RECIPE", "toy_dataset", "tiny_backbone", "train", "assert_same_run"]
+__all__ = ["RECIPE", "toy_dataset", "toy_typefaces", "tiny_backbone", "train", "assert_same_run"]
 
 RECIPE = {"epochs": 3, "batch_size": 32, "learning_rate": 3e-3, "progress": False}
 
@@ -26,6 +27,19 @@ def toy_dataset(n=160, classes=4, seed=0):
         data.Split(images[:cut], labels[:cut], names),
         data.Split(images[cut:], labels[cut:], names),
     )
+
+
+def toy_typefaces(characters=24, faces=9):
+    """Every character in every typeface: a bar in noise, whose place tells the character."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (characters * faces, 1, 28, 28), generator=generator)
+    images = images.to(torch.uint8)
+    character = np.tile(np.arange(characters), faces)
+    face = np.repeat(np.arange(faces), characters)
+    for image, j, k in zip(images, character, face):
+        image[0, 2 + j : 4 + j, 4 : 12 + k] = 255
+    names = tuple(chr(0x4E00 + j) for j in range(characters))
+    return Typefaces(images, character, face, names, tuple("abcdefghi"[:faces]), {"fonts": {}})
 
 
 def tiny_backbone():
