@@ -73,7 +73,7 @@ def _add_typefaces_options(parser):
         "--losses",
         nargs="+",
         metavar="LOSS",
-        help="losses such as ArcFace, with the margin that --tune chose, or rows such as "
+        help="losses such as ArcFace, with the margin and scale that --tune chose, or rows such as "
         "ArcFace_m0.3 (default: all losses)",
     )
     parser.add_argument("--classes", nargs="+", type=int, help="default 100 400 1600 6400")
@@ -83,7 +83,9 @@ def _add_typefaces_options(parser):
     parser.add_argument("--steps", nargs="+", type=int, help="default 1500")
     parser.add_argument("--seeds", nargs="+", type=int, help="default 0 1 2; with --tune 0")
     parser.add_argument(
-        "--tune", action="store_true", help="choose margins on characters that are not scored"
+        "--tune",
+        action="store_true",
+        help="choose margins and scales on characters that are not scored",
     )
     parser.add_argument(
         "--allow-missing", action="store_true", help="do without font packages that are missing"

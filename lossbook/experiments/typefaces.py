@@ -51,14 +51,15 @@ PER_CLASS = 4  # images of a class in a batch, for losses on pairs and triplets
 STEPS = 1500
 CLASSES = (100, 400, 1600, 6400)
 
-# The margins to choose from: each loss with its rows.
+# What is chosen: each loss with its rows, which differ in margin and scale. A scale is a multiple of
+# the rule's, so that the choice made with 400 classes holds for any number: "_x2" is twice it.
 GRID = {
     "softmax": ("softmax",),
-    "norm-softmax": ("norm-softmax", "norm-softmax_s16", "norm-softmax_s32"),
+    "norm-softmax": ("norm-softmax", "norm-softmax_x2", "norm-softmax_x3"),
     "A-softmax": ("A-softmax_m2", "A-softmax_m3", "A-softmax_m4"),
-    "CosFace": ("CosFace_m0.1", "CosFace_m0.2", "CosFace_m0.35"),
-    "ArcFace": ("ArcFace_m0.1", "ArcFace_m0.3", "ArcFace_m0.5"),
-    "combined": ("combined_m0.1_m0.1", "combined_m0.2_m0.1", "combined_m0.3_m0.2"),
+    "CosFace": tuple(f"CosFace_m{m}{x}" for m in (0.1, 0.2, 0.35) for x in ("", "_x2")),
+    "ArcFace": tuple(f"ArcFace_m{m}{x}" for m in (0.1, 0.3, 0.5) for x in ("", "_x2")),
+    "combined": tuple(f"combined_m{m}{x}" for m in ("0.1_m0.1", "0.3_m0.1") for x in ("", "_x2")),
     "contrastive": ("contrastive_m0.5", "contrastive_m1", "contrastive_m2"),
     "triplet": ("triplet_m0.2", "triplet_m0.5", "triplet_m1"),
 }
@@ -105,20 +106,22 @@ def build_head(row, embedding_dim, num_classes):
 
     A row is ``"softmax"``, ``"contrastive_m1"``, ``"triplet_m0.5"``, ``"combined_m0.3_m0.2"`` (m2
     and m3), or a name that :func:`lossbook.heads.head_from_name` takes. Unless it gives a scale
-    with ``_s``, the scale is that of :func:`scale_for`.
+    with ``_s``, the scale is that of :func:`scale_for`, times the number after ``_x`` at its end.
 
     Raises ``KeyError`` as :func:`lossbook.heads.preset_from_name`.
     """
     if match := re.fullmatch(rf"({'|'.join(EUCLIDEAN)})_m{NUMBER}", row):
         head = EUCLIDEAN[match[1]](embedding_dim, num_classes, margin=float(match[2]))
         return head, "distance"
-    if match := re.fullmatch(rf"combined_m{NUMBER}_m{NUMBER}", row):
+    name, _, factor = row.partition("_x")
+    factor = float(factor or 1)
+    if match := re.fullmatch(rf"combined_m{NUMBER}_m{NUMBER}", name):
         m2, m3 = float(match[1]), float(match[2])
-        scale = scale_for(num_classes, m2=m2, m3=m3)
+        scale = factor * scale_for(num_classes, m2=m2, m3=m3)
         return heads.CombinedMargin(embedding_dim, num_classes, scale, 1, m2, m3), "cosine"
-    preset = preset_from_name(row)
-    if preset.unit_embedding and "_s" not in row:
-        scale = scale_for(num_classes, preset.m1, preset.m2, preset.m3)
+    preset = preset_from_name(name)
+    if preset.unit_embedding and "_s" not in name:
+        scale = factor * scale_for(num_classes, preset.m1, preset.m2, preset.m3)
         preset = preset._replace(scale=scale)
     return head_from_preset(preset, embedding_dim, num_classes), "cosine"
 
@@ -144,7 +147,7 @@ def best_row(loss, record):
     missing = [row for row in rows if not rates[row]]
     require(
         not missing,
-        f"the margin of {loss} is not chosen yet, {', '.join(missing)} are not measured: run "
+        f"the margin and scale of {loss} are not chosen yet, {', '.join(missing)} are not measured: run "
         f"lossbook typefaces --tune --losses {loss}, or name a row such as {rows[-1]}",
     )
     return min(rows, key=lambda row: np.mean(rates[row]))

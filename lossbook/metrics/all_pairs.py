@@ -1,7 +1,7 @@
 """Verification on every pair of many images, with intervals by identity, in bounded memory.
 
 N images have N(N−1)/2 pairs, 200 million of 20,000. They are compared identity by identity, and
-only counted: a score is rounded to one of 65,536 steps between the lowest and the highest possible.
+only counted: a score is rounded to one of 262,144 steps between the lowest and the highest possible.
 """
 
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from lossbook.utils.validation import check_int, check_labels, check_matrix, req
 
 __all__ = ["AllPairs", "verify_all_pairs"]
 
-STEPS = 65_536  # of a score: 0.00003 of a cosine
+STEPS = 2**18  # of a score: 0.000008 of a cosine
 COARSE = 480  # steps that the resamples tell apart, evenly spaced in the logarithm of the FAR
 
 
@@ -100,7 +100,7 @@ def verify_all_pairs(x, labels, metric="cosine", fars=(1e-2, 1e-3, 1e-4, 1e-5), 
 
 
 class _Scores:
-    """The scores of all pairs as steps from 0 to 65,535, one identity with all after it at a time.
+    """The scores of all pairs as steps from 0 to 262,143, one identity with all after it at a time.
 
     ``vectors`` are sorted by ``identity``, which numbers them from 0, ``sizes`` images each.
     """
@@ -125,7 +125,7 @@ class _Scores:
             yield i, steps[:, :size][np.triu_indices(size, k=1)], steps[:, size:]
 
     def count(self):
-        """(65,536,) counts of the genuine and of the impostor pairs at each step."""
+        """(262,144,) counts of the genuine and of the impostor pairs at each step."""
         genuine, impostor = np.zeros((2, STEPS))
         for _, same, other in self.blocks():
             genuine += np.bincount(same, minlength=STEPS)
@@ -163,7 +163,7 @@ def _resample(scores, impostor, weights, fars):
 
 
 def _coarse_steps(impostor):
-    """(65,536,) the coarse step of each fine one: evenly spaced in log FAR, the highest FAR first.
+    """(262,144,) the coarse step of each fine one: evenly spaced in log FAR, the highest FAR first.
 
     Above the highest impostor score all steps are one.
     """
