@@ -51,8 +51,8 @@ PER_CLASS = 4  # images of a class in a batch, for losses on pairs and triplets
 STEPS = 1500
 CLASSES = (100, 400, 1600, 6400)
 
-# What is chosen: each loss with its rows, which differ in margin and scale. A scale is a multiple of
-# the rule's, so that the choice made with 400 classes holds for any number: "_x2" is twice it.
+# What is chosen: each loss with its rows, which differ in margin and scale. A scale is a multiple
+# of the rule's, so that the choice made with 400 classes holds for any number: "_x2" is twice it.
 GRID = {
     "softmax": ("softmax",),
     "norm-softmax": ("norm-softmax", "norm-softmax_x2", "norm-softmax_x3"),
@@ -147,8 +147,8 @@ def best_row(loss, record):
     missing = [row for row in rows if not rates[row]]
     require(
         not missing,
-        f"the margin and scale of {loss} are not chosen yet, {', '.join(missing)} are not measured: run "
-        f"lossbook typefaces --tune --losses {loss}, or name a row such as {rows[-1]}",
+        f"the margin and scale of {loss} are not chosen yet, {', '.join(missing)} are not measured: "
+        f"run lossbook typefaces --tune --losses {loss}, or name a row such as {rows[-1]}",
     )
     return min(rows, key=lambda row: np.mean(rates[row]))
 

@@ -1,7 +1,8 @@
 """Verification on every pair of many images, with intervals by identity, in bounded memory.
 
-N images have N(N−1)/2 pairs, 200 million of 20,000. They are compared identity by identity, and
-only counted: a score is rounded to one of 262,144 steps between the lowest and the highest possible.
+N images have N(N−1)/2 pairs, 200 million of 20,000. They are compared identity by identity and
+only counted: a score is rounded to one of 262,144 steps between the lowest and the highest
+possible.
 """
 
 from typing import NamedTuple
