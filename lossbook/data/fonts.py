@@ -28,6 +28,7 @@ __all__ = [
     "install_command",
     "open_face",
     "packaged_font_files",
+    "style_groups",
 ]
 
 # Debian's packages of Han fonts, without those that only repeat the faces of another.
@@ -96,6 +97,7 @@ LEAST_CHARACTERS = 2000  # of a face: fewer are a sample of glyphs, not a typefa
 # shapes and closed ones.
 TEST_GLYPHS = "永有我明都"
 SAME_COSINE = 0.985
+ALIKE_COSINE = 0.9  # of two faces of one style, such as the weights of a family
 
 # A glyph is drawn larger than it is needed and scaled down, so that hinting, which moves outlines
 # to whole pixels, hardly matters. A glyph in which nothing is darker than FAINT is blank.
@@ -193,6 +195,20 @@ def distinct_faces(files):
         faces.append(face)
         vectors = np.vstack([vectors, vector])
     return faces, skipped
+
+
+def style_groups(faces):
+    """The number of each face's group, ``(F,)``: faces that look alike are in one group.
+
+    Two faces are in one group if a chain of faces leads from one to the other in which the test
+    glyphs of neighbours have a cosine of at least 0.9. So faces of two groups differ by more than
+    their weight.
+    """
+    vectors = np.stack([_test_vector(face) for face in faces])
+    groups = np.arange(len(faces))
+    for first, second in np.argwhere(vectors @ vectors.T >= ALIKE_COSINE):
+        groups[groups == groups[second]] = groups[first]
+    return np.unique(groups, return_inverse=True)[1]
 
 
 def open_face(face):

@@ -21,7 +21,7 @@ from lossbook.utils.validation import check_int, require
 
 __all__ = ["HeldOut", "Typefaces", "typefaces"]
 
-RULE = 1  # counts the versions of how images are chosen and drawn, so that old ones are not reused
+RULE = 2  # counts the versions of how images are chosen and drawn, so that old ones are not reused
 
 
 class HeldOut(NamedTuple):
@@ -50,6 +50,9 @@ class Typefaces:
         The character that stands in the most faces first.
     faces : tuple of str
         Names of the typefaces.
+    groups : (faces,) int64 array
+        The number of each typeface's group of alike ones, by
+        :func:`lossbook.data.fonts.style_groups`.
     sources : dict
         ``"fonts"``: the SHA-256 of the font file of each face; ``"images_sha256"``; ``"skipped"``:
         why each other face of these files was left out.
@@ -60,35 +63,49 @@ class Typefaces:
     face: np.ndarray
     characters: tuple
     faces: tuple
+    groups: np.ndarray
     sources: dict
 
     def hold_out(self, strangers=1000, unseen_faces=20, seed=0):
         """Hold out characters and typefaces, drawn by ``seed``: a :class:`HeldOut`.
 
         The characters to train on are in random order, so that the first C of them are a sample.
+        Typefaces are held out as in :meth:`hold_out_faces`.
 
         Raises ``ValueError`` if fewer than two characters or one typeface are left to train on.
         """
         strangers = check_int("strangers", strangers, 2)
-        unseen_faces = check_int("unseen_faces", unseen_faces)
-        for name, count, total in (
-            ("strangers", strangers, len(self.characters) - 1),
-            ("unseen_faces", unseen_faces, len(self.faces)),
-        ):
-            require(
-                count < total,
-                f"{name} = {count}: there are {len(self.characters)} characters in "
-                f"{len(self.faces)} typefaces, and some must be left to train on",
-            )
-        random = np.random.default_rng(seed)
-        characters = random.permutation(len(self.characters))
-        faces = random.permutation(len(self.faces))
-        return HeldOut(
-            characters[strangers:],
-            np.sort(faces[unseen_faces:]),
-            characters[:strangers],
-            np.sort(faces[:unseen_faces]),
+        require(
+            strangers < len(self.characters) - 1,
+            f"strangers = {strangers}: there are {len(self.characters)} characters, and at least "
+            "two must be left to train on",
         )
+        characters = np.random.default_rng(seed).permutation(len(self.characters))
+        faces, unseen = self.hold_out_faces(unseen_faces, np.arange(len(self.faces)), seed)
+        return HeldOut(characters[strangers:], faces, characters[:strangers], unseen)
+
+    def hold_out_faces(self, count, faces, seed=0):
+        """(rest, held out): ``faces`` in two parts, ``count`` of them or a few less held out.
+
+        Whole groups are held out, so that no typeface is left that looks like one held out: groups
+        in a random order, each unless it has more typefaces than are still wanted.
+
+        Raises ``ValueError`` if none could be held out, or none is left.
+        """
+        count = check_int("count", count)
+        groups = self.groups[faces]
+        order = np.random.default_rng(seed).permutation(np.unique(groups))
+        held_out = []
+        for group in order:
+            members = faces[groups == group]
+            if len(members) <= count - len(held_out):
+                held_out.extend(members)
+        require(
+            0 < len(held_out) < len(faces),
+            f"{count} typefaces to hold out of {len(faces)} in {len(order)} groups of alike ones: "
+            f"that would be {len(held_out)}, and some must be left to train on",
+        )
+        return np.setdiff1d(faces, held_out), np.sort(held_out)
 
     def select(self, characters, faces, faces_per_character=None, seed=0):
         """The images of some characters in some typefaces, as a :class:`~lossbook.data.Split`.
@@ -198,6 +215,7 @@ def _save_faces(files, path):
             }
             for face in faces
         ],
+        "groups": fonts.style_groups(faces).tolist(),
         "skipped": skipped,
     }
     write_atomically(path, lambda file: file.write(json.dumps(content).encode()))
@@ -267,6 +285,7 @@ def _load(stem, faces, known, min_faces):
         index["face"],
         tuple(chr(code) for code in index["codes"]),
         tuple(face.name for face in faces),
+        np.array(known["groups"]),
         {
             "min_faces": min_faces,
             "fonts": {face["name"]: face["sha256"] for face in known["faces"]},

@@ -147,8 +147,9 @@ def best_row(loss, record):
     missing = [row for row in rows if not rates[row]]
     require(
         not missing,
-        f"the margin and scale of {loss} are not chosen yet, {', '.join(missing)} are not measured: "
-        f"run lossbook typefaces --tune --losses {loss}, or name a row such as {rows[-1]}",
+        f"the margin and scale of {loss} are not chosen yet, {', '.join(missing)} are not "
+        "measured: run "
+        f"lossbook typefaces --tune --losses {loss}, or name a row such as {rows[-1]}",
     )
     return min(rows, key=lambda row: np.mean(rates[row]))
 
@@ -229,9 +230,8 @@ def _parts(cell, data, sizes):
         return HeldOut(held_out.characters[: cell.classes], *held_out[1:])
     characters = held_out.characters[::-1]
     strangers = characters[cell.classes : cell.classes + sizes["tuning_strangers"]]
-    faces = np.random.default_rng(1).permutation(held_out.faces)
-    unseen = sizes["tuning_unseen_faces"]
-    return HeldOut(characters[: cell.classes], faces[unseen:], strangers, faces[:unseen])
+    faces, unseen_faces = data.hold_out_faces(sizes["tuning_unseen_faces"], held_out.faces, seed=1)
+    return HeldOut(characters[: cell.classes], faces, strangers, unseen_faces)
 
 
 def _with_steps(split, steps, batch_size, seed):

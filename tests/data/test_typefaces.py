@@ -1,5 +1,6 @@
 """Characters in typefaces, drawn from fonts that the tests make."""
 
+import dataclasses
 import hashlib
 import shutil
 
@@ -9,6 +10,7 @@ import pytest
 from lossbook.data import DataError, fonts
 from lossbook.data.typefaces import typefaces
 from tests.helpers.made_fonts import write_font
+from tests.helpers.toys import toy_typefaces
 
 
 @pytest.fixture
@@ -107,8 +109,8 @@ def test_strangers_are_unseen_characters_in_unseen_typefaces(folder):
             break
     else:
         pytest.fail("no image of style0 among the known")
-    with pytest.raises(ValueError, match="strangers = 7: there are 7 characters in 4 typefaces"):
-        data.hold_out(strangers=7, unseen_faces=1)
+    with pytest.raises(ValueError, match="strangers = 6: there are 7 characters"):
+        data.hold_out(strangers=6, unseen_faces=1)
 
 
 def test_fewer_faces_per_character_are_drawn_for_each_alone_and_are_nested(folder):
@@ -152,3 +154,29 @@ def test_files_of_a_package_are_read_from_the_package_database():
 def test_a_folder_without_fonts_is_refused(tmp_path):
     with pytest.raises(DataError, match="holds no font"):
         typefaces(folder=tmp_path)
+
+
+def test_typefaces_are_held_out_with_all_that_look_like_them():
+    data = dataclasses.replace(toy_typefaces(), groups=np.array([0, 0, 1, 2, 2, 2, 3, 1, 1]))
+    for seed in range(20):
+        rest, unseen = data.hold_out_faces(3, np.arange(9), seed)
+        assert 2 <= len(unseen) <= 3 and sorted([*rest, *unseen]) == list(range(9))
+        assert set(data.groups[rest]).isdisjoint(data.groups[unseen])
+    rest, unseen = data.hold_out_faces(1, np.array([3, 4, 6]))
+    assert rest.tolist() == [3, 4] and unseen.tolist() == [6]
+    for count, faces in ((1, [3, 4]), (2, [6, 2])):
+        with pytest.raises(ValueError, match="some must be left to train on"):
+            data.hold_out_faces(count, np.array(faces))
+
+
+def test_groups_are_chains_of_alike_faces(folder, monkeypatch):
+    faces, _ = fonts.distinct_faces(fonts.font_files(folder))
+    angles = dict(zip((face.name for face in faces), np.radians([0, 20, 60, 40])))
+    monkeypatch.setattr(
+        fonts,
+        "_test_vector",
+        lambda face: np.array([np.cos(angles[face.name]), np.sin(angles[face.name])]),
+    )
+    assert fonts.style_groups(faces).tolist() == [0, 0, 0, 0]  # steps of 20°, cosine 0.94
+    angles["style2"] = np.radians(80)
+    assert fonts.style_groups(faces)[[1, 3, 2]].tolist() == [0, 0, 1]

@@ -39,7 +39,9 @@ def toy_typefaces(characters=24, faces=9):
     for image, j, k in zip(images, character, face):
         image[0, 2 + j : 4 + j, 4 : 12 + k] = 255
     names = tuple(chr(0x4E00 + j) for j in range(characters))
-    return Typefaces(images, character, face, names, tuple("abcdefghi"[:faces]), {"fonts": {}})
+    return Typefaces(
+        images, character, face, names, tuple("abcdefghi"[:faces]), np.arange(faces), {"fonts": {}}
+    )
 
 
 def tiny_backbone():
