@@ -55,7 +55,7 @@ CLASSES = (100, 400, 1600, 6400)
 # of the rule's, so that the choice made with 400 classes holds for any number: "_x2" is twice it.
 GRID = {
     "softmax": ("softmax",),
-    "norm-softmax": ("norm-softmax", "norm-softmax_x2", "norm-softmax_x3"),
+    "norm-softmax": ("norm-softmax_x1", "norm-softmax_x2", "norm-softmax_x3"),
     "A-softmax": ("A-softmax_m2", "A-softmax_m3", "A-softmax_m4"),
     "CosFace": tuple(f"CosFace_m{m}{x}" for m in (0.1, 0.2, 0.35) for x in ("", "_x2")),
     "ArcFace": tuple(f"ArcFace_m{m}{x}" for m in (0.1, 0.3, 0.5) for x in ("", "_x2")),

@@ -113,6 +113,9 @@ def test_heads_have_the_scale_of_the_rule_and_the_margins_of_their_names():
     assert (head.m1, head.m2, head.m3) == (1, 0.2, 0.1)
     head, kind = typefaces.build_head("triplet_m0.5", 64, 100)
     assert kind == "distance" and head.margin == 0.5
+    assert set(typefaces.GRID) & {row for rows in typefaces.GRID.values() for row in rows} == {
+        "softmax"  # elsewhere a loss's name stands for the row that was chosen
+    }
     for loss in typefaces.LOSSES:
         for row in typefaces.GRID[loss]:
             typefaces.build_head(row, 64, 6400)
