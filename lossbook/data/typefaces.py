@@ -27,7 +27,7 @@ RULE = 2  # counts the versions of how images are chosen and drawn, so that old 
 class HeldOut(NamedTuple):
     """Characters and typefaces in two parts each: to train on, and to test on.
 
-    All are arrays of positions in ``Typefaces.characters`` and ``Typefaces.faces``.
+    A typeface that looks like one to test on is in neither part. All are arrays of positions in ``Typefaces.characters`` and ``Typefaces.faces``.
     """
 
     characters: np.ndarray
@@ -66,13 +66,13 @@ class Typefaces:
     groups: np.ndarray
     sources: dict
 
-    def hold_out(self, strangers=1000, unseen_faces=20, seed=0):
+    def hold_out(self, strangers=1000, unseen_faces=12, seed=0):
         """Hold out characters and typefaces, drawn by ``seed``: a :class:`HeldOut`.
 
         The characters to train on are in random order, so that the first C of them are a sample.
         Typefaces are held out as in :meth:`hold_out_faces`.
 
-        Raises ``ValueError`` if fewer than two characters or one typeface are left to train on.
+        Raises ``ValueError`` if fewer than two characters are left to train on, and as that method.
         """
         strangers = check_int("strangers", strangers, 2)
         require(
@@ -85,27 +85,28 @@ class Typefaces:
         return HeldOut(characters[strangers:], faces, characters[:strangers], unseen)
 
     def hold_out_faces(self, count, faces, seed=0):
-        """(rest, held out): ``faces`` in two parts, ``count`` of them or a few less held out.
+        """(rest, held out): of ``faces``, ``count`` that differ in style held out, drawn by ``seed``.
 
-        Whole groups are held out, so that no typeface is left that looks like one held out: groups
-        in a random order, each unless it has more typefaces than are still wanted.
+        One typeface of each of ``count`` groups is held out. The others of these groups are in
+        neither part: they would show a held-out style in training, or count it several times when
+        testing. A group with more than a tenth of ``faces`` is not drawn, so that enough are left.
 
-        Raises ``ValueError`` if none could be held out, or none is left.
+        Raises ``ValueError`` if there are fewer groups, or no typeface is left to train on.
         """
         count = check_int("count", count)
-        groups = self.groups[faces]
-        order = np.random.default_rng(seed).permutation(np.unique(groups))
-        held_out = []
-        for group in order:
-            members = faces[groups == group]
-            if len(members) <= count - len(held_out):
-                held_out.extend(members)
+        faces = np.asarray(faces)
+        groups, sizes = np.unique(self.groups[faces], return_counts=True)
+        small = groups[sizes <= max(1, len(faces) // 10)]
         require(
-            0 < len(held_out) < len(faces),
-            f"{count} typefaces to hold out of {len(faces)} in {len(order)} groups of alike ones: "
-            f"that would be {len(held_out)}, and some must be left to train on",
+            count <= len(small) and count < len(groups),
+            f"{count} typefaces to hold out of {len(faces)}: {len(small)} of their {len(groups)} "
+            "groups of alike ones have at most a tenth of them, and one group must be left to "
+            "train on",
         )
-        return np.setdiff1d(faces, held_out), np.sort(held_out)
+        random = np.random.default_rng(seed)
+        drawn = random.permutation(small)[:count]
+        held_out = [random.choice(faces[self.groups[faces] == group]) for group in drawn]
+        return faces[~np.isin(self.groups[faces], drawn)], np.sort(held_out)
 
     def select(self, characters, faces, faces_per_character=None, seed=0):
         """The images of some characters in some typefaces, as a :class:`~lossbook.data.Split`.

@@ -42,8 +42,8 @@ __all__ = [
 
 # The data: enough characters for 6,400 to train on, 1,000 strangers, and 1,400 to choose margins.
 MIN_FACES, CHARACTERS = 36, 8800
-STRANGERS, UNSEEN_FACES = 1000, 20
-TUNING_CLASSES, TUNING_STRANGERS, TUNING_UNSEEN_FACES = 400, 1000, 15
+STRANGERS, UNSEEN_FACES = 1000, 12
+TUNING_CLASSES, TUNING_STRANGERS, TUNING_UNSEEN_FACES = 400, 1000, 8
 
 EMBEDDING_DIM = 64
 RECIPE = {"batch_size": 256, "learning_rate": 5e-3, "precision": "bfloat16"}

@@ -156,17 +156,22 @@ def test_a_folder_without_fonts_is_refused(tmp_path):
         typefaces(folder=tmp_path)
 
 
-def test_typefaces_are_held_out_with_all_that_look_like_them():
-    data = dataclasses.replace(toy_typefaces(), groups=np.array([0, 0, 1, 2, 2, 2, 3, 1, 1]))
+def test_one_typeface_of_a_style_is_held_out_and_its_likes_are_in_neither_part():
+    groups = np.array([0] * 4 + [1] * 2 + [2] * 2 + [3, 4] + [5] * 10)
+    data = dataclasses.replace(toy_typefaces(), groups=groups)
+    drawn = set()
     for seed in range(20):
-        rest, unseen = data.hold_out_faces(3, np.arange(9), seed)
-        assert 2 <= len(unseen) <= 3 and sorted([*rest, *unseen]) == list(range(9))
-        assert set(data.groups[rest]).isdisjoint(data.groups[unseen])
-    rest, unseen = data.hold_out_faces(1, np.array([3, 4, 6]))
-    assert rest.tolist() == [3, 4] and unseen.tolist() == [6]
-    for count, faces in ((1, [3, 4]), (2, [6, 2])):
-        with pytest.raises(ValueError, match="some must be left to train on"):
-            data.hold_out_faces(count, np.array(faces))
+        rest, unseen = data.hold_out_faces(3, np.arange(20), seed)
+        assert len(unseen) == len(set(groups[unseen])) == 3 and unseen.tolist() == sorted(unseen)
+        assert rest.tolist() == [i for i in range(20) if groups[i] not in groups[unseen]]
+        drawn |= set(unseen.tolist())
+    assert drawn == {4, 5, 6, 7, 8, 9}  # the groups of 4 and of 10 are more than a tenth of 20
+    rest, unseen = data.hold_out_faces(1, np.array([0, 1, 2, 9]))
+    assert rest.tolist() == [0, 1, 2] and unseen.tolist() == [9]
+    with pytest.raises(ValueError, match="4 of their 6 groups"):
+        data.hold_out_faces(5, np.arange(20))
+    with pytest.raises(ValueError, match="one group must be left"):
+        data.hold_out_faces(2, np.array([8, 9]))
 
 
 def test_groups_are_chains_of_alike_faces(folder, monkeypatch):
