@@ -61,8 +61,11 @@ def add_parser(subparsers):
         "typefaces",
         help="train losses on Han characters in many typefaces, verify on others",
         description="Train losses on Han characters and verify on characters and typefaces that no "
-        "training saw. First choose margins with --tune. All combinations of the options are "
-        "trained, one after the other; stopped, the same command resumes with the next training.",
+        "training saw. Without options that select trainings, the whole experiment: margins and "
+        "scales are chosen first, and --plan lists the rest. With such options, all their "
+        "combinations. Stopped, the same command resumes with the next training. The characters "
+        "are drawn from Debian's font packages: if some are missing, the command that installs "
+        "them is printed.",
     )
     _add_typefaces_options(typefaces)
     typefaces.set_defaults(command=train_typefaces)
@@ -81,11 +84,15 @@ def _add_typefaces_options(parser):
         "--typefaces-per-class", nargs="+", type=int, metavar="N", help="at most (default: all)"
     )
     parser.add_argument("--steps", nargs="+", type=int, help="default 1500")
-    parser.add_argument("--seeds", nargs="+", type=int, help="default 0 1 2; with --tune 0")
+    parser.add_argument("--seeds", nargs="+", type=int, help="default 0 1 2")
     parser.add_argument(
         "--tune",
         action="store_true",
-        help="choose margins and scales on characters that are not scored",
+        help="choose margins and scales, of all losses or --losses, on characters that are not "
+        "scored",
+    )
+    parser.add_argument(
+        "--plan", action="store_true", help="train nothing: list trainings and expected minutes"
     )
     parser.add_argument(
         "--allow-missing", action="store_true", help="do without font packages that are missing"
@@ -170,7 +177,7 @@ def _print_accuracies(record):
 
 
 def train_typefaces(options):
-    """Run the cells that the options choose, or resume, and print one line per training."""
+    """Run the trainings that the options select, or resume, and print one line for each."""
     from pathlib import Path
 
     from lossbook.data.typefaces import typefaces as load_typefaces
@@ -178,34 +185,74 @@ def train_typefaces(options):
     from lossbook.utils.records import REPOSITORY_FOLDER
 
     folder = Path(options.out or REPOSITORY_FOLDER / "typefaces")
-    losses = options.losses or typefaces.LOSSES
-    steps = options.steps or (typefaces.STEPS,)
-    if options.tune:
-        cells = [
-            cell
-            for number in steps
-            for cell in typefaces.tuning_plan(losses, number, options.seeds or (0,))
-        ]
-    else:
-        saved = (folder / "record.json").exists()
-        record = typefaces.load(folder)[0] if saved else None
-        cells = typefaces.plan(
-            typefaces.rows_of(losses, record),
-            options.classes or typefaces.CLASSES,
-            options.typefaces_per_class or (None,),
-            steps,
-            options.seeds or range(3),
-        )
+    record = typefaces.load(folder)[0] if (folder / "record.json").exists() else None
+    stages = _typefaces_stages(options)
+    if options.plan:
+        _print_plan(stages, record)
+        return
+    if stages[0].options is not None:
+        typefaces.rows_of(stages[0].losses, record)  # refuses before the data are made
     data = load_typefaces(
         typefaces.MIN_FACES, typefaces.CHARACTERS, allow_missing=options.allow_missing
     )
-    record, _ = typefaces.run(
-        cells, data, folder, device=options.device, made_by={"command": "lossbook typefaces"}
-    )
-    for cell in cells:
-        measured = record["cells"][cell.name]
-        eer, low, high = measured["strangers"]["eer"]
-        print(
-            f"{cell.name:50} EER of strangers {eer:.2%} ({low:.2%} to {high:.2%}), "
-            f"{measured['seconds']:.0f} s of training"
+    made_by = {"command": "lossbook typefaces"}
+    for stage in stages:
+        rows = () if stage.options is None else typefaces.rows_of(stage.losses, record)
+        for cell in typefaces.cells_of(stage, rows):
+            record, _ = typefaces.run([cell], data, folder, device=options.device, made_by=made_by)
+            measured = record["cells"][cell.name]
+            eer, low, high = measured["strangers"]["eer"]
+            print(
+                f"{cell.name:50} EER of strangers {eer:.2%} ({low:.2%} to {high:.2%}), "
+                f"{measured['seconds']:.0f} s of training",
+                flush=True,
+            )
+
+
+def _typefaces_stages(options):
+    """The stages that the options select: all of the experiment if they select nothing."""
+    from lossbook.experiments import typefaces
+    from lossbook.utils.validation import require
+
+    selected = {
+        "classes": options.classes,
+        "typefaces": options.typefaces_per_class,
+        "steps": options.steps,
+        "seeds": options.seeds,
+    }
+    selected = {name: tuple(values) for name, values in selected.items() if values}
+    losses = tuple(options.losses or typefaces.LOSSES)
+    if options.tune:
+        require(
+            not selected,
+            "--tune has its own classes, typefaces, steps and seeds: give --losses alone",
         )
+        return [typefaces.Stage("choice of margins and scales", losses, None)]
+    if options.losses or selected:
+        return [typefaces.Stage("selected", losses, selected)]
+    return typefaces.STAGES
+
+
+def _print_plan(stages, record):
+    """Print the trainings that are left, by stage, and how long they take."""
+    from lossbook.experiments import typefaces
+
+    measured = set(record["cells"]) if record else set()
+    listed = dict.fromkeys(measured)
+    waiting = []
+    for stage in stages:
+        try:
+            rows = typefaces.rows_of(stage.losses, record)
+        except ValueError:  # not chosen yet: the losses stand for them
+            rows = stage.losses
+        cells = [cell for cell in typefaces.cells_of(stage, rows) if cell.name not in listed]
+        listed.update(dict.fromkeys(cell.name for cell in cells))
+        waiting += cells
+        minutes, _ = typefaces.expected_minutes(cells, record)
+        print(f"{stage.title}: {len(cells)} trainings, {minutes:.0f} min")
+        for cell in cells:
+            minutes, _ = typefaces.expected_minutes([cell], record)
+            print(f"  {cell.name:50} {minutes:5.1f} min")
+    minutes, known = typefaces.expected_minutes(waiting, record)
+    source = "as long as those before" if known else "not measured on this computer yet"
+    print(f"{len(waiting)} trainings, {minutes / 60:.1f} h ({source}); {len(measured)} are done")

@@ -27,7 +27,8 @@ RULE = 2  # counts the versions of how images are chosen and drawn, so that old 
 class HeldOut(NamedTuple):
     """Characters and typefaces in two parts each: to train on, and to test on.
 
-    A typeface that looks like one to test on is in neither part. All are arrays of positions in ``Typefaces.characters`` and ``Typefaces.faces``.
+    A typeface that looks like one to test on is in neither part. All are arrays of positions in
+    ``Typefaces.characters`` and ``Typefaces.faces``.
     """
 
     characters: np.ndarray
@@ -85,7 +86,7 @@ class Typefaces:
         return HeldOut(characters[strangers:], faces, characters[:strangers], unseen)
 
     def hold_out_faces(self, count, faces, seed=0):
-        """(rest, held out): of ``faces``, ``count`` that differ in style held out, drawn by ``seed``.
+        """(rest, held out): ``count`` of ``faces`` that differ in style are held out, by ``seed``.
 
         One typeface of each of ``count`` groups is held out. The others of these groups are in
         neither part: they would show a held-out style in training, or count it several times when
@@ -150,8 +151,16 @@ class Typefaces:
 def typefaces(min_faces=36, num_characters=None, *, folder=None, allow_missing=False):
     """Han characters in the typefaces of installed fonts.
 
-    Which faces differ is decided by :func:`lossbook.data.fonts.distinct_faces`. The fonts' licences
-    are free; the images are made here and are not part of this package.
+    The fonts are those of the packages in ``lossbook.data.fonts.PACKAGES``, of Debian and its
+    derivatives. This command installs them::
+
+        sudo apt-get install --no-install-recommends $(
+            python -c "from lossbook.data import fonts; print(*fonts.PACKAGES)")
+
+    Their licences are free; the images are drawn here, once, into lossbook's cache, in a few
+    minutes, and are not part of this package. Which faces differ is decided by
+    :func:`lossbook.data.fonts.distinct_faces`, and how a glyph becomes an image by
+    :func:`lossbook.data.fonts.draw_glyph`.
 
     Parameters
     ----------

@@ -2,10 +2,12 @@
 
 A cell is one training, kept by :mod:`lossbook.experiments.resumable`. Characters are identities
 and typefaces their writers. Strangers are characters that no training saw, in typefaces that no
-training saw. Margins are chosen on other characters, in other typefaces: see ``GRID``.
+training saw. Margins and scales are chosen on other characters, in other typefaces: see ``GRID``.
+The whole experiment is ``STAGES``, in an order in which a part of it answers something already.
 """
 
 import re
+import time
 from typing import NamedTuple
 
 import numpy as np
@@ -29,8 +31,12 @@ __all__ = [
     "GRID",
     "LOSSES",
     "RECIPE",
+    "STAGES",
+    "Stage",
     "best_row",
     "build_head",
+    "cells_of",
+    "expected_minutes",
     "load",
     "plan",
     "rows_of",
@@ -49,6 +55,7 @@ EMBEDDING_DIM = 64
 RECIPE = {"batch_size": 256, "learning_rate": 5e-3, "precision": "bfloat16"}
 PER_CLASS = 4  # images of a class in a batch, for losses on pairs and triplets
 STEPS = 1500
+SECONDS_PER_STEP = 0.15  # with verification, on two CPU cores with matrix units
 CLASSES = (100, 400, 1600, 6400)
 
 # What is chosen: each loss with its rows, which differ in margin and scale. A scale is a multiple
@@ -61,10 +68,11 @@ GRID = {
     "ArcFace": tuple(f"ArcFace_m{m}{x}" for m in (0.1, 0.3, 0.5) for x in ("", "_x2")),
     "combined": tuple(f"combined_m{m}{x}" for m in ("0.1_m0.1", "0.3_m0.1") for x in ("", "_x2")),
     "contrastive": ("contrastive_m0.5", "contrastive_m1", "contrastive_m2"),
-    "triplet": ("triplet_m0.2", "triplet_m0.5", "triplet_m1"),
+    "triplet": tuple(
+        f"triplet-{mining}_m{m}" for mining in ("semi-hard", "batch-all") for m in (0.2, 0.5, 1)
+    ),
 }
 LOSSES = tuple(GRID)
-EUCLIDEAN = {"contrastive": heads.Contrastive, "triplet": heads.Triplet}
 NUMBER = r"(\d+(?:\.\d+)?)"
 
 
@@ -89,6 +97,42 @@ class Cell(NamedTuple):
         return name + ("-tuning" if self.tuning else "")
 
 
+class Stage(NamedTuple):
+    """A part of the whole experiment: some losses, with the options of :func:`plan`.
+
+    ``options`` is None where the margins and scales of the losses are chosen.
+    """
+
+    title: str
+    losses: tuple
+    options: dict | None
+
+
+MAIN = ("softmax", "norm-softmax", "CosFace", "ArcFace")
+OTHERS = tuple(loss for loss in LOSSES if loss not in MAIN)
+FEW_CLASSES = (400,)  # with which typefaces per character and steps are varied
+STAGES = (
+    Stage("choice of margins and scales", MAIN, None),
+    Stage("fewest and most identities", MAIN, {"classes": (100, 6400), "seeds": (0,)}),
+    Stage("number of identities", MAIN, {"seeds": (0,)}),
+    Stage(
+        "typefaces per identity",
+        MAIN,
+        {"classes": FEW_CLASSES, "typefaces": (5, 15, 45), "seeds": (0,)},
+    ),
+    Stage("steps", MAIN, {"classes": FEW_CLASSES, "steps": (500, 4500), "seeds": (0,)}),
+    Stage("choice of margins and scales", OTHERS, None),
+    Stage("number of identities", OTHERS, {"seeds": (0,)}),
+    Stage("number of identities", LOSSES, {"seeds": (1, 2)}),
+    Stage(
+        "typefaces per identity",
+        MAIN,
+        {"classes": FEW_CLASSES, "typefaces": (5, 15, 45), "seeds": (1, 2)},
+    ),
+    Stage("steps", MAIN, {"classes": FEW_CLASSES, "steps": (500, 4500), "seeds": (1, 2)}),
+)
+
+
 def small_network(embedding_dim):
     """Six 3×3 convolutions, 16-16-32-32-64-64 channels, with batch normalisation."""
     return LeNetPP(
@@ -104,15 +148,17 @@ def scale_for(num_classes, m1=1.0, m2=0.0, m3=0.0):
 def build_head(row, embedding_dim, num_classes):
     """(head, kind of similarity) of a row.
 
-    A row is ``"softmax"``, ``"contrastive_m1"``, ``"triplet_m0.5"``, ``"combined_m0.3_m0.2"`` (m2
-    and m3), or a name that :func:`lossbook.heads.head_from_name` takes. Unless it gives a scale
-    with ``_s``, the scale is that of :func:`scale_for`, times the number after ``_x`` at its end.
+    A row is ``"softmax"``, ``"contrastive_m1"``, ``"triplet-batch-all_m0.5"`` (how triplets are
+    mined, and the margin), ``"combined_m0.3_m0.2"`` (m2 and m3), or a name that
+    :func:`lossbook.heads.head_from_name` takes. Unless it gives a scale with ``_s``, the scale is
+    that of :func:`scale_for`, times the number after ``_x`` at its end.
 
     Raises ``KeyError`` as :func:`lossbook.heads.preset_from_name`.
     """
-    if match := re.fullmatch(rf"({'|'.join(EUCLIDEAN)})_m{NUMBER}", row):
-        head = EUCLIDEAN[match[1]](embedding_dim, num_classes, margin=float(match[2]))
-        return head, "distance"
+    if match := re.fullmatch(rf"contrastive_m{NUMBER}", row):
+        return heads.Contrastive(embedding_dim, num_classes, float(match[1])), "distance"
+    if match := re.fullmatch(rf"triplet-(.+)_m{NUMBER}", row):
+        return heads.Triplet(embedding_dim, num_classes, float(match[2]), match[1]), "distance"
     name, _, factor = row.partition("_x")
     factor = float(factor or 1)
     if match := re.fullmatch(rf"combined_m{NUMBER}_m{NUMBER}", name):
@@ -176,6 +222,25 @@ def tuning_plan(losses=LOSSES, steps=STEPS, seeds=(0,)):
         for row in GRID.get(loss, ())
         if len(GRID[loss]) > 1
     ]
+
+
+def cells_of(stage, rows):
+    """The cells of a :class:`Stage`, whose losses have these ``rows``, see :func:`rows_of`."""
+    if stage.options is None:
+        return tuning_plan(stage.losses)
+    return plan(rows, **stage.options)
+
+
+def expected_minutes(cells, record=None):
+    """How long ``cells`` take, from those that ``record`` has measured: (minutes, are they known).
+
+    The time for a step is the mean of the cells measured, or that of two CPU cores with matrix
+    units if there is none yet.
+    """
+    measured = (record or {"cells": {}})["cells"].values()
+    seconds = [cell["total_seconds"] / cell["steps"] for cell in measured]
+    rate = np.mean(seconds) if seconds else SECONDS_PER_STEP
+    return float(rate) * sum(cell.steps for cell in cells) / 60, bool(seconds)
 
 
 def run(
@@ -253,6 +318,7 @@ def _with_steps(split, steps, batch_size, seed):
 
 def _train_cell(cell, data, sizes, backbone, device, recipe):
     """(record, arrays) of one cell, trained and measured on strangers and on known characters."""
+    start = time.perf_counter()
     parts = _parts(cell, data, sizes)
     require(
         len(parts.characters) == cell.classes,
@@ -260,7 +326,7 @@ def _train_cell(cell, data, sizes, backbone, device, recipe):
     )
     images = data.select(parts.characters, parts.faces, cell.typefaces)
     train, epochs = _with_steps(images, cell.steps, recipe["batch_size"], cell.seed)
-    few = slice(None, None, max(1, len(images) // 1000))
+    few = slice(None, None, max(1, len(images) // 100))  # fit tests after every epoch
     test = Split(images.images[few], images.labels[few], images.classes)
     model = backbone(EMBEDDING_DIM)
     head, kind = build_head(cell.row, EMBEDDING_DIM, cell.classes)
@@ -293,6 +359,7 @@ def _train_cell(cell, data, sizes, backbone, device, recipe):
         "device": run.config["device"],
         "versions": run.config["versions"],
         "seconds": round(float(run.history.seconds.sum()), 1),
+        "total_seconds": round(time.perf_counter() - start, 1),
     }
     arrays = {
         "estimate": strangers.estimate,

@@ -1,5 +1,6 @@
 """The commands strangers, noise and closed-set-3d: one training each, on a toy data set."""
 
+import pytest
 import torch
 
 from lossbook import backbones, data
@@ -49,25 +50,71 @@ def test_closed_set_3d(monkeypatch, tmp_path, capsys):
     assert record["made_by"] == {"command": "lossbook closed-set-3d"}
 
 
-def test_typefaces(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(typefaces, "_train_cell", lambda cell, *rest: (measured(cell, *rest), {}))
-    seen = []
+@pytest.fixture
+def typefaces_cells(monkeypatch):
+    """Every cell that is trained, in order; an ArcFace with a margin of 0.1 is the best."""
+    trained = []
 
-    def measured(cell, data, sizes, backbone, device, recipe):
-        seen.append(cell)
+    def measure(cell, *rest):
+        trained.append(cell)
         rate = 0.01 if cell.row == "ArcFace_m0.1" else 0.02
-        return {**cell._asdict(), "strangers": {"eer": [rate, 0.0, 0.1]}, "seconds": 7}
+        strangers = {"eer": [rate, 0.0, 0.1]}
+        times = {"seconds": 7, "total_seconds": cell.steps * 0.2}
+        return {**cell._asdict(), "strangers": strangers, **times}, {}
 
     class NoData:
         sources = {}
 
+    monkeypatch.setattr(typefaces, "_train_cell", measure)
     monkeypatch.setattr(typefaces_data, "typefaces", lambda *sizes, allow_missing: NoData())
-    out = ["--out", str(tmp_path), "--losses", "ArcFace"]
-    assert main(["typefaces", *out]) == 2
+    return trained
+
+
+def test_typefaces(typefaces_cells, tmp_path, capsys):
+    command = ["typefaces", "--out", str(tmp_path), "--losses", "ArcFace"]
+    assert main(command) == 2
     assert "--tune" in capsys.readouterr().err
-    assert main(["typefaces", *out, "--tune"]) == 0
-    assert [cell.row for cell in seen] == list(typefaces.GRID["ArcFace"])
-    del seen[:]
-    assert main(["typefaces", *out, "--classes", "9", "--steps", "5", "--seeds", "0", "1"]) == 0
-    assert seen == [typefaces.Cell("ArcFace_m0.1", 9, None, 5, seed) for seed in (0, 1)]
+    assert main([*command, "--tune", "--steps", "5"]) == 2
+    assert "give --losses alone" in capsys.readouterr().err
+    assert main([*command, "--tune"]) == 0
+    assert [cell.row for cell in typefaces_cells] == list(typefaces.GRID["ArcFace"])
+    del typefaces_cells[:]
+    assert main([*command, "--classes", "9", "--steps", "5", "--seeds", "0", "1"]) == 0
+    expected = [typefaces.Cell("ArcFace_m0.1", 9, None, 5, seed) for seed in (0, 1)]
+    assert typefaces_cells == expected
     assert "EER of strangers 1.00%" in capsys.readouterr().out
+
+
+def test_the_whole_experiment_on_typefaces_is_planned_and_run_in_one_order(
+    typefaces_cells, tmp_path, monkeypatch, capsys
+):
+    command = ["typefaces", "--out", str(tmp_path)]
+    main([*command, "--plan"])
+    plan = capsys.readouterr().out.splitlines()
+    assert not typefaces_cells and "not measured on this computer yet" in plan[-1]
+    names = [line.split()[0] for line in plan if line.startswith("  ")]
+    assert len(names) == len(set(names)) and plan[-1].startswith(f"{len(names)} trainings")
+
+    monkeypatch.setattr(typefaces, "STAGES", typefaces.STAGES[:2])
+    main(command)
+    corners = typefaces_cells[-8:]
+    assert all(cell.tuning for cell in typefaces_cells[:-8])
+    assert [cell.classes for cell in corners] == 4 * [100] + 4 * [6400]
+    assert [cell.row for cell in corners[:4]] == [
+        "softmax",
+        "norm-softmax_x1",
+        "CosFace_m0.1",
+        "ArcFace_m0.1",
+    ]
+    planned = [name.replace("ArcFace-", "ArcFace_m0.1-") for name in names]
+    planned = [name.replace("norm-softmax-", "norm-softmax_x1-") for name in planned]
+    planned = [name.replace("CosFace-", "CosFace_m0.1-") for name in planned]
+    assert [cell.name for cell in typefaces_cells] == planned[: len(typefaces_cells)]
+
+    main(command)
+    assert len(typefaces_cells) == len({cell.name for cell in typefaces_cells})  # nothing twice
+    capsys.readouterr()
+    main([*command, "--losses", "ArcFace", "--steps", "600", "--seeds", "5", "--plan"])
+    plan = capsys.readouterr().out.splitlines()
+    assert plan[1].split() == ["ArcFace_m0.1-100c-allt-600steps-seed5", "2.0", "min"]
+    assert plan[-1].startswith("4 trainings, 0.1 h (as long as those before)")

@@ -111,8 +111,8 @@ def test_heads_have_the_scale_of_the_rule_and_the_margins_of_their_names():
     assert doubled.margin == 0.3 and doubled.scale == pytest.approx(2 * head.scale)
     head, _ = typefaces.build_head("combined_m0.2_m0.1", 64, 100)
     assert (head.m1, head.m2, head.m3) == (1, 0.2, 0.1)
-    head, kind = typefaces.build_head("triplet_m0.5", 64, 100)
-    assert kind == "distance" and head.margin == 0.5
+    head, kind = typefaces.build_head("triplet-batch-all_m0.5", 64, 100)
+    assert kind == "distance" and (head.margin, head.mining) == (0.5, "batch-all")
     assert set(typefaces.GRID) & {row for rows in typefaces.GRID.values() for row in rows} == {
         "softmax"  # elsewhere a loss's name stands for the row that was chosen
     }
@@ -131,7 +131,9 @@ def test_the_network_has_six_convolutions():
     assert typefaces.small_network(64)(torch.zeros(2, 1, 28, 28)).shape == (2, 64)
 
 
-@pytest.mark.parametrize("row", ["triplet_m0.5", "contrastive_m1", "A-softmax_m2", "softmax"])
+@pytest.mark.parametrize(
+    "row", ["triplet-semi-hard_m0.5", "contrastive_m1", "A-softmax_m2", "softmax"]
+)
 def test_losses_on_pairs_get_batches_with_several_images_of_a_class(tmp_path, monkeypatch, row):
     batches, fit = [], typefaces.fit
 
