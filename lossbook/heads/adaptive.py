@@ -275,13 +275,17 @@ class AdaCos(NormSoftmax):
             return logits
         scale = self.scale
         with torch.no_grad():
-            targets = logits.gather(1, labels[:, None]) / scale
-            angle = torch.arccos(targets.clamp(-1, 1)).median().item()
+            cos = logits.gather(1, labels[:, None]).squeeze(1) / scale
             rivals = logits.scatter(1, labels[:, None], -math.inf)
-            log_sum = rivals.flatten().logsumexp(dim=0).item() - math.log(len(logits))
-        if log_sum > 0:
-            self.scale = log_sum / math.cos(min(math.pi / 4, angle))
+            self.adapt_scale(cos, rivals.logsumexp(dim=1))
         return logits * (self.scale / scale)
+
+    def adapt_scale(self, cos, log_sums):
+        """Set the scale from a batch's target cosines (N,) and its ln Σ_{j≠y} e^{s·cos θ_j}, (N,)."""
+        angle = torch.arccos(cos.clamp(-1, 1)).median().item()
+        log_mean = log_sums.logsumexp(dim=0).item() - math.log(len(log_sums))
+        if log_mean > 0:
+            self.scale = log_mean / math.cos(min(math.pi / 4, angle))
 
 
 def _turned(cos, angle):

@@ -54,13 +54,26 @@ class PerSampleMargin(MarginHead):
         return cos
 
     def apply_margin(self, logits, x, labels):
+        cos, length = self.target_cosines(x, labels)
+        logits, target_logits = self.training_logits(logits, cos, length, labels)
+        return logits.scatter(1, labels[:, None], target_logits[:, None])
+
+    def target_cosines(self, x, labels):
+        """The cosines to the class vectors of ``labels``, and the lengths ‖x‖, (N,) each."""
         direction, length = polar(x, self.shortest_length(x))
         vector, _ = polar(self.weight[labels], self.shortest_length(self.weight))
-        cos = (direction * vector).sum(dim=1)
+        return (direction * vector).sum(dim=1), length
+
+    def training_logits(self, logits, cos, length, labels):
+        """The logits (N, B) of B classes as rivals, and the margined target logits, (N,).
+
+        ``cos`` and ``length`` are those of :meth:`target_cosines`, of all N samples; the target
+        need not be among the B classes.
+        """
         targets, margined = Targets.with_margin(self, cos, length, labels)
         if self.adapts_rivals:
             logits = self.adapt_rivals(logits / self.scale, targets) * self.scale
-        return logits.scatter(1, labels[:, None], (margined * self.scale)[:, None].to(logits.dtype))
+        return logits, (margined * self.scale).to(logits.dtype)
 
     def _margin_learns(self):
         with torch.enable_grad():

@@ -6,31 +6,35 @@ A step
 1. embeds this rank's shard of the batch,
 2. gathers all embeddings of the batch on every rank (they are small),
 3. computes their logits for this rank's classes, with the margin on the targets among them,
-4. forms one softmax over the classes of all ranks without ever gathering their logits.
+4. forms one softmax over the classes of all ranks from two numbers per sample and rank: the target
+   logit, or 0, and the logarithm of the sum of its exponentials.
 
 In a step no rank holds the (N, C) logits or the (C, d) class vectors. After an epoch the vectors
 are gathered once, for the snapshot and the checkpoint. PyTorch does the work: ``DTensor`` for what
-is split, ``loss_parallel`` for the softmax, ``DistributedDataParallel`` for the backbone. The loss
-and every gradient are those of a single process, to rounding.
+is split, ``DistributedDataParallel`` for the backbone. The loss and every gradient are those of a
+single process, to rounding. With ``sample``, Partial FC, each rank uses a share of its classes.
 """
 
+import math
 import os
 from contextlib import contextmanager
 from datetime import timedelta
 
 import torch
 import torch.distributed as dist
-import torch.nn.functional as F
 from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import DTensor, Partial, Replicate, Shard, distribute_tensor
-from torch.distributed.tensor.parallel import loss_parallel
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils._pytree import tree_map
 
+from lossbook.heads.adaptive import AdaCos
 from lossbook.heads.base import Head
+from lossbook.heads.partial_fc import sample_classes, share_correction
 from lossbook.training.processes import Processes, RankLost
+from lossbook.training.weights import frozen_layers
 from lossbook.utils.validation import require
+from lossbook.utils.vectors import polar
 
 __all__ = ["ProcessGroup", "join_process_group", "ClassParallelHead"]
 
@@ -64,12 +68,15 @@ class ProcessGroup(Processes):
             self.device = torch.device(device_type)
 
     def prepare(self, backbone, head):
-        backbone = DistributedDataParallel(_synchronize_batch_norm(backbone, self.device))
-        backbone.register_comm_hook(None, _sum_gradients)  # the loss is already the batch's mean
+        backbone = _synchronize_batch_norm(backbone, self.device)
+        if any(parameter.requires_grad for parameter in backbone.parameters()):
+            backbone = DistributedDataParallel(backbone)
+            # The loss is already the mean of the batch, so the gradients are summed.
+            backbone.register_comm_hook(None, _sum_gradients)
+        else:  # DistributedDataParallel takes no frozen module
+            for tensor in backbone.state_dict().values():
+                dist.broadcast(tensor, src=0)
         return backbone, ClassParallelHead(head, self.mesh)
-
-    def training_context(self):
-        return loss_parallel()
 
     def shard(self, batch):
         shards = batch.chunk(self.size)
@@ -153,6 +160,9 @@ class ClassParallelHead(nn.Module):
     ``loss(x, labels)`` takes this rank's embeddings and gives the mean over the whole batch;
     ``forward(x)`` gives the logits (n, C) of this rank's embeddings.
 
+    Margins that depend on the sample, rivals that are re-weighted and AdaCos's scale are as in a
+    single process: every rank knows the target cosine of every sample of the batch.
+
     Raises ``ValueError`` for a head whose logits are not those of ``lossbook.heads.base``, such
     as one with sub-centres or a second loss: they would be split wrongly.
     """
@@ -162,11 +172,11 @@ class ClassParallelHead(nn.Module):
         require(
             isinstance(head, Head)
             and type(head).loss is Head.loss
-            and head.uses_library_logits()
-            and not head.sees_samples,
-            f"{type(head).__name__} defines its own logits or loss, and class-parallel training "
-            "supports only those of lossbook.heads.base: train it in one process, or write it as "
-            "a subclass of MarginHead that defines margin_of alone",
+            and (head.uses_library_logits() or type(head) is AdaCos),
+            f"{type(head).__name__} defines its own logits or loss, or has hooks, a scale or other "
+            "parts that learn, and class-parallel training supports only the logits of "
+            "lossbook.heads.base: train it in one process, or write it as a subclass of "
+            "MarginHead or PerSampleMargin that defines the margin alone",
         )
         classes, ranks = head.num_classes, mesh.size()
         classes_per_rank = -(-classes // ranks)  # rounded up; the last rank may hold fewer
@@ -178,8 +188,8 @@ class ClassParallelHead(nn.Module):
         self.first_class = classes_per_rank * mesh.get_local_rank()
         for name, parameter in list(head.named_parameters()):
             split = distribute_tensor(parameter.detach(), mesh, [Shard(0)])
-            setattr(head, name, nn.Parameter(split))
-        self.local = _LocalLogits(head)
+            setattr(head, name, nn.Parameter(split, requires_grad=parameter.requires_grad))
+        self.local = _LocalLogits(head, mesh)
 
     @property
     def head(self):
@@ -197,15 +207,45 @@ class ClassParallelHead(nn.Module):
         self.head.set_progress(progress)
 
     def forward(self, x):
-        logits = self._split_logits(self._all_gather(self.head.check_inputs(x, None)))
-        return logits.redistribute(self.mesh, [Shard(0)]).to_local()
+        x = self._all_gather(self.head.check_inputs(x, None))
+        local = self._call_local(self._local_parameters(), x)
+        shape = torch.Size([len(x), self.head.num_classes])
+        split = DTensor.from_local(local, self.mesh, [Shard(1)], shape=shape, stride=(shape[1], 1))
+        return split.redistribute(self.mesh, [Shard(0)]).to_local()
 
-    def loss(self, x, labels):
+    def loss(self, x, labels, sample=None, generator=None, *, correct_sample=False):
+        """The mean cross-entropy over the whole batch, of this rank's (n, d) and (n,).
+
+        ``sample`` is Partial FC, as in :meth:`lossbook.heads.Head.loss`: each rank keeps those of
+        its classes that the batch contains and draws others of its classes, up to this share.
+        ``generator`` draws on this rank; ``correct_sample`` counts the classes of each rank.
+        Raises ``ValueError`` if ``sample`` is given to a head that computes no sampled loss.
+        """
         x = self.head.check_inputs(x, labels)
-        labels = self._all_gather(labels)
-        logits = self._split_logits(self._all_gather(x), labels)
-        targets = DTensor.from_local(labels, self.mesh, [Replicate()])
-        return F.cross_entropy(logits, targets).full_tensor()
+        penalties = self.head.penalties(x)
+        x, labels = self._all_gather(x), self._all_gather(labels)
+        parameters = self._local_parameters()
+        classes_here = len(parameters["head.weight"])
+        columns = labels - self.first_class
+        rows = torch.nonzero((columns >= 0) & (columns < classes_here)).squeeze(1)
+        columns, correction = columns[rows], None
+        if sample is not None:
+            require(
+                self.head.uses_library_logits(),
+                f"{type(self.head).__name__} needs the logits of all classes: leave sample out",
+            )
+            classes, columns = sample_classes(columns, classes_here, sample, generator)
+            parameters = {name: value[classes] for name, value in parameters.items()}
+            if correct_sample:
+                correction = share_correction(columns, len(classes), classes_here)
+        logits = self._call_local(parameters, x, labels, rows, columns)
+        targets = _sum_over_ranks(_at_rows(rows, logits[rows, columns], len(x)), self.mesh)
+        if correction is not None:  # it is 0 at the targets
+            logits = logits + correction.to(logits.dtype)
+        loss = (_log_sum_exp_over_ranks(logits, self.mesh) - targets).mean()
+        if penalties is not None:
+            loss = loss + _sum_over_ranks(penalties.sum(), self.mesh) / len(x)
+        return loss
 
     def _all_gather(self, rows):
         """The rows of all ranks, (N, …), on every rank, from this rank's (n, …).
@@ -222,39 +262,84 @@ class ClassParallelHead(nn.Module):
         )
         return split.redistribute(self.mesh, [Replicate()]).to_local(grad_placements=[Partial()])
 
-    def _split_logits(self, x, labels=None):
-        """(N, C) logits as a DTensor split by class."""
-        parameters = {
+    def _local_parameters(self):
+        """The class vectors (and biases) of this rank, by their names in ``self.local``."""
+        return {
             f"head.{name}": parameter.to_local() for name, parameter in self.head.named_parameters()
         }
-        local = torch.func.functional_call(self.local, parameters, (x, labels, self.first_class))
-        shape = torch.Size([len(x), self.head.num_classes])
-        return DTensor.from_local(local, self.mesh, [Shard(1)], shape=shape, stride=(shape[1], 1))
+
+    def _call_local(self, parameters, x, *targets):
+        return torch.func.functional_call(self.local, parameters, (x, *targets))
 
 
 class _LocalLogits(nn.Module):
-    """The logits of one rank's classes, with the margin where the target is among them."""
+    """The logits (N, B) of one rank's classes, with the margin where the target is among them."""
 
-    def __init__(self, head):
+    def __init__(self, head, mesh):
         super().__init__()
-        self.head = head
+        self.head, self.mesh = head, mesh
 
-    def forward(self, x, labels, first_class):
+    def forward(self, x, labels=None, rows=None, columns=None):
+        """``labels`` (N,) are of all classes; samples ``rows`` have their target at ``columns``."""
         logits = self.head.plain_logits(x)
         if labels is None:
             return logits
-        columns = labels - first_class
-        rows = torch.nonzero((columns >= 0) & (columns < logits.shape[1])).squeeze(1)
-        margined = self.head.apply_margin(logits[rows], x[rows], columns[rows])
-        return logits.index_copy(0, rows, margined)
+        if isinstance(self.head, AdaCos):
+            return self._rescaled(logits, rows, columns)
+        if not self.head.sees_samples:
+            margined = self.head.apply_margin(logits[rows], x[rows], columns)
+            return logits.index_copy(0, rows, margined)
+        cos, _ = self.head.target_cosines(x[rows], columns)
+        cos = _sum_over_ranks(_at_rows(rows, cos, len(x)), self.mesh, gradients_differ=True)
+        _, length = polar(x, self.head.shortest_length(x))
+        logits, target_logits = self.head.training_logits(logits, cos, length, labels)
+        return logits.index_put((rows, columns), target_logits[rows])
+
+    def _rescaled(self, logits, rows, columns):
+        """``logits`` with the scale that AdaCos takes for this batch."""
+        if not self.head.training:
+            return logits
+        scale = self.head.scale
+        with torch.no_grad():
+            cos = _at_rows(rows, logits[rows, columns] / scale, len(logits))
+            rivals = logits.index_put((rows, columns), logits.new_tensor(-math.inf))
+            self.head.adapt_scale(
+                _sum_over_ranks(cos, self.mesh), _log_sum_exp_over_ranks(rivals, self.mesh)
+            )
+        return logits * (self.head.scale / scale)
+
+
+def _at_rows(rows, values, count):
+    """A tensor (count,) with ``values`` at ``rows`` and 0 elsewhere."""
+    return values.new_zeros(count).index_put((rows,), values)
+
+
+def _sum_over_ranks(tensor, mesh, gradients_differ=False):
+    """The sum of a tensor over all ranks, on every rank.
+
+    ``gradients_differ`` says that each rank uses the sum for its own part of the loss, so that
+    their gradients are summed too; without it, every rank computes the same from the sum.
+    """
+    total = DTensor.from_local(tensor, mesh, [Partial()]).redistribute(mesh, [Replicate()])
+    return total.to_local(grad_placements=[Partial()] if gradients_differ else None)
+
+
+def _log_sum_exp_over_ranks(logits, mesh):
+    """ln Σ_j e^{z_j} over the classes of all ranks, (N,), from each rank's logits (N, B)."""
+    log_sums = DTensor.from_local(logits.logsumexp(dim=1, keepdim=True), mesh, [Shard(1)])
+    return log_sums.full_tensor().logsumexp(dim=1)
 
 
 def _synchronize_batch_norm(backbone, device):
-    """``backbone`` with batch normalisation over the batches of all ranks; CUDA only."""
+    """``backbone`` with batch normalisation over the batches of all ranks; CUDA only.
+
+    Frozen layers keep their statistics, and need none of other ranks.
+    """
+    frozen = frozen_layers(backbone)
     batch_norms = [
         name
         for name, layer in backbone.named_modules()
-        if isinstance(layer, nn.modules.batchnorm._BatchNorm)
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm) and layer not in frozen
     ]
     if not batch_norms:
         return backbone

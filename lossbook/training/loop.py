@@ -155,7 +155,6 @@ def fit(
     try:
         with (
             _progress_bar(run.name, recipe.epochs, first_epoch, progress, processes) as bar,
-            processes.training_context(),
             torch.random.fork_rng([device] if device.type == "cuda" else []),
             torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True),
         ):

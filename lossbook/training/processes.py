@@ -5,7 +5,6 @@ processes are in :mod:`lossbook.training.class_parallel`.
 """
 
 from abc import ABC, abstractmethod
-from contextlib import nullcontext
 
 from torch.nn.utils import clip_grad_norm_
 
@@ -42,10 +41,6 @@ class Processes(ABC):
         """(backbone, head) in the form in which they take part in training."""
 
     @abstractmethod
-    def training_context(self):
-        """The context manager in which all steps of a training run."""
-
-    @abstractmethod
     def shard(self, batch):
         """This process's part of the rows of a batch."""
 
@@ -79,9 +74,6 @@ class SingleProcess(Processes):
 
     def prepare(self, backbone, head):
         return backbone, head
-
-    def training_context(self):
-        return nullcontext()
 
     def shard(self, batch):
         return batch

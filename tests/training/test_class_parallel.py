@@ -1,5 +1,6 @@
 """Class-parallel training on two and four processes: loss, gradients and run of one process."""
 
+import math
 import os
 import re
 import socket
@@ -46,22 +47,59 @@ def task(number, name, folder):
     return done
 
 
-@pytest.mark.parametrize("number", [2, 4])
-def test_loss_gradients_and_logits_are_those_of_one_process(number, tmp_path):
-    task(number, "losses", tmp_path)
-    losses = torch.load(tmp_path / f"losses-{number}.pt")
-    assert set(losses) == set(ranks.HEADS)
-    for name, split in losses.items():
-        head, (x, labels) = ranks.head_from_name(name), ranks.batch()
-        x.requires_grad_()
-        loss = head.loss(x, labels)
-        loss.backward()
-        assert all(rows < ranks.CLASSES for rows in split["rows"]), "each rank holds a part"
-        torch.testing.assert_close(split["loss"], loss.detach(), rtol=1e-5, atol=1e-6)
-        torch.testing.assert_close(split["x"], x.grad, rtol=1e-4, atol=1e-6)
-        torch.testing.assert_close(split["logits"], head(x).detach(), rtol=1e-5, atol=1e-6)
-        for key, parameter in head.named_parameters():
-            torch.testing.assert_close(split[key], parameter.grad, rtol=1e-4, atol=1e-6)
+@pytest.fixture(scope="module", params=[2, 4])
+def losses(request, tmp_path_factory):
+    """(number of ranks, what they computed: (head, variant) → loss, gradients and state)."""
+    folder = tmp_path_factory.mktemp("losses")
+    task(request.param, "losses", folder)
+    return request.param, torch.load(folder / f"losses-{request.param}.pt")
+
+
+@pytest.mark.parametrize("targets", ranks.TARGETS)
+@pytest.mark.parametrize("name", ranks.HEADS)
+def test_loss_gradients_and_logits_are_those_of_one_process(name, targets, losses):
+    split = losses[1][name, targets]
+    head, (x, labels) = ranks.head_from_name(name), ranks.batch(targets)
+    x.requires_grad_()
+    loss = head.loss(x, labels)
+    loss.backward()
+    assert all(rows < ranks.CLASSES for rows in split["rows"]), "each rank holds a part"
+    torch.testing.assert_close(split["loss"], loss.detach(), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(split["x"], x.grad, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(split["logits"], head(x).detach(), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(split["buffers"], dict(head.named_buffers()))
+    assert split["scale"] == pytest.approx(head.scale, rel=1e-6)
+    for key, parameter in head.named_parameters():
+        torch.testing.assert_close(split[key], parameter.grad, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("correct_sample", [False, True])
+@pytest.mark.parametrize("name", ["softmax", "ArcFace", "CurricularFace"])
+def test_each_rank_samples_its_own_rivals_and_keeps_its_targets(name, correct_sample, losses):
+    number, results = losses
+    split = results[name, correct_sample]
+    head, (x, labels) = ranks.head_from_name(name), ranks.batch()
+    is_kept = split["weight"].any(dim=1)
+    positive = torch.zeros(ranks.CLASSES, dtype=torch.bool)
+    positive[labels] = True
+    assert is_kept[labels].all()
+    correction = torch.zeros(ranks.CLASSES)
+    classes_per_rank = math.ceil(ranks.CLASSES / number)
+    for classes in torch.arange(ranks.CLASSES).split(classes_per_rank):
+        positives, kept = int(positive[classes].sum()), int(is_kept[classes].sum())
+        assert kept == max(positives, math.ceil(ranks.SHARE * len(classes)))
+        if correct_sample and kept > positives:
+            rivals = classes[~positive[classes]]
+            correction[rivals] = math.log((len(classes) - positives) / (kept - positives))
+
+    x.requires_grad_()
+    logits = (head(x, labels) + correction).masked_fill(~is_kept, -math.inf)
+    loss = torch.nn.functional.cross_entropy(logits, labels)
+    loss.backward()
+    torch.testing.assert_close(split["loss"], loss.detach(), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(split["x"], x.grad, rtol=1e-4, atol=1e-6)
+    for key, parameter in head.named_parameters():
+        torch.testing.assert_close(split[key], parameter.grad, rtol=1e-4, atol=1e-6)
 
 
 def assert_close(first, second):
@@ -82,6 +120,14 @@ def test_a_run_equals_that_of_one_process_and_resumes_with_another_number_of_the
     task(4, "2", folder)  # a second on four,
     resumed = ranks.train(3, folder)  # and the last on one
     assert_close(single, resumed)
+
+
+def test_frozen_parts_stay_and_the_rest_trains_as_in_one_process(tmp_path):
+    single = ranks.train_frozen()
+    task(2, "frozen", tmp_path)
+    for rank in range(2):
+        split = torch.load(tmp_path / f"frozen-{rank}.pt")
+        torch.testing.assert_close(split, single, rtol=1e-3, atol=2e-3)
 
 
 def test_a_rank_that_dies_ends_the_run_and_the_checkpoint_stays(tmp_path):
