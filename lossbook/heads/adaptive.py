@@ -281,7 +281,7 @@ class AdaCos(NormSoftmax):
         return logits * (self.scale / scale)
 
     def adapt_scale(self, cos, log_sums):
-        """Set the scale from a batch's target cosines (N,) and its ln Σ_{j≠y} e^{s·cos θ_j}, (N,)."""
+        """Set the scale by target cosines (N,) and ln Σ_{j≠y} e^{s·cos θ_j} of a batch, (N,)."""
         angle = torch.arccos(cos.clamp(-1, 1)).median().item()
         log_mean = log_sums.logsumexp(dim=0).item() - math.log(len(log_sums))
         if log_mean > 0:
