@@ -6,9 +6,18 @@
 
 import difflib
 import re
+from functools import partial
 from inspect import signature
 from typing import NamedTuple
 
+from lossbook.heads.adaptive import (
+    AdaCos,
+    AdaFace,
+    CurricularFace,
+    ElasticFace,
+    MagFace,
+    MVSoftmax,
+)
 from lossbook.heads.base import Head
 from lossbook.heads.margin_heads import (
     ArcFace,
@@ -19,6 +28,7 @@ from lossbook.heads.margin_heads import (
     Softmax,
     SphereFace,
 )
+from lossbook.heads.subcenter import SubCenterArcFace
 from lossbook.utils.validation import require
 
 __all__ = [
@@ -60,8 +70,17 @@ PRESETS = {
     "ArcFace_v3": Preset(True, True, 4, 1, 0.3, 0),
 }
 
-# Settings of losses that no such row describes: name -> function of embedding_dim and num_classes.
-MORE_PRESETS = {}
+# Losses that no such row describes: name -> function of embedding_dim and num_classes, and of
+# scale and margin where a name may set them. A scale of 16 suits ten classes.
+MORE_PRESETS = {
+    "AdaCos": AdaCos,
+    "AdaFace": partial(AdaFace, scale=16),
+    "CurricularFace": partial(CurricularFace, scale=16),
+    "ElasticFace": partial(ElasticFace, scale=16),
+    "MagFace": partial(MagFace, scale=16),
+    "MV-softmax": partial(MVSoftmax, scale=16),
+    "SubCenterArcFace": partial(SubCenterArcFace, scale=16),
+}
 
 # The losses that a name may give a margin, and the field of a Preset that holds it.
 MARGIN_FIELDS = {"L-softmax": "m1", "A-softmax": "m1", "ArcFace": "m2", "CosFace": "m3"}
@@ -154,8 +173,10 @@ def preset_from_name(name):
         )
     loss, scale, margin = NAME_PATTERN.fullmatch(name).groups()
     if loss in MORE_PRESETS:
+        _extra_settings(name)
         raise KeyError(
-            f"{name!r}: {loss} is a preset with fixed settings; leave {name[len(loss) :]} out"
+            f"{name!r}: {loss} is a preset that no row of lengths, scale and margins describes: "
+            "make its head with head_from_name"
         )
     preset = _look_up(loss, margin)
     if scale is not None:
@@ -163,6 +184,27 @@ def preset_from_name(name):
     if margin is not None:
         preset = _with_margin(preset, name, loss, margin)
     return preset
+
+
+def _extra_settings(name):
+    """``(loss, settings)`` of a name of :data:`MORE_PRESETS`, with the settings that it gives.
+
+    Raises ``KeyError`` for a scale or a margin that the loss does not have.
+    """
+    if name in MORE_PRESETS:
+        return name, {}
+    loss, *values = NAME_PATTERN.fullmatch(name).groups()
+    taken = signature(MORE_PRESETS[loss]).parameters
+    settings = {}
+    for setting, value in zip(("scale", "margin"), values):
+        if value is not None and setting not in taken:
+            raise KeyError(
+                f"{name!r}: {loss} is a preset without a {setting} to set; "
+                f"leave _{setting[0]}{value} out"
+            )
+        if value is not None:
+            settings[setting] = float(value)
+    return loss, settings
 
 
 def _look_up(loss, margin):
@@ -202,16 +244,20 @@ def head_from_name(name, embedding_dim, num_classes):
 
     >>> head_from_name("CosFace_s30_m0.4", embedding_dim=2, num_classes=10).name
     'CosFace(scale=30, margin=0.4)'
+    >>> head_from_name("AdaCos", embedding_dim=2, num_classes=10).name
+    'AdaCos(scale=3.10734)'
     """
-    if name in MORE_PRESETS:
-        return MORE_PRESETS[name](embedding_dim, num_classes)
+    if name in MORE_PRESETS or NAME_PATTERN.fullmatch(name)[1] in MORE_PRESETS:
+        loss, settings = _extra_settings(name)
+        return MORE_PRESETS[loss](embedding_dim, num_classes, **settings)
     return head_from_preset(preset_from_name(name), embedding_dim, num_classes)
 
 
 def head_from_run(run, epoch=None):
     """A head with the settings of the one that ``run`` was trained with.
 
-    An annealed margin is the one at the end of ``epoch``; without it, at the end of training.
+    A margin or scale that changed in training, was annealed or learned is the one at the end of
+    ``epoch``; without it, at the end of training.
     Raises ``ValueError`` if the run does not record them: its head is not one of
     :mod:`lossbook.heads`, nor of a subclass that has been imported.
     """
@@ -223,8 +269,13 @@ def head_from_run(run, epoch=None):
         "pass the head that it was trained with, heads={title: head}, or caps=False",
     )
     arguments = signature(head_class).parameters
-    settings = {name: run.config["head"][name] for name in run.config["head"] if name in arguments}
-    head = head_class(**settings)
+    settings = dict(run.config["head"])
+    for change in run.config.get("head_changes", []):
+        if epoch is None or change["epoch"] <= epoch:
+            settings.update(change)
+    head = head_class(**{name: settings[name] for name in settings if name in arguments})
+    for name in head.hyperparameters.keys() & settings.keys() - arguments.keys():
+        setattr(head, name, settings[name])  # such as AdaCos's scale
     head.set_progress(1.0 if epoch is None else min(1.0, epoch / run.config["recipe"]["epochs"]))
     return head
 

@@ -177,8 +177,7 @@ def head_name(head):
 
 def head_settings(head):
     """The head's settings, a dict: scale, margins, annealing; not λ, which fit sets."""
-    names = [*vars(head), *getattr(head, "hyperparameters", {})]
-    settings = {name: getattr(head, name, None) for name in names}
+    settings = {**vars(head), **getattr(head, "hyperparameters", {})}  # a learned one as a number
     return {
         name: value
         for name, value in settings.items()

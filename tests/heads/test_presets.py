@@ -2,8 +2,9 @@
 
 import pytest
 import torch
+from torch import nn
 
-from lossbook import heads
+from lossbook import data, heads, training
 from lossbook.heads.presets import head_from_name, head_from_run, preset_from_name
 from tests.helpers import oracle
 from tests.helpers.runs import make_3d_run, make_run
@@ -129,17 +130,46 @@ def test_a_preset_without_a_row_still_has_a_head(monkeypatch):
     monkeypatch.setitem(heads.MORE_PRESETS, "Special", lambda d, C: heads.CosFace(d, C, scale=3))
     assert head_from_name("Special", 2, 10).name == "CosFace(scale=3, margin=0.35)"
     assert heads.from_preset("Special", 2, 10).name == "CosFace(scale=3, margin=0.35)"
-    assert heads.preset_names() == [*heads.PRESETS, "Special"]
+    assert heads.preset_names() == [*heads.PRESETS, *heads.MORE_PRESETS]
     with pytest.raises(KeyError, match="no row of lengths"):
         preset_from_name("Special")
 
 
-@pytest.mark.parametrize("suffix", ["_s16", "_m0.3", "_s16_m0.3"])
-def test_a_preset_without_a_row_takes_no_scale_and_no_margin(monkeypatch, suffix):
+@pytest.mark.parametrize(
+    "suffix, first", [("_s16", "_s16"), ("_m0.3", "_m0.3"), ("_s16_m0.3", "_s16")]
+)
+def test_a_preset_without_a_row_takes_no_scale_and_no_margin(suffix, first, monkeypatch):
     monkeypatch.setitem(heads.MORE_PRESETS, "Special", lambda d, C: heads.CosFace(d, C, scale=3))
     for make in (preset_from_name, lambda name: head_from_name(name, 2, 10)):
-        with pytest.raises(KeyError, match=f"Special is a preset.* leave {suffix} out"):
+        with pytest.raises(KeyError, match=f"Special is a preset without.* leave {first} out"):
             make(f"Special{suffix}")
+
+
+@pytest.mark.parametrize(
+    "name, loss",
+    [
+        ("AdaCos", "AdaCos(scale=3.10734)"),
+        ("AdaFace", "AdaFace(scale=16, margin=0.4, spread=0.333, rate=0.99)"),
+        ("AdaFace_s64_m0.3", "AdaFace(scale=64, margin=0.3, spread=0.333, rate=0.99)"),
+        ("CurricularFace_m0.4", "CurricularFace(scale=16, margin=0.4, rate=0.01)"),
+        ("ElasticFace", "ElasticFace(scale=16, margin=0.5, deviation=0.0125, angular=True)"),
+        ("MV-softmax_s32", "MVSoftmax(scale=32, margin=0.35, t=1.2, adaptive=True, angular=False)"),
+        ("SubCenterArcFace_m0.2", "SubCenterArcFace(scale=16, margin=0.2, centers=3)"),
+    ],
+)
+def test_losses_after_arcface_by_name(name, loss):
+    assert head_from_name(name, 2, 10).name == loss
+    if name in heads.MORE_PRESETS:
+        assert heads.from_preset(name, 2, 10).name == loss
+
+
+def test_a_loss_without_a_margin_or_scale_of_its_own_refuses_it():
+    with pytest.raises(KeyError, match="MagFace is a preset without a margin.* leave _m0.3 out"):
+        head_from_name("MagFace_s16_m0.3", 2, 10)
+    with pytest.raises(KeyError, match="AdaCos is a preset without a scale.* leave _s16 out"):
+        head_from_name("AdaCos_s16", 2, 10)
+    with pytest.raises(KeyError, match="make its head with head_from_name"):
+        preset_from_name("AdaFace_s16")
 
 
 class MyHead(heads.CosFace):
@@ -162,6 +192,28 @@ def test_a_run_gives_its_head_again(head):
     again = head_from_run(make_3d_run(head))
     assert type(again) is type(head) and again.name == head.name
     assert getattr(again, "easy_margin", None) == getattr(head, "easy_margin", None)
+
+
+@pytest.mark.parametrize("make", [heads.AdaCos, heads.ArcFace, heads.AdaFace])
+def test_a_scale_that_moved_in_training_comes_back_from_the_saved_run(make, tmp_path):
+    head = make(2, 4)
+    if make is not heads.AdaCos:
+        head.scale = nn.Parameter(torch.tensor(16.0))
+    start = head.hyperparameters["scale"]
+    images, labels = torch.rand(24, 1, 8, 8), torch.arange(24) % 4
+    split = data.Split(images, labels, tuple("abcd"))
+    network = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
+    dataset = data.Dataset("toy", split, split)
+    run = training.fit(network, head, dataset, epochs=2, batch_size=8, progress=False, device="cpu")
+    run.save(tmp_path / "run.npz")
+    run = training.Run.load(tmp_path / "run.npz")
+    end = head.hyperparameters["scale"]
+    assert run.config["head"]["scale"] == start != end
+    again = head_from_run(run)
+    assert again.scale == end and again.name == head.name == run.name
+    first = head_from_run(run, epoch=1).scale
+    assert first == run.config["head_changes"][0]["scale"]
+    assert first != again.scale
 
 
 def test_an_annealed_margin_is_that_of_its_epoch():
