@@ -119,14 +119,15 @@ class ProcessGroup(Processes):
 
 
 @contextmanager
-def join_process_group(device=None):
+def join_process_group(device=None, timeout=TIMEOUT):
     """Join the processes of a ``torchrun`` for the duration of a ``with``.
 
     Gives a :class:`ProcessGroup`. ``device`` is "cuda" or "cpu"; by default CUDA where each rank
-    has a graphics card of its own, else the CPU.
+    has a graphics card of its own, else the CPU. ``timeout``, a ``datetime.timedelta``, is how long
+    a rank waits for the others, 5 minutes by default.
 
     Raises ``ValueError`` outside of torchrun, and
-    :class:`~lossbook.training.processes.RankLost` if another rank ends first.
+    :class:`~lossbook.training.processes.RankLost` if another rank never joins or ends first.
     """
     require(
         "TORCHELASTIC_RUN_ID" in os.environ
@@ -137,7 +138,11 @@ def join_process_group(device=None):
     device_type = _device_type(device)
     if device_type == "cuda":
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    dist.init_process_group("nccl" if device_type == "cuda" else "gloo", timeout=TIMEOUT)
+    backend = "nccl" if device_type == "cuda" else "gloo"
+    try:
+        dist.init_process_group(backend, timeout=timeout)
+    except (dist.DistError, RuntimeError) as error:
+        raise RankLost(_who_waited(timeout, error)) from None
     try:
         yield ProcessGroup(device_type)
     except (dist.DistError, RuntimeError) as error:
@@ -376,6 +381,20 @@ def _device_type(device):
         return torch.device(device).type
     ranks_here = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     return "cuda" if torch.cuda.device_count() >= ranks_here else "cpu"
+
+
+def _who_waited(timeout, error):
+    """The message of a rank that the others did not join."""
+    rank, size, address, port = (
+        os.environ.get(name, "?") for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+    )
+    return (
+        f"rank {rank} could not join the {size} ranks at {address}:{port} within "
+        f"{timeout.total_seconds():g} s (timeout): {str(error).splitlines()[0]}. Start every rank "
+        f"from 0 to {int(size) - 1 if size.isdigit() else '?'}, with the same MASTER_ADDR, "
+        "MASTER_PORT and WORLD_SIZE, and see that the port of rank 0 can be reached from the "
+        "others; torchrun sets all of them"
+    )
 
 
 def _is_lost_connection(error):

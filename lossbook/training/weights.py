@@ -13,6 +13,17 @@ __all__ = ["check_trainable", "prepare_weights", "initialize_weights", "frozen_l
 def check_trainable(backbone, head):
     """Raise unless these are plain modules with a parameter that is not frozen."""
     for part, module in (("backbone", backbone), ("head", head)):
+        if not isinstance(module, torch.nn.Module):
+            kind = "a class" if isinstance(module, type) else type(module).__name__
+            name = getattr(module, "__name__", "")
+            hint = (
+                f"call it, {name}(…)"
+                if isinstance(module, type)
+                else "put its computation into the forward of an nn.Module"
+            )
+            raise TypeError(
+                f"the {part} is {kind} {name}".rstrip() + f": expected a torch.nn.Module; {hint}"
+            )
         require(
             not isinstance(module, DistributedDataParallel),
             f"the {part} is wrapped in DistributedDataParallel: expected the plain module, its "

@@ -6,6 +6,7 @@ import re
 import socket
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import torch
 from lossbook import heads, training
 from lossbook.cli import main as cli
 from lossbook.heads import euclidean, subcenter
-from lossbook.training import class_parallel, devices
+from lossbook.training import class_parallel, devices, processes
 from tests.helpers import ranks
 
 ROOT = Path(__file__).parents[2]
@@ -184,6 +185,23 @@ def test_the_other_rank_reports_that_one_was_lost(tmp_path):
         "RankLost: rank 0 lost another rank" in errors[0]
         and "resumes from the last finished epoch" in errors[0]
     )
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_rank_that_the_others_never_join_names_itself_and_what_to_do(rank, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    settings = {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_PORT": port}
+    for name, value in {**settings, "MASTER_ADDR": "127.0.0.1"}.items():
+        monkeypatch.setenv(name, value)
+    waited = rf"rank {rank} could not join the 2 ranks at 127.0.0.1:{port} within 1 s"
+    with (
+        pytest.raises(processes.RankLost, match=waited) as error,
+        class_parallel.join_process_group("cpu", timeout=timedelta(seconds=1)),
+    ):
+        pass
+    assert "Start every rank from 0 to 1" in str(error.value)
+    assert not torch.distributed.is_initialized()
 
 
 def test_float16_cannot_be_scaled_on_ranks():

@@ -271,6 +271,20 @@ def test_loaded_weights_are_not_lost_without_a_warning():
         train(backbone=backbone, epochs=1)
 
 
+@pytest.mark.parametrize(
+    "network, message",
+    [
+        (torch.flatten, "the backbone is builtin.* flatten: expected a torch.nn.Module; put its"),
+        (lambda images: images, "the backbone is function <lambda>: expected a torch.nn.Module"),
+        (nn.Flatten, r"the backbone is a class Flatten: .*; call it, Flatten\("),
+        (None, "the backbone is NoneType: expected a torch.nn.Module"),
+    ],
+)
+def test_a_backbone_that_is_no_module_is_refused(network, message):
+    with pytest.raises(TypeError, match=message):
+        training.fit(network, heads.ArcFace(2, 4), data.load("mnist5k"), progress=False)
+
+
 @pytest.mark.parametrize("name", [*heads.PRESETS, "SubCenterArcFace", "Center", "Triplet"])
 def test_no_weight_of_a_new_head_counts_as_changed(name):
     head = (
