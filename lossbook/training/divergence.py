@@ -48,9 +48,9 @@ def diagnose_gradient(backbone, head, loss, where):
     ]
     if not broken:
         return (
-            f"{where}: the loss is {loss.item():.4g} and every gradient is finite, but their common "
-            f"length is too large for a number. Likely cause: a scale that has run away; the head "
-            f"is {head!r}"
+            f"{where}: the loss is {loss.item():.4g} and every gradient is finite, but their "
+            "common length is too large for a number. Likely cause: a scale that has run away; "
+            f"the head is {head!r}"
         )
     names = ", ".join(broken[:3]) + (", …" if len(broken) > 3 else "")
     return (

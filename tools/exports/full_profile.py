@@ -149,9 +149,7 @@ def failures_of(executor, complaint):
     ``complaint`` is why the execution stopped before its end, or None.
     """
     failures = [
-        failure(cell, *error_of(cell[-1]))
-        for cell in code_cells(executor.nb)
-        if raised(cell[-1])
+        failure(cell, *error_of(cell[-1])) for cell in code_cells(executor.nb) if raised(cell[-1])
     ]
     if complaint is not None:
         stopped = failure(last_begun(executor), complaint, "")
