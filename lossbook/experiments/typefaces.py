@@ -278,8 +278,9 @@ def run(
 def load(folder=None):
     """(record, arrays) of the saved experiment, or of another folder.
 
-    ``arrays[name]`` has ``estimate`` (R,) and ``resampled`` (B, R) of the strangers, and
-    ``known_estimate`` and ``known_resampled``, of :func:`verify_all_pairs`.
+    ``arrays[name]`` has what :func:`lossbook.metrics.all_pairs.verify_all_pairs` measures:
+    ``estimate`` (R,) and ``resampled`` (B, R) of the strangers, and ``known_estimate`` and
+    ``known_resampled``.
     """
     return resumable.load(folder or FOLDER / "typefaces")
 
