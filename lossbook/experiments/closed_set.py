@@ -11,6 +11,7 @@ from lossbook import data, heads
 from lossbook.backbones import LeNetPP
 from lossbook.data.dataset import checksums
 from lossbook.experiments import resumable
+from lossbook.experiments.results import half_width_of_mean
 from lossbook.experiments.rows import FREE_SCALE
 from lossbook.heads.presets import head_from_name
 from lossbook.metrics.scores import score
@@ -165,8 +166,6 @@ def paired_difference(scores, first, second, measure):
         For a loss or a measure that ``scores`` does not have, and for losses that have fewer than
         two seeds in common.
     """
-    from scipy import stats  # slow to import, and needed by no command
-
     require(
         measure in scores,
         f"no measure {measure!r} among the scores: expected one of {', '.join(scores)}",
@@ -180,8 +179,7 @@ def paired_difference(scores, first, second, measure):
     differences = (by_seed[first] - by_seed[second]).dropna()
     n = len(differences)
     require(n > 1, f"{first} and {second} have {n} seeds in common, expected at least 2")
-    quantile = stats.t.ppf(0.975, n - 1)
-    return Difference(float(differences.mean()), float(quantile * differences.std() / n**0.5))
+    return Difference(float(differences.mean()), half_width_of_mean(differences))
 
 
 def _train_cell(cell, model, head, dataset, device, recipe):

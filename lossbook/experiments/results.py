@@ -21,6 +21,7 @@ __all__ = [
     "load",
     "table",
     "differences",
+    "half_width_of_mean",
     "with_units",
     "prediction_half_width",
 ]
@@ -87,9 +88,18 @@ def prediction_half_width(accuracies, images):
     over_images = 1.96 * math.sqrt(2 * mean * (1 - mean) / images)
     if n < 2:
         return over_images
-    deviation = float(np.std(accuracies, ddof=1))
-    over_seeds = _student_quantile(n) * deviation * math.sqrt(1 + 1 / n)
+    over_seeds = half_width_of_mean(accuracies) * math.sqrt(n + 1)
     return max(over_images, over_seeds)
+
+
+def half_width_of_mean(values):
+    """Half the width of Student's 95 % interval for the mean of ``values``; NaN for one value."""
+    from scipy import stats  # slow to import, and needed by no other command
+
+    n = len(values)
+    if n < 2:
+        return math.nan
+    return float(stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / math.sqrt(n))
 
 
 def table(records):
@@ -255,15 +265,5 @@ def _measures_in(runs):
 
 def _means_with_intervals(groups, columns):
     """A DataFrame of means over each group, and half the widths of their 95 % intervals."""
-    means = groups[columns].mean()
-    count = groups.size()
-    # NaN for one seed: its deviation is.
-    half_widths = groups[columns].std().mul(_student_quantile(count) / np.sqrt(count), axis=0)
-    return means.join(half_widths.add_suffix("_interval"))
-
-
-def _student_quantile(n):
-    """The 97.5 % quantile of Student's distribution for n runs, a number or an array."""
-    from scipy import stats  # slow to import, and needed by no other command
-
-    return stats.t.ppf(0.975, n - 1)
+    half_widths = groups[columns].agg(half_width_of_mean)
+    return groups[columns].mean().join(half_widths.add_suffix("_interval"))

@@ -41,7 +41,6 @@ __all__ = [
     "plan",
     "rows_of",
     "run",
-    "scale_for",
     "small_network",
     "tuning_plan",
 ]
@@ -140,18 +139,13 @@ def small_network(embedding_dim):
     )
 
 
-def scale_for(num_classes, m1=1.0, m2=0.0, m3=0.0):
-    """The scale of every loss with unit embeddings: :func:`lossbook.bounds.working_scale`."""
-    return bounds.working_scale(num_classes, m1, m2, m3)
-
-
 def build_head(row, embedding_dim, num_classes):
     """(head, kind of similarity) of a row.
 
     A row is ``"softmax"``, ``"contrastive_m1"``, ``"triplet-batch-all_m0.5"`` (how triplets are
     mined, and the margin), ``"combined_m0.3_m0.2"`` (m2 and m3), or a name that
     :func:`lossbook.heads.head_from_name` takes. Unless it gives a scale with ``_s``, the scale is
-    that of :func:`scale_for`, times the number after ``_x`` at its end.
+    that of :func:`lossbook.bounds.working_scale`, times the number after ``_x`` at its end.
 
     Raises ``KeyError`` as :func:`lossbook.heads.preset_from_name`.
     """
@@ -163,11 +157,11 @@ def build_head(row, embedding_dim, num_classes):
     factor = float(factor or 1)
     if match := re.fullmatch(rf"combined_m{NUMBER}_m{NUMBER}", name):
         m2, m3 = float(match[1]), float(match[2])
-        scale = factor * scale_for(num_classes, m2=m2, m3=m3)
+        scale = factor * bounds.working_scale(num_classes, m2=m2, m3=m3)
         return heads.CombinedMargin(embedding_dim, num_classes, scale, 1, m2, m3), "cosine"
     preset = preset_from_name(name)
     if preset.unit_embedding and "_s" not in name:
-        scale = factor * scale_for(num_classes, preset.m1, preset.m2, preset.m3)
+        scale = factor * bounds.working_scale(num_classes, preset.m1, preset.m2, preset.m3)
         preset = preset._replace(scale=scale)
     return head_from_preset(preset, embedding_dim, num_classes), "cosine"
 
