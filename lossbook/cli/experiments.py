@@ -63,9 +63,10 @@ def add_parser(subparsers):
         description="Train losses on Han characters and verify on characters and typefaces that no "
         "training saw. Without options that select trainings, the whole experiment: margins and "
         "scales are chosen first, and --plan lists the rest. With such options, all their "
-        "combinations. Stopped, the same command resumes with the next training. The characters "
-        "are drawn from Debian's font packages: if some are missing, the command that installs "
-        "them is printed.",
+        "combinations. Stopped, the same command resumes with the next training; started in a "
+        "second terminal, it shares the trainings with the first. The characters are drawn "
+        "from Debian's font packages: if some are missing, the command that installs them is "
+        "printed.",
     )
     _add_typefaces_options(typefaces)
     typefaces.set_defaults(command=train_typefaces)
@@ -195,18 +196,25 @@ def train_typefaces(options):
     data = load_typefaces(
         typefaces.MIN_FACES, typefaces.CHARACTERS, allow_missing=options.allow_missing
     )
-    made_by = {"command": "lossbook typefaces"}
     for stage in stages:
         rows = () if stage.options is None else typefaces.rows_of(stage.losses, record)
-        for cell in typefaces.cells_of(stage, rows):
-            record, _ = typefaces.run([cell], data, folder, device=options.device, made_by=made_by)
-            measured = record["cells"][cell.name]
-            eer, low, high = measured["strangers"]["eer"]
-            print(
-                f"{cell.name:50} EER of strangers {eer:.2%} ({low:.2%} to {high:.2%}), "
-                f"{measured['seconds']:.0f} s of training",
-                flush=True,
-            )
+        record, _ = typefaces.run(
+            typefaces.cells_of(stage, rows),
+            data,
+            folder,
+            device=options.device,
+            made_by={"command": "lossbook typefaces"},
+            report=_print_typefaces_cell,
+        )
+
+
+def _print_typefaces_cell(cell, measured):
+    eer, low, high = measured["strangers"]["eer"]
+    print(
+        f"{cell.name:50} EER of strangers {eer:.2%} ({low:.2%} to {high:.2%}), "
+        f"{measured['seconds']:.0f} s of training",
+        flush=True,
+    )
 
 
 def _typefaces_stages(options):

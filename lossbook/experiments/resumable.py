@@ -1,15 +1,19 @@
 """Experiments of many trainings: every cell is measured once, and a stopped experiment resumes.
 
 An experiment is a folder: ``record.json`` holds what its cells have in common and the numbers of
-each cell; ``record.npz`` holds their arrays.
+each cell; ``record.npz`` holds their arrays. Several processes may work on one folder: each takes
+cells that no other process is measuring.
 """
 
+import hashlib
 import io
 import json
+import tempfile
 import zipfile
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from lossbook.utils import records
 from lossbook.utils.files import write_atomically
@@ -20,8 +24,10 @@ from lossbook.utils.validation import require
 __all__ = ["run", "load"]
 
 
-def run(cells, measure, folder, settings, made_by=None):
+def run(cells, measure, folder, settings, made_by=None, report=None):
     """Measure every cell that ``folder`` does not hold yet.
+
+    A cell that another process is measuring is left to it, and waited for at the end.
 
     Parameters
     ----------
@@ -35,6 +41,8 @@ def run(cells, measure, folder, settings, made_by=None):
         What all cells have in common: data, recipe.
     made_by : dict, optional
         Written into a new record, e.g. the command.
+    report : callable, optional
+        Called with each cell that this process has measured, and its dict.
 
     Returns
     -------
@@ -48,19 +56,55 @@ def run(cells, measure, folder, settings, made_by=None):
     folder = Path(folder)
     # Tuples become lists, as in the file, so that the two can be compared.
     settings = json.loads(json.dumps({"format": FORMAT, **settings}))
-    record, arrays = {**settings, "made_by": made_by or {}, "arrays": False, "cells": {}}, {}
-    if (folder / "record.json").exists():
-        record, arrays = load(folder)
-        _check_same_settings(folder, record, settings)
+    new = {**settings, "made_by": made_by or {}, "arrays": False, "cells": {}}
+    record, _ = _load_or_new(folder, new)
+    _check_same_settings(folder, record, settings)
     waiting = [cell for cell in cells if cell.name not in record["cells"]]
-    for cell in progress_bar(waiting, desc=folder.name, unit="training"):
-        record["cells"][cell.name], arrays[cell.name] = measure(cell)
-        record["arrays"] = record["arrays"] or bool(arrays[cell.name])
+    taken = []  # by another process, which may still stop before it has measured them
+    with progress_bar(total=len(waiting), desc=folder.name, unit="training") as bar:
+        for cells_to_try, patience in ((waiting, 0), (taken, -1)):
+            for cell in cells_to_try:
+                try:
+                    with _lock(folder, cell.name).acquire(timeout=patience):
+                        _measure_once(cell, measure, folder, new, report)
+                except Timeout:
+                    taken.append(cell)
+                else:
+                    bar.update()
+    return load(folder)
+
+
+def _measure_once(cell, measure, folder, new, report):
+    """Measure and save a cell, unless another process has done so since."""
+    if cell.name in _load_or_new(folder, new)[0]["cells"]:
+        return
+    numbers, cell_arrays = measure(cell)
+    with _lock(folder, "the record"):
+        record, arrays = _load_or_new(folder, new)
+        record["cells"][cell.name], arrays[cell.name] = numbers, cell_arrays
+        record["arrays"] = record["arrays"] or bool(cell_arrays)
         if record["arrays"]:
             _save_arrays(arrays, folder / "record.npz")
         # The record comes last: the arrays of the cells that it names are in the other file by now.
         records.save(record, folder / "record.json")
-    return load(folder)
+    if report is not None:
+        report(cell, numbers)
+
+
+def _load_or_new(folder, new):
+    """(record, arrays) of the folder, those of an experiment without cells if it holds none."""
+    if (folder / "record.json").exists():
+        return load(folder)
+    return {**new, "cells": {}}, {}
+
+
+def _lock(folder, name):
+    """A lock between processes, which the system releases when a process ends.
+
+    Its file lies outside of the folder, so that nothing but the record is left there.
+    """
+    key = hashlib.sha256(f"{folder.resolve()}\0{name}".encode()).hexdigest()[:24]
+    return FileLock(Path(tempfile.gettempdir()) / f"lossbook-{key}.lock")
 
 
 def load(folder):

@@ -238,13 +238,23 @@ def expected_minutes(cells, record=None):
 
 
 def run(
-    cells, data, folder, *, backbone=small_network, made_by=None, device=None, sizes=None, **recipe
+    cells,
+    data,
+    folder,
+    *,
+    backbone=small_network,
+    made_by=None,
+    report=None,
+    device=None,
+    sizes=None,
+    **recipe,
 ):
     """Train every cell that is not in ``folder`` yet.
 
     ``data`` is what :func:`lossbook.data.typefaces.typefaces` returns. ``sizes`` overrides entries
     of the held-out ``strangers``, ``unseen_faces``, ``tuning_classes``, ``tuning_strangers`` and
-    ``tuning_unseen_faces``. Returns and raises as :func:`lossbook.experiments.resumable.run`.
+    ``tuning_unseen_faces``. ``report``, what is returned and what is raised are as in
+    :func:`lossbook.experiments.resumable.run`.
     """
     recipe = {**RECIPE, **recipe}
     sizes = {
@@ -266,7 +276,7 @@ def run(
     def measure(cell):
         return _train_cell(cell, data, sizes, backbone, device, recipe)
 
-    return resumable.run(cells, measure, folder, settings, made_by)
+    return resumable.run(cells, measure, folder, settings, made_by, report)
 
 
 def load(folder=None):

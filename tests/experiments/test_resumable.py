@@ -1,6 +1,10 @@
 """Experiments: a cell is measured once, whatever stops it, and arrays come back as they were."""
 
 import json
+import subprocess
+import sys
+import time
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -111,3 +115,64 @@ def test_damaged_arrays_are_named(tmp_path):
     (tmp_path / "record.npz").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ResultError, match="record.npz is damaged"):
         resumable.load(tmp_path)
+
+
+ANOTHER_PROCESS = """
+import sys, time
+from pathlib import Path
+from lossbook.experiments import resumable
+from tests.experiments.test_resumable import CELLS, measured
+
+def slowly(cell):
+    (Path(sys.argv[1]) / f"{cell.number} is begun").touch()
+    while not (Path(sys.argv[1]) / "go on").exists():
+        time.sleep(0.01)
+    return measured(cell)
+
+resumable.run(CELLS[:1], slowly, Path(sys.argv[1]) / "folder", {})
+"""
+
+
+def test_two_processes_share_the_cells(tmp_path):
+    """The first cell is being measured elsewhere: it is waited for, after the others are done."""
+    other = subprocess.Popen(
+        [sys.executable, "-c", ANOTHER_PROCESS, tmp_path], cwd=Path(__file__).parents[2]
+    )
+    wait_for(tmp_path / "0 is begun")
+    done = []
+
+    def finishing_last(cell):
+        done.append(cell.number)
+        if len(done) == 2:
+            (tmp_path / "go on").touch()
+        return measured(cell)
+
+    record, arrays = resumable.run(CELLS, finishing_last, tmp_path / "folder", {})
+    assert other.wait(60) == 0
+    assert done == [1, 2] and set(record["cells"]) == {cell.name for cell in CELLS}
+    assert all(arrays[cell.name]["range"].tolist() == [*range(cell.number)] for cell in CELLS)
+
+
+def test_a_cell_that_another_process_gave_up_is_measured(tmp_path):
+    other = subprocess.Popen(
+        [sys.executable, "-c", ANOTHER_PROCESS, tmp_path], cwd=Path(__file__).parents[2]
+    )
+    wait_for(tmp_path / "0 is begun")
+    done = []
+
+    def killing(cell):
+        done.append(cell.number)
+        other.kill()
+        return measured(cell)
+
+    record, _ = resumable.run(CELLS, killing, tmp_path / "folder", {})
+    other.wait(60)
+    assert done == [1, 2, 0] and len(record["cells"]) == 3
+
+
+def wait_for(path):
+    for _ in range(3000):
+        if path.exists():
+            return
+        time.sleep(0.02)
+    pytest.fail(f"{path.name}: not within a minute")
