@@ -1,4 +1,4 @@
-"""The commands strangers, noise, closed-set, closed-set-3d and typefaces: experiments."""
+"""The experiments: strangers, noise, closed-set, closed-set-3d, typefaces and embeddings."""
 
 from lossbook.cli.options import add_device_option, add_out_option
 
@@ -9,6 +9,7 @@ __all__ = [
     "train_closed_set",
     "train_closed_set_3d",
     "train_typefaces",
+    "save_embeddings",
 ]
 
 
@@ -70,6 +71,17 @@ def add_parser(subparsers):
     )
     _add_typefaces_options(typefaces)
     typefaces.set_defaults(command=train_typefaces)
+
+    embeddings = subparsers.add_parser(
+        "embeddings",
+        help="save the embeddings of characters that a network has not seen",
+        description="Train ArcFace on Han characters in many typefaces, and save its embeddings of "
+        "others. The characters are drawn from Debian's font packages, as for the command "
+        "typefaces.",
+    )
+    add_device_option(embeddings)
+    add_out_option(embeddings, "book/results/embeddings")
+    embeddings.set_defaults(command=save_embeddings)
 
 
 def _add_typefaces_options(parser):
@@ -214,6 +226,23 @@ def _print_typefaces_cell(cell, measured):
         f"{cell.name:50} EER of strangers {eer:.2%} ({low:.2%} to {high:.2%}), "
         f"{measured['seconds']:.0f} s of training",
         flush=True,
+    )
+
+
+def save_embeddings(options):
+    """Train the network and save its embeddings, unless they are there, and print how many."""
+    from lossbook.data.typefaces import typefaces as load_typefaces
+    from lossbook.experiments import embeddings, typefaces
+    from lossbook.utils.records import REPOSITORY_FOLDER
+
+    folder = options.out or REPOSITORY_FOLDER / "embeddings"
+    data = load_typefaces(typefaces.MIN_FACES, typefaces.CHARACTERS)
+    made_by = {"command": "lossbook embeddings"}
+    embeddings.run(data, folder, device=options.device, made_by=made_by)
+    numbers, arrays = embeddings.load(folder)
+    print(
+        f"{len(arrays['x']):,} images of {len(numbers['characters'])} characters in "
+        f"{len(numbers['faces'])} typefaces, as they are and blurred: {folder}"
     )
 
 

@@ -1,11 +1,12 @@
-"""Training images made worse on purpose, by wrong labels or rare classes; test images stay."""
+"""Data made worse on purpose: wrong labels and rare classes in training, and degraded images."""
 
 import torch
+import torch.nn.functional as F
 
 from lossbook.data.dataset import Dataset, Split
-from lossbook.utils.validation import require
+from lossbook.utils.validation import check_int, require
 
-__all__ = ["flip_labels", "imbalance"]
+__all__ = ["flip_labels", "imbalance", "blur", "add_noise", "lower_resolution"]
 
 
 def flip_labels(dataset, share, seed=0):
@@ -51,3 +52,53 @@ def imbalance(dataset, ratio):
         kept[rows[:count]] = True
     smaller = Split(train.images[kept], train.labels[kept], train.classes)
     return Dataset(f"{dataset.name}, sizes 1 to 1/{ratio:g}", smaller, dataset.test)
+
+
+def blur(images, sigma):
+    """Images blurred with a Gaussian of standard deviation ``sigma``, in pixels.
+
+    ``images`` are ``(N, channels, height, width)``, float32 in [0, 1] or uint8; float32 of the same
+    shape is returned. Outside of an image all is black. The Gaussian ends at 4 ``sigma``.
+
+    Raises ``ValueError`` unless ``sigma`` is at least 0 and finite.
+    """
+    require(0 <= sigma < float("inf"), f"sigma = {sigma!r}: expected pixels, at least 0")
+    images = _as_float(images)
+    if sigma == 0:
+        return images
+    radius = int(4 * sigma + 0.5)
+    offset = torch.arange(-radius, radius + 1, dtype=torch.float32)
+    weight = torch.exp(-0.5 * (offset / sigma) ** 2)
+    weight = weight / weight.sum()
+    planes = images.flatten(0, 1)[:, None]  # every channel for itself
+    planes = F.conv2d(planes, weight[None, None, None, :], padding=(0, radius))
+    planes = F.conv2d(planes, weight[None, None, :, None], padding=(radius, 0))
+    return planes.reshape(images.shape)
+
+
+def add_noise(images, std, seed=0):
+    """Images with Gaussian noise of standard deviation ``std`` on every pixel, cut to [0, 1].
+
+    Images as in :func:`blur`; white is 1. Raises ``ValueError`` unless ``std`` is at least 0 and
+    finite.
+    """
+    require(0 <= std < float("inf"), f"std = {std!r}: expected a part of white, at least 0")
+    images = _as_float(images)
+    noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(seed))
+    return (images + std * noise).clamp(0, 1)
+
+
+def lower_resolution(images, size):
+    """Images brought to ``size`` × ``size`` pixels, and back to their own size.
+
+    Pixels are averaged on the way down, and interpolated (bilinearly) on the way up. Images as in
+    :func:`blur`. Raises ``ValueError`` if ``size`` is less than 1.
+    """
+    size = check_int("size", size)
+    images = _as_float(images)
+    small = F.interpolate(images, size=(size, size), mode="area")
+    return F.interpolate(small, size=images.shape[-2:], mode="bilinear", align_corners=False)
+
+
+def _as_float(images):
+    return images.float() / 255 if images.dtype == torch.uint8 else images

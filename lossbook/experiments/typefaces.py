@@ -22,6 +22,7 @@ from lossbook.experiments import resumable
 from lossbook.heads.presets import head_from_preset, preset_from_name
 from lossbook.metrics.all_pairs import verify_all_pairs
 from lossbook.training.loop import fit
+from lossbook.training.run import Run
 from lossbook.utils.records import FOLDER
 from lossbook.utils.validation import require
 
@@ -32,7 +33,9 @@ __all__ = [
     "LOSSES",
     "RECIPE",
     "STAGES",
+    "SIZES",
     "Stage",
+    "Trained",
     "best_row",
     "build_head",
     "cells_of",
@@ -41,14 +44,21 @@ __all__ = [
     "plan",
     "rows_of",
     "run",
+    "settings_of",
     "small_network",
+    "train",
     "tuning_plan",
 ]
 
 # The data: enough characters for 6,400 to train on, 1,000 strangers, and 1,400 to choose margins.
 MIN_FACES, CHARACTERS = 36, 8800
-STRANGERS, UNSEEN_FACES = 1000, 12
-TUNING_CLASSES, TUNING_STRANGERS, TUNING_UNSEEN_FACES = 400, 1000, 8
+SIZES = {
+    "strangers": 1000,
+    "unseen_faces": 12,
+    "tuning_classes": 400,
+    "tuning_strangers": 1000,
+    "tuning_unseen_faces": 8,
+}
 
 EMBEDDING_DIM = 64
 RECIPE = {"batch_size": 256, "learning_rate": 5e-3, "precision": "bfloat16"}
@@ -105,6 +115,19 @@ class Stage(NamedTuple):
     title: str
     losses: tuple
     options: dict | None
+
+
+class Trained(NamedTuple):
+    """A trained cell: its network, what it was trained on, and the kind of similarity it has."""
+
+    backbone: nn.Module
+    head: nn.Module
+    similarity: str  # "cosine" or "distance"
+    run: Run
+    parts: HeldOut
+    num_images: int  # to train on
+    epochs: int
+    start: float  # time.perf_counter() at the beginning
 
 
 MAIN = ("softmax", "norm-softmax", "CosFace", "ArcFace")
@@ -210,7 +233,7 @@ def plan(rows, classes=CLASSES, typefaces=(None,), steps=(STEPS,), seeds=range(3
 def tuning_plan(losses=LOSSES, steps=STEPS, seeds=(0,)):
     """The cells that choose the margins of ``losses``; a loss without a choice has none."""
     return [
-        Cell(row, TUNING_CLASSES, None, steps, seed, True)
+        Cell(row, SIZES["tuning_classes"], None, steps, seed, True)
         for seed in seeds
         for loss in losses
         for row in GRID.get(loss, ())
@@ -252,31 +275,27 @@ def run(
     """Train every cell that is not in ``folder`` yet.
 
     ``data`` is what :func:`lossbook.data.typefaces.typefaces` returns. ``sizes`` overrides entries
-    of the held-out ``strangers``, ``unseen_faces``, ``tuning_classes``, ``tuning_strangers`` and
-    ``tuning_unseen_faces``. ``report``, what is returned and what is raised are as in
+    of ``SIZES``. ``report``, what is returned and what is raised are as in
     :func:`lossbook.experiments.resumable.run`.
     """
-    recipe = {**RECIPE, **recipe}
-    sizes = {
-        "strangers": STRANGERS,
-        "unseen_faces": UNSEEN_FACES,
-        "tuning_classes": TUNING_CLASSES,
-        "tuning_strangers": TUNING_STRANGERS,
-        "tuning_unseen_faces": TUNING_UNSEEN_FACES,
-        **(sizes or {}),
-    }
-    settings = {
-        "dataset": "typefaces",
-        "sources": data.sources,
-        "held_out": sizes,
-        "asked": recipe,
-        "embedding_dim": EMBEDDING_DIM,
-    }
+    settings = settings_of(data, sizes, **recipe)
 
     def measure(cell):
-        return _train_cell(cell, data, sizes, backbone, device, recipe)
+        trained = train(cell, data, backbone=backbone, device=device, sizes=sizes, **recipe)
+        return _measure(cell, trained, data)
 
     return resumable.run(cells, measure, folder, settings, made_by, report)
+
+
+def settings_of(data, sizes=None, **recipe):
+    """What all cells of an experiment have in common, a dict for JSON; arguments as :func:`run`."""
+    return {
+        "dataset": "typefaces",
+        "sources": data.sources,
+        "held_out": {**SIZES, **(sizes or {})},
+        "asked": {**RECIPE, **recipe},
+        "embedding_dim": EMBEDDING_DIM,
+    }
 
 
 def load(folder=None):
@@ -321,16 +340,20 @@ def _with_steps(split, steps, batch_size, seed):
     return Split(split.images[rows], split.labels[rows], split.classes), epochs
 
 
-def _train_cell(cell, data, sizes, backbone, device, recipe):
-    """(record, arrays) of one cell, trained and measured on strangers and on known characters."""
+def train(cell, data, *, backbone=small_network, device=None, sizes=None, **recipe):
+    """Train the network of a cell: :class:`Trained`. Arguments as :func:`run`.
+
+    Raises ``ValueError`` if there are fewer characters to train on than the cell has classes.
+    """
     start = time.perf_counter()
-    parts = _parts(cell, data, sizes)
+    recipe = {**RECIPE, **recipe}
+    parts = _parts(cell, data, {**SIZES, **(sizes or {})})
     require(
         len(parts.characters) == cell.classes,
         f"{cell.name}: there are {len(parts.characters)} characters to train on",
     )
     images = data.select(parts.characters, parts.faces, cell.typefaces)
-    train, epochs = _with_steps(images, cell.steps, recipe["batch_size"], cell.seed)
+    split, epochs = _with_steps(images, cell.steps, recipe["batch_size"], cell.seed)
     few = slice(None, None, max(1, len(images) // 100))  # fit tests after every epoch
     test = Split(images.images[few], images.labels[few], images.classes)
     model = backbone(EMBEDDING_DIM)
@@ -339,7 +362,7 @@ def _train_cell(cell, data, sizes, backbone, device, recipe):
     run = fit(
         model,
         head,
-        Dataset("typefaces", train, test),
+        Dataset("typefaces", split, test),
         seed=cell.seed,
         device=device,
         progress=False,
@@ -348,23 +371,28 @@ def _train_cell(cell, data, sizes, backbone, device, recipe):
         **recipe,
         **batches,
     )
-    strangers = _verify(model, data, parts.strangers, parts.unseen_faces, kind)
-    known = parts.characters[: len(parts.strangers)]
-    known = _verify(model, data, known, parts.unseen_faces, kind)
+    return Trained(model, head, kind, run, parts, len(images), epochs, start)
+
+
+def _measure(cell, trained, data):
+    """(record, arrays) of one cell, measured on strangers and on known characters."""
+    parts, history, config = trained.parts, trained.run.history, trained.run.config
+    strangers = _verify(trained, data, parts.strangers)
+    known = _verify(trained, data, parts.characters[: len(parts.strangers)])
     record = {
         **cell._asdict(),
-        "loss": run.name,
-        "scale": float(getattr(head, "scale", 1)),
-        "similarity": kind,
-        "images": len(images),
-        "epochs": epochs,
-        "train_accuracy": float(run.history.train_acc.iloc[-1]),
+        "loss": trained.run.name,
+        "scale": float(getattr(trained.head, "scale", 1)),
+        "similarity": trained.similarity,
+        "images": trained.num_images,
+        "epochs": trained.epochs,
+        "train_accuracy": float(history.train_acc.iloc[-1]),
         "strangers": strangers.summary,
         "known": known.summary,
-        "device": run.config["device"],
-        "versions": run.config["versions"],
-        "seconds": round(float(run.history.seconds.sum()), 1),
-        "total_seconds": round(time.perf_counter() - start, 1),
+        "device": config["device"],
+        "versions": config["versions"],
+        "seconds": round(float(history.seconds.sum()), 1),
+        "total_seconds": round(time.perf_counter() - trained.start, 1),
     }
     arrays = {
         "estimate": strangers.estimate,
@@ -375,6 +403,7 @@ def _train_cell(cell, data, sizes, backbone, device, recipe):
     return record, arrays
 
 
-def _verify(model, data, characters, faces, kind):
-    split = data.select(characters, faces)
-    return verify_all_pairs(embed(model, split.images).numpy(), split.labels.numpy(), kind)
+def _verify(trained, data, characters):
+    split = data.select(characters, trained.parts.unseen_faces)
+    x = embed(trained.backbone, split.images).numpy()
+    return verify_all_pairs(x, split.labels.numpy(), trained.similarity)

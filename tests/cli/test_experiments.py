@@ -1,5 +1,7 @@
 """The commands strangers, noise and closed-set-3d: one training each, on a toy data set."""
 
+import functools
+
 import pytest
 import torch
 
@@ -7,8 +9,8 @@ from lossbook import backbones, data
 from lossbook.cli.main import main
 from lossbook.data import omniglot as omniglot_data
 from lossbook.data import typefaces as typefaces_data
-from lossbook.experiments import closed_set, label_noise, omniglot, typefaces
-from tests.helpers.toys import tiny_backbone, toy_dataset
+from lossbook.experiments import closed_set, embeddings, label_noise, omniglot, typefaces
+from tests.helpers.toys import TYPEFACES_SIZES, tiny_backbone, toy_dataset, toy_typefaces
 
 
 def noise_alphabets():
@@ -65,7 +67,8 @@ def typefaces_cells(monkeypatch):
     class NoData:
         sources = {}
 
-    monkeypatch.setattr(typefaces, "_train_cell", measure)
+    monkeypatch.setattr(typefaces, "train", lambda cell, data, **options: None)
+    monkeypatch.setattr(typefaces, "_measure", measure)
     monkeypatch.setattr(typefaces_data, "typefaces", lambda *sizes, allow_missing: NoData())
     return trained
 
@@ -118,3 +121,15 @@ def test_the_whole_experiment_on_typefaces_is_planned_and_run_in_one_order(
     plan = capsys.readouterr().out.splitlines()
     assert plan[1].split() == ["ArcFace_m0.1-100c-allt-600steps-seed5", "2.0", "min"]
     assert plan[-1].startswith("4 trainings, 0.1 h (as long as those before)")
+
+
+def test_embeddings(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(typefaces_data, "typefaces", lambda *sizes: toy_typefaces())
+    options = {"backbone": lambda d: tiny_backbone(), "sizes": TYPEFACES_SIZES, "batch_size": 16}
+    toy_run = functools.partial(
+        embeddings.run, cell=typefaces.Cell("ArcFace_m0.3", 8, steps=6), identities=5, **options
+    )
+    monkeypatch.setattr(embeddings, "run", toy_run)
+    monkeypatch.setattr(typefaces, "EMBEDDING_DIM", 2)
+    assert main(["embeddings", "--out", str(tmp_path)]) == 0
+    assert "15 images of 5 characters in 3 typefaces" in capsys.readouterr().out

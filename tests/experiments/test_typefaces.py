@@ -7,15 +7,9 @@ import torch
 from lossbook import bounds
 from lossbook.data.dataset import Split
 from lossbook.experiments import typefaces, typefaces_gains
+from tests.helpers.toys import TYPEFACES_SIZES as SIZES
 from tests.helpers.toys import tiny_backbone, toy_typefaces
 
-SIZES = {
-    "strangers": 6,
-    "unseen_faces": 3,
-    "tuning_classes": 4,
-    "tuning_strangers": 5,
-    "tuning_unseen_faces": 2,
-}
 RECIPE = {"batch_size": 16, "learning_rate": 3e-3}
 
 

@@ -29,6 +29,16 @@ def toy_dataset(n=160, classes=4, seed=0):
     )
 
 
+# How many of them are held out, for lossbook.experiments.typefaces.
+TYPEFACES_SIZES = {
+    "strangers": 6,
+    "unseen_faces": 3,
+    "tuning_classes": 4,
+    "tuning_strangers": 5,
+    "tuning_unseen_faces": 2,
+}
+
+
 def toy_typefaces(characters=24, faces=9):
     """Every character in every typeface: a bar in noise, whose place tells the character."""
     generator = torch.Generator().manual_seed(0)
