@@ -136,6 +136,26 @@ class Typefaces:
         names = tuple(self.characters[i] for i in characters)
         return Split(self.images[torch.from_numpy(rows)], torch.from_numpy(labels), names)
 
+    def examples(self, characters=10, faces=30, seed=2):
+        """Images of characters in the same typefaces: ``(characters, faces, 28, 28)`` uint8 array.
+
+        The faces and then the characters, of those that stand in all of the faces, are drawn by
+        ``seed``. Raises ``ValueError`` if there are not so many of them.
+        """
+        random = np.random.default_rng(seed)
+        row_of = np.full((len(self.characters), len(self.faces)), -1)
+        row_of[self.character, self.face] = np.arange(len(self.images))
+        columns = np.sort(random.permutation(len(self.faces))[:faces])
+        complete = random.permutation(np.flatnonzero((row_of[:, columns] >= 0).all(axis=1)))
+        require(
+            len(columns) == faces and len(complete) >= characters,
+            f"{len(complete)} characters stand in all of {len(columns)} typefaces, expected "
+            f"{characters} in {faces}: give smaller numbers",
+        )
+        rows = row_of[np.ix_(complete[:characters], columns)]
+        images = self.images[torch.from_numpy(rows.ravel()), 0]
+        return images.numpy().reshape(characters, faces, *images.shape[1:])
+
     def _draw_faces(self, rows, count, seed):
         """Of each character, at most ``count`` of the rows, in their order.
 

@@ -17,6 +17,7 @@ __all__ = ["CELL", "IDENTITIES", "BLUR", "run", "load"]
 
 CELL = typefaces.Cell("ArcFace_m0.3", 1600)
 IDENTITIES = 600  # strangers whose embeddings are saved
+EXAMPLES = 10, 30  # characters and typefaces of the images that are saved, too
 BLUR = 1.0  # pixels, the standard deviation of the Gaussian
 
 
@@ -55,14 +56,17 @@ def load(folder=None):
     * ``x`` and ``x_blurred``, ``(N, d)`` float32: embeddings of the images, and of blurred ones;
     * ``labels`` and ``faces``, ``(N,)`` int64: the identity, and the typeface, of each;
     * ``ink``, ``(I,)`` float32: the mean brightness of an identity's images, in [0, 1];
-    * ``class_vectors``, ``(C, d)`` float32: of the identities of the training.
+    * ``class_vectors``, ``(C, d)`` float32: of the identities of the training;
+    * ``examples``, ``(10, 30, 28, 28)`` uint8: images of some characters in some typefaces.
 
     Raises as :func:`lossbook.experiments.resumable.load`.
     """
     record, arrays = resumable.load(folder or FOLDER / "embeddings")
     ((name, numbers),) = record["cells"].items()
-    wide = {np.dtype(np.float16): np.float32, np.dtype(np.int16): np.int64}
-    return numbers, {key: array.astype(wide[array.dtype]) for key, array in arrays[name].items()}
+    wide = {"float16": np.float32, "int16": np.int64, "uint8": np.uint8}
+    return numbers, {
+        key: array.astype(wide[array.dtype.name]) for key, array in arrays[name].items()
+    }
 
 
 def _embed_strangers(cell, trained, data, identities):
@@ -91,4 +95,5 @@ def _embed_strangers(cell, trained, data, identities):
         "class_vectors": trained.head.weight.detach().cpu(),
     }
     arrays = {key: array.numpy().astype(np.float16) for key, array in arrays.items()}
-    return numbers, {**arrays, "labels": labels.astype(np.int16), "faces": face.astype(np.int16)}
+    arrays |= {"labels": labels.astype(np.int16), "faces": face.astype(np.int16)}
+    return numbers, {**arrays, "examples": data.examples(*EXAMPLES)}

@@ -130,29 +130,16 @@ def worst_pairs(images, scores, pairs, count=6):
 
 
 @styled
-def typeface_grid(data, characters=10, faces=30, seed=2):
-    """Some characters, one in each row, in the same typefaces, one in each column.
+def typeface_grid(images):
+    """Images of characters, one in each row, in typefaces, one in each column.
 
-    ``data`` is what :func:`lossbook.data.typefaces.typefaces` returns. The faces and then the
-    characters, of those that stand in all of the faces, are drawn by ``seed``.
-
-    Raises ``ValueError`` if there are not so many of them.
+    ``images`` are ``(characters, faces, height, width)`` uint8, light on black, as
+    :meth:`lossbook.data.typefaces.Typefaces.examples` returns them.
     """
-    random = np.random.default_rng(seed)
-    row_of = np.full((len(data.characters), len(data.faces)), -1)
-    row_of[data.character, data.face] = np.arange(len(data.images))
-    columns = np.sort(random.permutation(len(data.faces))[:faces])
-    complete = random.permutation(np.flatnonzero((row_of[:, columns] >= 0).all(axis=1)))
-    if len(columns) < faces or len(complete) < characters:
-        raise ValueError(
-            f"{len(complete)} characters stand in all of {len(columns)} typefaces, expected "
-            f"{characters} in {faces}: give smaller numbers"
-        )
-    rows = row_of[np.ix_(complete[:characters], columns)]
-    images = data.images[rows.ravel(), 0].numpy().reshape(characters, faces, *data.images.shape[2:])
-    mosaic = images.transpose(0, 2, 1, 3).reshape(characters * images.shape[2], -1)
-    width = 7.2
-    figure, axes = new_axes((width, 0.5 + width * characters / faces))
+    images = np.asarray(images)
+    characters, faces, height, width = images.shape
+    mosaic = images.transpose(0, 2, 1, 3).reshape(characters * height, faces * width)
+    figure, axes = new_axes((7.2, 0.5 + 7.2 * characters / faces))
     ax = axes[0, 0]
     ax.imshow(mosaic, cmap="gray_r", vmin=0, vmax=255, interpolation="antialiased")
     ax.axis("off")

@@ -130,6 +130,7 @@ def test_embeddings(monkeypatch, tmp_path, capsys):
         embeddings.run, cell=typefaces.Cell("ArcFace_m0.3", 8, steps=6), identities=5, **options
     )
     monkeypatch.setattr(embeddings, "run", toy_run)
+    monkeypatch.setattr(embeddings, "EXAMPLES", (3, 4))
     monkeypatch.setattr(typefaces, "EMBEDDING_DIM", 2)
     assert main(["embeddings", "--out", str(tmp_path)]) == 0
     assert "15 images of 5 characters in 3 typefaces" in capsys.readouterr().out

@@ -185,3 +185,17 @@ def test_groups_are_chains_of_alike_faces(folder, monkeypatch):
     assert fonts.style_groups(faces).tolist() == [0, 0, 0, 0]  # steps of 20°, cosine 0.94
     angles["style2"] = np.radians(80)
     assert fonts.style_groups(faces)[[1, 3, 2]].tolist() == [0, 0, 1]
+
+
+def test_examples_are_characters_in_the_same_typefaces():
+    data = toy_typefaces()
+    images = data.examples(3, 4)
+    assert images.shape == (3, 4, 28, 28) and images.dtype == np.uint8
+    every = data.images[:, 0].numpy()
+    rows = [[int((every == image).all(axis=(1, 2)).argmax()) for image in line] for line in images]
+    characters, faces = data.character[rows], data.face[rows]
+    assert (characters == characters[:, :1]).all() and len(set(characters[:, 0])) == 3
+    assert (faces == faces[:1]).all() and len(set(faces[0])) == 4
+    assert (images == data.examples(3, 4)).all()
+    with pytest.raises(ValueError, match="in all of 9 typefaces, expected 3 in 10"):
+        data.examples(3, 10)

@@ -19,6 +19,7 @@ OPTIONS = {
 
 def test_they_are_those_of_the_strangers(tmp_path, monkeypatch):
     monkeypatch.setattr(typefaces, "EMBEDDING_DIM", 2)
+    monkeypatch.setattr(embeddings, "EXAMPLES", (3, 4))
     data = toy_typefaces()
     cell = typefaces.Cell("ArcFace_m0.3", 8, steps=6)
     embeddings.run(data, tmp_path, cell=cell, identities=5, **OPTIONS)
@@ -35,3 +36,4 @@ def test_they_are_those_of_the_strangers(tmp_path, monkeypatch):
             np.testing.assert_allclose(arrays[key][[row]], expected, rtol=2e-3, atol=1e-4)
     images = data.select(held_out.strangers[[3]], held_out.unseen_faces).images
     assert arrays["ink"][3] == pytest.approx(images.float().mean().item() / 255, rel=1e-3)
+    assert (arrays["examples"] == data.examples(3, 4)).all()

@@ -116,7 +116,7 @@ EVERY = {
         PICTURES, IDENTITIES, VECTORS, [0, 5], count=3, names="abc"
     ),
     "worst_pairs": lambda run: figures.worst_pairs(PICTURES, SCORES, PAIRS, count=4),
-    "typeface_grid": lambda run: figures.typeface_grid(toy_typefaces(), 3, 4),
+    "typeface_grid": lambda run: figures.typeface_grid(toy_typefaces().examples(3, 4)),
     "error_ratios": lambda run: figures.error_ratios(ERROR_RATIOS),
     "row_accuracies": lambda run: figures.row_accuracies(
         ROW_ACCURACIES, {"ArcFace_v1": "ArcFace_v1_s16"}
