@@ -13,6 +13,7 @@ from lossbook.figures.experiments import (
     against_noise,
     against_scale,
     error_ratios,
+    margin_gains,
     row_accuracies,
     scale_margin_map,
 )
@@ -57,6 +58,7 @@ __all__ = [
     # saved experiments and benchmarks
     "scale_margin_map",
     "error_ratios",
+    "margin_gains",
     "row_accuracies",
     "against_noise",
     "against_scale",

@@ -12,6 +12,7 @@ from lossbook.figures.style import (
     GREY,
     INK,
     LIGHT,
+    LINE_ORDER,
     LINE_STYLES,
     contrasting_ink,
     new_axes,
@@ -26,6 +27,7 @@ __all__ = [
     "row_accuracies",
     "against_noise",
     "against_scale",
+    "margin_gains",
 ]
 
 FREE_MARKERS = {"AdaCos": "s", "learned-scale": "D"}  # of scales that a training sets itself
@@ -292,4 +294,44 @@ def against_scale(panels, measure, ylabel):
     for ax in axes[0]:
         entries.update(zip(*ax.get_legend_handles_labels()[::-1]))
     figure.legend(entries.values(), entries, loc="outside upper left", ncols=2)
+    return figure
+
+
+@styled
+def margin_gains(panels, varied, xlabel, baseline="norm-softmax"):
+    """Error rates of losses over those of a baseline, against what was varied, with bands.
+
+    Below 1 a loss makes fewer errors than the baseline; where its band (the 95 % interval) does not
+    reach 1, that is more than chance.
+
+    Parameters
+    ----------
+    panels : dict, title → DataFrame
+        One panel for each measure. The frame is a part of what
+        :func:`lossbook.experiments.typefaces_gains.ratios` returns, with the column ``loss`` in the
+        place of its rows' names.
+    varied : str
+        The column that is varied, drawn on a logarithmic axis: "classes", "typefaces" or "steps".
+    xlabel : str
+        What that is.
+    baseline : str
+        The loss that the others are compared with.
+    """
+    figure, axes = new_axes((7.2, 3.9), 1, len(panels), sharey=True)
+    for ax, (title, frame) in zip(axes[0], panels.items()):
+        ax.axhline(1, color=INK, linewidth=1.3)
+        ticks = sorted(set(frame[varied]))
+        for number, loss in enumerate(frame.loss.unique()):
+            line = frame[frame.loss == loss].sort_values(varied)
+            color = CLASS_COLORS[LINE_ORDER[number]]
+            style = LINE_STYLES[number % len(LINE_STYLES)]
+            ax.plot(line[varied], line.ratio, "o", linestyle=style, color=color, label=loss)
+            ax.fill_between(line[varied], line.low, line.high, color=color, alpha=0.15, linewidth=0)
+        ax.set_xscale("log")
+        ax.set_xticks(ticks, [f"{tick:,}" for tick in ticks], minor=False)
+        ax.minorticks_off()
+        ax.set(title=title, xlabel=xlabel)
+        ax.grid(True, color=GREY, alpha=0.25)
+    axes[0, 0].set_ylabel(f"error rate / that of {baseline}")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=4)
     return figure

@@ -22,6 +22,7 @@ __all__ = [
     "INK",
     "GREY",
     "LIGHT",
+    "LINE_ORDER",
     "LINE_STYLES",
     "STYLE",
     "NotebookFigure",

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from lossbook import figures
-from tests.helpers.drawings import ERROR_RATIOS, NOISY_TRAININGS, ROW_ACCURACIES
+from tests.helpers.drawings import ERROR_RATIOS, GAINS, NOISY_TRAININGS, ROW_ACCURACIES
 
 
 def test_each_panel_shows_its_trainings_and_their_means():
@@ -60,3 +60,18 @@ def test_row_accuracies_draw_a_twin_beside_its_row():
     assert round(height) == names.index("ArcFace_v1")
     (ends,) = twin[2][0].get_segments()
     np.testing.assert_allclose(ends[:, 0], [98.7, 99.3])
+
+
+def test_margin_gains_draw_a_line_with_its_band_for_every_loss():
+    panels = {"EER": GAINS, "FRR": GAINS.assign(ratio=GAINS.ratio / 2)}
+    figure = figures.margin_gains(panels, "classes", "identities")
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["EER", "FRR"]
+    assert figure.axes[0].get_ylabel() == "error rate / that of norm-softmax"
+    _, arcface, cosface = figure.axes[0].lines
+    assert arcface.get_xdata().tolist() == [100, 400] and arcface.get_label() == "ArcFace"
+    assert arcface.get_ydata().tolist() == [0.9, 0.8]
+    assert cosface.get_ydata().tolist() == [1.1, 0.7]
+    assert figure.axes[1].lines[1].get_ydata().tolist() == [0.45, 0.4]
+    band = figure.axes[0].collections[0].get_paths()[0].vertices
+    assert (band[:, 1].min(), band[:, 1].max()) == (0.7, 1.1)
+    assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == ["100", "400"]

@@ -24,6 +24,7 @@ from tests.helpers.drawings import (
     BUILD_SECONDS,
     ERROR_RATIOS,
     FAR,
+    GAINS,
     HEAD_COSTS,
     IDENTITIES,
     NOISY_TRAININGS,
@@ -118,6 +119,9 @@ EVERY = {
     "worst_pairs": lambda run: figures.worst_pairs(PICTURES, SCORES, PAIRS, count=4),
     "typeface_grid": lambda run: figures.typeface_grid(toy_typefaces().examples(3, 4)),
     "error_ratios": lambda run: figures.error_ratios(ERROR_RATIOS),
+    "margin_gains": lambda run: figures.margin_gains(
+        {"EER": GAINS, "FRR": GAINS}, "classes", "identities"
+    ),
     "row_accuracies": lambda run: figures.row_accuracies(
         ROW_ACCURACIES, {"ArcFace_v1": "ArcFace_v1_s16"}
     ),

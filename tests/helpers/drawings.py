@@ -10,6 +10,7 @@ from lossbook.metrics import verification
 __all__ = [
     "BUILD_SECONDS",
     "ERROR_RATIOS",
+    "GAINS",
     "FAR",
     "HEAD_COSTS",
     "IDENTITIES",
@@ -36,6 +37,15 @@ TARGETS = {
 IDENTITIES = np.repeat(np.arange(3), 4)
 FAR = np.geomspace(1e-4, 1, 9)
 SCORE_BINS = np.linspace(-1, 1, 21)
+GAINS = pd.DataFrame(
+    [
+        ("ArcFace", 400, 0.8, 0.7, 0.9),
+        ("ArcFace", 100, 0.9, 0.85, 1.1),
+        ("CosFace", 100, 1.1, 1.0, 1.2),
+        ("CosFace", 400, 0.7, 0.6, 0.8),
+    ],
+    columns=["loss", "classes", "ratio", "low", "high"],
+)
 ERROR_RATIOS = pd.DataFrame(
     {
         "setting": list("aabb"),
