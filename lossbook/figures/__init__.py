@@ -21,6 +21,7 @@ from lossbook.figures.margin_curves import target_curves
 from lossbook.figures.sphere_plots import sphere, spherical_regions
 from lossbook.figures.training import angle_histograms, over_epochs, training_curves
 from lossbook.figures.verification import (
+    against_gallery,
     neighbours,
     roc_curves,
     score_histograms,
@@ -52,6 +53,7 @@ __all__ = [
     # verification
     "score_histograms",
     "roc_curves",
+    "against_gallery",
     "neighbours",
     "worst_pairs",
     "typeface_grid",

@@ -13,7 +13,14 @@ from lossbook.figures.style import (
 )
 from lossbook.utils.validation import unit_rows
 
-__all__ = ["score_histograms", "roc_curves", "neighbours", "typeface_grid", "worst_pairs"]
+__all__ = [
+    "score_histograms",
+    "roc_curves",
+    "against_gallery",
+    "neighbours",
+    "typeface_grid",
+    "worst_pairs",
+]
 
 GENUINE, IMPOSTOR = CLASS_COLORS[0], CLASS_COLORS[6]
 
@@ -144,6 +151,32 @@ def typeface_grid(images):
     ax.imshow(mosaic, cmap="gray_r", vmin=0, vmax=255, interpolation="antialiased")
     ax.axis("off")
     return set_title(figure, f"{characters} characters (rows) in {faces} typefaces (columns)")
+
+
+@styled
+def against_gallery(sizes, measured, independent):
+    """FPIR against the number of identities in the gallery, at one threshold.
+
+    Parameters
+    ----------
+    sizes : (G,) integers
+        Identities enrolled.
+    measured : (G,) floats
+        The false positive identification rate, a fraction.
+    independent : (G,) floats
+        What it would be if the comparisons with the gallery were independent, drawn as a line.
+    """
+    figure, axes = new_axes((6.4, 3.8))
+    ax = axes[0, 0]
+    percent = 100 * np.asarray(independent)
+    ax.plot(sizes, percent, color=INK, linestyle=LINE_STYLES[1], label="independent comparisons")
+    ax.plot(sizes, 100 * np.asarray(measured), "o", color=GENUINE, markersize=8, label="measured")
+    ax.set(xscale="log", xlabel="identities in the gallery", ylabel="FPIR (%)", ylim=(0, None))
+    ax.set_xticks(sizes, [f"{size:,}" for size in sizes], minor=False)
+    ax.minorticks_off()
+    ax.grid(True, axis="y")
+    ax.legend(loc="upper left")
+    return figure
 
 
 def _without_repeats(order, pairs, count):

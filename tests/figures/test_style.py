@@ -113,6 +113,7 @@ EVERY = {
     "roc_curves": lambda run: figures.roc_curves(
         {"a": (FAR, FAR**0.3), "b": (FAR, FAR**0.2, FAR**0.3, FAR**0.1)}
     ),
+    "against_gallery": lambda run: figures.against_gallery([10, 100], [0.1, 0.4], [0.1, 0.6]),
     "neighbours": lambda run: figures.neighbours(
         PICTURES, IDENTITIES, VECTORS, [0, 5], count=3, names="abc"
     ),

@@ -79,3 +79,11 @@ def test_a_typeface_grid_has_a_character_in_each_row_and_a_typeface_in_each_colu
         for face in range(4):
             tile = mosaic[5 * character : 5 * character + 5, 5 * face : 5 * face + 5]
             assert (tile == images[character, face]).all()
+
+
+def test_rates_against_the_gallery_are_in_percent():
+    ax = figures.against_gallery([10, 100], [0.1, 0.4], [0.1, 0.6]).axes[0]
+    line, points = ax.lines
+    np.testing.assert_allclose(line.get_ydata(), [10, 60])
+    np.testing.assert_allclose(points.get_ydata(), [10, 40])
+    assert points.get_xdata().tolist() == [10, 100] and "%" in ax.get_ylabel()
