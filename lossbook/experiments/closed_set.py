@@ -53,8 +53,8 @@ LOSSES = (
     *EUCLIDEAN,
 )
 
-# In three dimensions the scale and the margins are those that chapter 9 derives for ten classes,
-# and six epochs are enough.
+# In three dimensions the scale and the margins are those that the chapter "Three dimensions"
+# derives for ten classes, and six epochs are enough.
 SPHERE_LOSSES = (
     "softmax",
     "norm-softmax_s11",

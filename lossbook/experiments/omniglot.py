@@ -1,6 +1,6 @@
 """Open-set verification on Omniglot: train on some classes, verify on classes held out of training.
 
-The saved experiment of the chapter on strangers is a list of :class:`Cell`, each one training,
+The saved experiment of the chapter on verification is a list of :class:`Cell`, each one training,
 kept by :mod:`lossbook.experiments.resumable`.
 """
 

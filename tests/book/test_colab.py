@@ -36,7 +36,7 @@ from tools import toc
 from tools.exports import full_profile
 from tools.notebooks import setup_cell
 
-QUICKEST = "notebooks/12_nan"
+QUICKEST = "notebooks/08_nan"
 TAG = setup_cell.tag()
 ADDRESS = toc.repository()["url"]
 

@@ -344,14 +344,14 @@ def head_of(weight):
         },
         "margin kept at prediction is a mistake",
     ),
-    ("08", {"mining": "triplet_loss = {{ap}} - {{near}} + {{gap}}"}, "hard mining"),
+    ("10", {"mining": "triplet_loss = {{ap}} - {{near}} + {{gap}}"}, "hard mining"),
     (
-        "08",
+        "10",
         {"follow": "center = {{place}} * (1 - (1 - {{alpha}}) ** {{batches}})"},
         "like one image more",
     ),
     (
-        "08",
+        "10",
         {
             "loss": (
                 "def two_margins(x, labels):\n"
@@ -361,7 +361,7 @@ def head_of(weight):
         "the contrastive loss of the chapter",
     ),
     (
-        "08",
+        "10",
         {
             "loss": """def two_margins(x, labels):
     i, j = torch.triu_indices(len(x), len(x), 1)
@@ -372,7 +372,7 @@ def head_of(weight):
         "lie on one spot: the slope of a root",
     ),
     (
-        "08",
+        "10",
         {
             "mended": (
                 "def mended(x, labels):\n"
@@ -381,9 +381,9 @@ def head_of(weight):
         },
         "plain ones; FaceNet squares",
     ),
-    ("08", {"mended": "mended = broken"}, "plain ones|anchor itself|nearest teaches|sign is wrong"),
+    ("10", {"mended": "mended = broken"}, "plain ones|anchor itself|nearest teaches|sign is wrong"),
     (
-        "08",
+        "10",
         {
             "sphere": (
                 "posterior = 1 / sum(math.exp(-{{tau}} * (1 - math.cos(2 * math.pi * j / "

@@ -1,5 +1,5 @@
 """What Sphinx adds to the pages: how links to them look elsewhere, the list on the front page,
-mended markup.
+mended markup, and redirects from old addresses.
 
 An extension, listed in _config.yml. What a page is about stands in its own front matter
 (:func:`tools.toc.description`); its picture is the first on it, or else the front page's.
@@ -7,12 +7,14 @@ An extension, listed in _config.yml. What a page is about stands in its own fron
 
 import html
 import re
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
+from tools.book import redirects
 from tools.toc import ROOT, description, labels, pages, parts
 
 PICTURE = "_static/hero.png"
@@ -106,6 +108,12 @@ def spare_mathjax(app, page, template, context, doctree):
         ]
 
 
+def redirect_old_addresses(app, error):
+    """Leave a page that leads on wherever a page of the book used to be."""
+    if error is None:
+        redirects.write(Path(app.outdir), app.config.html_baseurl)
+
+
 def as_lines(signature):
     lines = signature[1].replace("<dd>", "<span>").replace("</dd>", "</span>")
     return f'<span class="sig-lines">{lines}</span>'
@@ -117,4 +125,5 @@ def setup(app):
     app.connect("html-page-context", add_tags)
     app.connect("html-page-context", mend)
     app.connect("html-page-context", spare_mathjax, priority=900)  # after MathJax has been added
+    app.connect("build-finished", redirect_old_addresses)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
