@@ -14,6 +14,15 @@ __all__ = [
 
 
 def add_parser(subparsers):
+    _add_strangers(subparsers)
+    _add_noise(subparsers)
+    _add_closed_set(subparsers)
+    _add_closed_set_3d(subparsers)
+    _add_typefaces(subparsers)
+    _add_embeddings(subparsers)
+
+
+def _add_strangers(subparsers):
     strangers = subparsers.add_parser(
         "strangers",
         help="train every loss on some alphabets of Omniglot, verify on others",
@@ -27,6 +36,8 @@ def add_parser(subparsers):
     add_out_option(strangers, "book/results/strangers")
     strangers.set_defaults(command=train_strangers)
 
+
+def _add_noise(subparsers):
     noise = subparsers.add_parser(
         "noise",
         help="train every loss on digits with wrong labels",
@@ -37,6 +48,8 @@ def add_parser(subparsers):
     add_out_option(noise, "book/results/noise")
     noise.set_defaults(command=train_noise)
 
+
+def _add_closed_set(subparsers):
     closed_set = subparsers.add_parser(
         "closed-set",
         help="train every loss alike on ten digits in the plane, with five seeds",
@@ -47,6 +60,8 @@ def add_parser(subparsers):
     add_out_option(closed_set, "book/results/closed-set")
     closed_set.set_defaults(command=train_closed_set)
 
+
+def _add_closed_set_3d(subparsers):
     closed_set_3d = subparsers.add_parser(
         "closed-set-3d",
         help="train five losses alike on ten digits in three dimensions, with five seeds",
@@ -58,6 +73,8 @@ def add_parser(subparsers):
     add_out_option(closed_set_3d, "book/results/closed-set-3d")
     closed_set_3d.set_defaults(command=train_closed_set_3d)
 
+
+def _add_typefaces(subparsers):
     typefaces = subparsers.add_parser(
         "typefaces",
         help="train losses on Han characters in many typefaces, verify on others",
@@ -72,6 +89,8 @@ def add_parser(subparsers):
     _add_typefaces_options(typefaces)
     typefaces.set_defaults(command=train_typefaces)
 
+
+def _add_embeddings(subparsers):
     embeddings = subparsers.add_parser(
         "embeddings",
         help="save the embeddings of characters that a network has not seen",
