@@ -40,6 +40,7 @@ from lossbook.heads.presets import (
     preset_from_name,
     preset_names,
 )
+from lossbook.heads.sphereface2 import SphereFace2
 from lossbook.heads.subcenter import SubCenterArcFace
 
 __all__ = [
@@ -69,6 +70,7 @@ __all__ = [
     "ElasticFace",
     "MagFace",
     "MVSoftmax",
+    "SphereFace2",
     "MORE_PRESETS",
     "PRESETS",
     "Preset",

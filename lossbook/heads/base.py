@@ -27,6 +27,7 @@ __all__ = ["Head", "MarginHead", "NonFiniteEmbedding", "constant_margin"]
 LOGIT_METHODS = (
     "forward",
     "plain_logits",
+    "products",
     "apply_margin",
     "target_logits",
     "shortest_length",
@@ -286,6 +287,14 @@ class Head(ModuleWithSettings):
 
     def plain_logits(self, x):
         """Logits without margin, (N, C), in float32 or wider, of checked embeddings (N, d)."""
+        logits = self.products(x) * self.scale
+        return logits if self.bias is None else logits + self.bias
+
+    def products(self, x):
+        """The products of embeddings (N, d) and class vectors, (N, C), in float32 or wider.
+
+        They are cosines where both are unit vectors.
+        """
         features = at_least_float32(x)
         if self.unit_embedding:
             features, _ = polar(x, self.shortest_length(x))
@@ -297,9 +306,7 @@ class Head(ModuleWithSettings):
         with torch.autocast(
             x.device.type, enabled=bounded and torch.is_autocast_enabled(x.device.type)
         ):
-            products = F.linear(features, vectors.to(features.dtype))
-        logits = products.to(features.dtype) * self.scale
-        return logits if self.bias is None else logits + self.bias
+            return F.linear(features, vectors.to(features.dtype)).to(features.dtype)
 
     def apply_margin(self, logits, x, labels):
         """``logits`` (N, C) with the margin on each row's target; here there is none."""

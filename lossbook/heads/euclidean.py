@@ -24,6 +24,8 @@ from torch import nn
 
 from lossbook import euclidean_losses
 from lossbook.heads.base import Head
+from lossbook.heads.distributed import check_gradients_are_shared
+from lossbook.heads.input_checks import refuse_labels
 from lossbook.heads.margin_heads import Softmax
 from lossbook.utils.validation import check_int, require
 from lossbook.utils.vectors import at_least_float32
@@ -66,7 +68,7 @@ class NearestMean(Head):
 
     def forward(self, x, labels=None):
         """Logits (N, C) of embeddings (N, d) to predict with; labels are a ``TypeError``."""
-        _refuse_labels(self, labels)
+        refuse_labels(self, labels, "compares distances, which are not in its logits")
         require(
             self.num_classes is not None,
             f"num_classes = None: without classes {type(self).__name__} keeps no class means to "
@@ -223,7 +225,7 @@ class _JointHead(Softmax):
 
     def forward(self, x, labels=None):
         """Logits (N, C) of embeddings (N, d) to predict with; labels are a ``TypeError``."""
-        _refuse_labels(self, labels)
+        refuse_labels(self, labels, "compares distances, which are not in its logits")
         return super().forward(x)
 
     def second_loss(self, x, labels):
@@ -232,6 +234,7 @@ class _JointHead(Softmax):
 
     def loss(self, x, labels):
         """Mean cross-entropy plus ``balance`` times the second loss."""
+        check_gradients_are_shared(self)
         cross_entropy = F.cross_entropy(self(self.check_inputs(x, labels)), labels)
         return cross_entropy + self.balance * self.second_loss(x, labels)
 
@@ -387,17 +390,6 @@ class Marginal(_JointHead):
 
     def second_loss(self, x, labels):
         return euclidean_losses.marginal(x, labels, self.threshold, self.error)
-
-
-def _refuse_labels(head, labels):
-    """Raise ``TypeError`` if ``labels`` are given: cross-entropy would train another loss."""
-    require(
-        labels is None,
-        f"{type(head).__name__} compares distances, which are not in its logits, so the "
-        "cross-entropy of head(x, labels) would train another loss: train with "
-        "head.loss(x, labels), and predict with head(x)",
-        TypeError,
-    )
 
 
 def _check_positive(name, value):

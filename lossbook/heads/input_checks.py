@@ -4,8 +4,10 @@ import math
 
 import torch
 
+from lossbook.utils.validation import require
+
 __all__ = ["NonFiniteEmbedding", "check_embeddings", "check_labels", "check_label_type"]
-__all__ += ["values_can_be_read"]
+__all__ += ["refuse_labels", "values_can_be_read"]
 
 
 class NonFiniteEmbedding(ValueError):
@@ -68,6 +70,19 @@ def check_labels(head, labels, count):
             f"with num_classes={head.num_classes}, and classes count from 0"
             + ("; to leave such samples out, pass ignore_index=-100" if first == -100 else "")
         )
+
+
+def refuse_labels(head, labels, reason):
+    """Raise ``TypeError`` if ``labels`` are given to a head whose loss is no cross-entropy.
+
+    ``reason`` is a verb phrase that says what the head does instead.
+    """
+    require(
+        labels is None,
+        f"{type(head).__name__} {reason}, so the cross-entropy of head(x, labels) would train "
+        "another loss: train with head.loss(x, labels), and predict with head(x)",
+        TypeError,
+    )
 
 
 def check_label_type(head, labels, count):

@@ -28,6 +28,7 @@ from lossbook.heads.margin_heads import (
     Softmax,
     SphereFace,
 )
+from lossbook.heads.sphereface2 import SphereFace2
 from lossbook.heads.subcenter import SubCenterArcFace
 from lossbook.utils.validation import require
 
@@ -79,6 +80,7 @@ MORE_PRESETS = {
     "ElasticFace": partial(ElasticFace, scale=16),
     "MagFace": partial(MagFace, scale=16),
     "MV-softmax": partial(MVSoftmax, scale=16),
+    "SphereFace2": partial(SphereFace2, scale=16),
     "SubCenterArcFace": partial(SubCenterArcFace, scale=16),
 }
 

@@ -181,6 +181,7 @@ def test_these_have_the_library_s_logits(make):
         heads.Center(D, C),
         heads.Range(D, C),
         heads.Marginal(D, C),
+        heads.SphereFace2(D, C),
     ],
     ids=lambda head: type(head).__name__,
 )
@@ -190,7 +191,8 @@ def test_these_have_their_own(head):
 
 @pytest.mark.parametrize(
     "method",
-    ["forward", "plain_logits", "apply_margin", "target_logits", "shortest_length", "check_inputs"],
+    ["forward", "plain_logits", "products", "apply_margin", "target_logits", "shortest_length"]
+    + ["check_inputs"],
 )
 def test_a_method_of_the_logits_defined_anew_is_noticed(method):
     """In a class, in a class mixed in, in a subclass of such a class, and on one instance."""

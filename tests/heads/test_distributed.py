@@ -13,6 +13,13 @@ from torch.nn.parallel import DistributedDataParallel
 from lossbook import heads
 
 D, C, N = 6, 5, 8
+WRONG_WAYS = {
+    "the backbone alone": lambda head, parallel, x, labels: head.loss(x, labels),
+    "past the module": lambda head, parallel, x, labels: parallel.module.loss(x, labels),
+    "its logits": lambda head, parallel, x, labels: head(x, labels),
+    "a second loss": lambda _, __, x, labels: heads.Center(D, C).double().loss(x, labels),
+    "binary problems": lambda _, __, x, labels: heads.SphereFace2(D, C).double().loss(x, labels),
+}
 
 
 def model():
@@ -47,14 +54,9 @@ def work(rank, port, path):
     x = whole.backbone(images)
     F.cross_entropy(parallel(x, labels), labels).backward()
     results["logits"] = gradients(whole.head)
-    wrong_ways = {
-        "the backbone alone": lambda: whole.head.loss(x, labels),
-        "past the module": lambda: parallel.module.loss(x, labels),
-        "its logits": lambda: whole.head(x, labels),
-    }
-    for key, call in wrong_ways.items():
+    for key, call in WRONG_WAYS.items():
         try:
-            call()
+            call(whole.head, parallel, x, labels)
         except RuntimeError as error:
             results[key] = str(error)
     with torch.no_grad():
@@ -81,7 +83,7 @@ def test_two_ranks_have_the_gradients_of_one_process_or_an_error(tmp_path):
             if key == "loss":
                 torch.testing.assert_close(rank["logits"], gradients(single.head))
     for rank in ranks:
-        for key in ("the backbone alone", "past the module", "its logits"):
+        for key in WRONG_WAYS:
             assert "heads.WithLoss(backbone, head)" in rank[key]
         torch.testing.assert_close(rank["validation"], rank["summed by hand"])
 

@@ -154,6 +154,7 @@ def test_a_preset_without_a_row_takes_no_scale_and_no_margin(suffix, first, monk
         ("CurricularFace_m0.4", "CurricularFace(scale=16, margin=0.4, rate=0.01)"),
         ("ElasticFace", "ElasticFace(scale=16, margin=0.5, deviation=0.0125, angular=True)"),
         ("MV-softmax_s32", "MVSoftmax(scale=32, margin=0.35, t=1.2, adaptive=True, angular=False)"),
+        ("SphereFace2", "SphereFace2(scale=16, margin=0.4, balance=0.7, power=3)"),
         ("SubCenterArcFace_m0.2", "SubCenterArcFace(scale=16, margin=0.2, centers=3)"),
     ],
 )
