@@ -1,10 +1,15 @@
-"""Losses after ArcFace: margins that follow the image, and rivals that count for more."""
+"""Losses after ArcFace: margins that follow the image, and rivals that count for more.
+
+What moves with the training batches, AdaFace's and CurricularFace's averages and AdaCos's scale,
+stays as it is in evaluation mode and under the transforms of ``torch.func``.
+"""
 
 import math
 
 import torch
 
 from lossbook import bounds, margins
+from lossbook.heads.input_checks import is_transformed
 from lossbook.heads.margin_heads import NormSoftmax
 from lossbook.heads.per_sample import PerSampleMargin
 from lossbook.utils.validation import require
@@ -50,7 +55,7 @@ class AdaFace(PerSampleMargin):
 
     def margin_of_samples(self, targets):
         length = targets.length.detach()
-        if self.training and len(length) > 1:
+        if self.training and not is_transformed() and len(length) > 1:
             self.mean_length.lerp_(length.mean().to(self.mean_length), self.rate)
             self.deviation.lerp_(length.std().to(self.deviation), self.rate)
         quality = (length - self.mean_length) / (self.deviation + 1e-3) * self.spread
@@ -195,7 +200,7 @@ class CurricularFace(PerSampleMargin):
         return margins.arcface(cos, self.margin)
 
     def margin_of_samples(self, targets):
-        if self.training:
+        if self.training and not is_transformed():
             self.t.lerp_(targets.cos.detach().mean().to(self.t), self.rate)
         return self.margin_of(targets.cos)
 
@@ -271,7 +276,7 @@ class AdaCos(NormSoftmax):
         super().__init__(embedding_dim, num_classes, bounds.adacos_scale(num_classes))
 
     def apply_margin(self, logits, x, labels):
-        if not self.training:
+        if not self.training or is_transformed():
             return logits
         scale = self.scale
         with torch.no_grad():

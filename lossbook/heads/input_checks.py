@@ -7,7 +7,7 @@ import torch
 from lossbook.utils.validation import require
 
 __all__ = ["NonFiniteEmbedding", "check_embeddings", "check_labels", "check_label_type"]
-__all__ += ["refuse_labels", "values_can_be_read"]
+__all__ += ["refuse_labels", "is_transformed", "values_can_be_read"]
 
 
 class NonFiniteEmbedding(ValueError):
@@ -20,7 +20,15 @@ def values_can_be_read():
     It may not while torch.compile or torch.export traces it, nor in a torch.func transform.
     Shapes and dtypes are checked there, the numbers are not.
     """
-    return not (torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active())
+    return not (torch.compiler.is_compiling() or is_transformed())
+
+
+def is_transformed():
+    """Whether a torch.func transform (grad, jacrev, vmap, …) is computing.
+
+    What it transforms must be a pure function: it changes no buffer and no setting.
+    """
+    return torch._C._are_functorch_transforms_active()
 
 
 def check_embeddings(head, x):

@@ -176,6 +176,23 @@ def test_elastic_margins_are_drawn_around_the_margin(angular, margin):
     assert loss.item() == pytest.approx(mean_loss(head, x, labels, target), rel=1e-9)
 
 
+@pytest.mark.parametrize("name", [*CASES, "AdaCos"])
+def test_under_torch_func_nothing_moves_and_gradients_are_those_of_evaluation(name):
+    torch.manual_seed(0)
+    head, (x, labels) = heads.AdaCos(D, C).double() if name == "AdaCos" else make(name), batch()
+    expected = torch.autograd.grad(head.eval().loss(x, labels), x)[0]
+    state = copy.deepcopy(head.train().state_dict())
+    module, x = heads.WithLoss(None, head), x.detach()
+    torch.testing.assert_close(torch.func.grad(lambda x: head.loss(x, labels))(x), expected)
+
+    def loss(x, label):
+        return module(x[None], label[None])
+
+    per_sample = torch.func.vmap(torch.func.grad(loss))(x, labels)
+    torch.testing.assert_close(per_sample / N, expected)
+    torch.testing.assert_close(head.state_dict(), state, rtol=0, atol=0)
+
+
 def test_adacos_follows_the_angles():
     torch.manual_seed(0)
     head, (x, labels) = heads.AdaCos(D, C).double(), batch()
