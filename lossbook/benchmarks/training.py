@@ -21,7 +21,8 @@ from torch.utils.data import DataLoader
 from lossbook import backbones, heads
 from lossbook.benchmarks.timing import machine, synchronize
 from lossbook.data.dataset import Dataset, Split
-from lossbook.training.loop import fit, shift_randomly
+from lossbook.training.augmentation import shift_randomly
+from lossbook.training.loop import fit
 from lossbook.training.recipe import Recipe
 from lossbook.utils.torchvision_compat import import_torchvision
 from lossbook.utils.validation import require

@@ -111,12 +111,13 @@ class Checkpoint:
     def _check_same_training(self, metadata):
         saved = {"loss": metadata["name"], **_flatten(metadata["config"])}
         current = {"loss": self.name, **_flatten(self.run.config)}
-        for key, value in current.items():
-            if key not in MAY_DIFFER and value != saved.get(key):
+        loss_options = [key for key in saved if key.startswith("loss_options.")]
+        for key in dict.fromkeys([*current, *loss_options]):
+            if key not in MAY_DIFFER and current.get(key) != saved.get(key):
                 raise ValueError(
                     f"checkpoint {self.path} belongs to another training: its {key} is "
-                    f"{saved.get(key)!r}, this one's is {value!r}; use another file, or delete "
-                    "that one to start afresh"
+                    f"{saved.get(key)!r}, this one's is {current.get(key)!r}; use another file, or "
+                    "delete that one to start afresh"
                 )
 
 

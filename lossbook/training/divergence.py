@@ -11,13 +11,13 @@ class TrainingDiverged(FloatingPointError):
     """A loss, a gradient or an embedding is no longer finite."""
 
 
-def compute_loss(head, x, labels, where):
-    """``head.loss(x, labels)``, a finite scalar; else :class:`TrainingDiverged`.
+def compute_loss(head, x, labels, where, **options):
+    """``head.loss(x, labels, **options)``, a finite scalar; else :class:`TrainingDiverged`.
 
     ``where`` (for instance "epoch 1, step 3 of 79") begins the error's message.
     """
     try:
-        loss = head.loss(x, labels)
+        loss = head.loss(x, labels, **options)
     except NonFiniteEmbedding as error:
         raise TrainingDiverged(
             f"{where}: {error}. Likely cause: the weights diverged; "

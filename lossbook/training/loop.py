@@ -6,23 +6,24 @@ import time
 from dataclasses import asdict
 
 import torch
-from torch import nn
 
 from lossbook._version import __version__
 from lossbook.backbones import embed, scale_bytes
 from lossbook.data.dataset import checksums, stratified_positions
 from lossbook.data.samplers import MPerClassSampler
+from lossbook.training.augmentation import shift_randomly
 from lossbook.training.checkpoint import Checkpoint
 from lossbook.training.devices import device_name, pick_device, pick_precision
 from lossbook.training.divergence import TrainingDiverged, compute_loss, diagnose_gradient
+from lossbook.training.loss_options import check_loss_options, describe_loss_options
 from lossbook.training.processes import SingleProcess
-from lossbook.training.recipe import Recipe
+from lossbook.training.recipe import recipe_from_settings
 from lossbook.training.run import Run, Snapshot, head_name, head_settings
 from lossbook.training.weights import check_trainable, frozen_layers, prepare_weights
 from lossbook.utils.progress import progress_bar
 from lossbook.utils.validation import check_int
 
-__all__ = ["fit", "shift_randomly"]
+__all__ = ["fit"]
 
 SNAPSHOTS_TOTAL = 16 * 2**20  # bytes that the snapshots of all epochs may take by default
 
@@ -40,6 +41,7 @@ def fit(
     keep_snapshots=None,
     checkpoint=None,
     progress=True,
+    loss_options=None,
     head_schedule=None,
     on_epoch=None,
     process_group=None,
@@ -89,6 +91,9 @@ def fit(
         Saved after every epoch. If it exists, training resumes from it, to the same result.
     progress : bool
         Show a progress bar over epochs, with loss and accuracy, in a terminal or a notebook.
+    loss_options : dict, optional
+        Options of ``head.loss``, for instance ``{"label_smoothing": 0.1}``, ``{"weight": w}`` for
+        weights of the classes, or ``{"sample": 0.1}`` for Partial FC.
     head_schedule : callable, optional
         Called before every step with ``head`` and the share of training that is done, from 0 to 1,
         to set a margin or a scale that changes in training.
@@ -108,9 +113,9 @@ def fit(
     ------
     TrainingDiverged
         As soon as a loss or its gradient is not finite: names epoch, step and the likely cause.
-    ValueError
-        If the recipe is unsound, the device is not available, all parameters are frozen, or the
-        checkpoint belongs to another training.
+    TypeError, ValueError
+        If a setting is unknown or unsound, the device is not available, all parameters are frozen,
+        or the checkpoint belongs to another training.
     OSError
         If the checkpoint cannot be written; before the first epoch if its folder is at fault.
 
@@ -132,7 +137,7 @@ def fit(
     >>> run.config["head_changes"][-1]
     {'epoch': 2, 'margin': 0.3}
     """
-    recipe = Recipe(**recipe)
+    recipe = recipe_from_settings(recipe)
     snapshot_size = check_int("snapshot_size", snapshot_size)
     processes = process_group or SingleProcess()
     device = pick_device(device)
@@ -143,7 +148,15 @@ def fit(
     backbone.to(device)
     head.to(device)
     trainer = _Trainer(
-        backbone, head, dataset.train, recipe, seed, precision, processes, head_schedule
+        backbone,
+        head,
+        dataset.train,
+        recipe,
+        seed,
+        precision,
+        processes,
+        head_schedule,
+        loss_options,
     )
     snapshot_rows = _snapshot_rows(dataset, snapshot_size)
     config = _describe_training(trainer, dataset, kept, snapshot_size)
@@ -189,7 +202,16 @@ class _Trainer:
     """A backbone and a head with their optimizer and its schedule; trains them epoch by epoch."""
 
     def __init__(
-        self, backbone, head, split, recipe, seed, precision, processes, head_schedule=None
+        self,
+        backbone,
+        head,
+        split,
+        recipe,
+        seed,
+        precision,
+        processes,
+        head_schedule=None,
+        loss_options=None,
     ):
         self.device = head.weight.device
         self.backbone, self.head = backbone, head
@@ -207,6 +229,7 @@ class _Trainer:
 
         # What a step calls; with several processes these wrap backbone and head.
         self.embedder, self.classifier = processes.prepare(backbone, head)
+        self.loss_options = check_loss_options(self.classifier, loss_options, self.device)
         self.parameters = [*backbone.parameters(), *head.parameters()]
         self.optimizer = recipe.optimizer_for(
             [{"params": list(module.parameters())} for module in (backbone, head)]
@@ -284,7 +307,7 @@ class _Trainer:
         mixed = self.precision is not torch.float32
         with torch.autocast(self.device.type, self.precision if mixed else None, enabled=mixed):
             x = self.embedder(images)
-            loss = compute_loss(self.classifier, x, labels, where)
+            loss = compute_loss(self.classifier, x, labels, where, **self.loss_options)
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         self.scaler.unscale_(self.optimizer)
@@ -302,21 +325,6 @@ class _Trainer:
         elif self.scaler.get_scale() < 1:  # halved some seventeen times: it is no overflow
             raise TrainingDiverged(diagnose_gradient(self.backbone, self.head, loss, where))
         return x.detach(), loss.item()
-
-
-def shift_randomly(images, max_shift, generator):
-    """``images`` (N, 1, H, W), all moved by one random shift of at most ``max_shift`` pixels.
-
-    The shift is drawn for each direction; what moves in at the border is black.
-    """
-    if max_shift == 0:
-        return images
-    down, right = torch.randint(
-        0, 2 * max_shift + 1, (2,), generator=generator, device="cpu"
-    ).tolist()
-    height, width = images.shape[-2:]
-    padded = nn.functional.pad(images, (max_shift,) * 4)
-    return padded[..., down : down + height, right : right + width]
 
 
 @torch.no_grad()
@@ -366,12 +374,14 @@ def _describe_training(trainer, dataset, kept, snapshot_size):
     ``kept`` tells of "backbone" and "head" whether the training started from their weights.
     """
     parts_kept = [part for part in kept if kept[part]]
+    loss_options = describe_loss_options(trainer.loss_options)
     return {
         "dataset": dataset.name,
         "data_sha256": checksums(dataset),
         "backbone": type(trainer.backbone).__name__,
         "weights": sum(parameter.numel() for parameter in trainer.parameters),
         "head": head_settings(trainer.head),
+        **({"loss_options": loss_options} if loss_options else {}),
         "seed": trainer.seed,
         "warm_start": parts_kept[0] if len(parts_kept) == 1 else bool(parts_kept),
         "snapshot_size": snapshot_size,

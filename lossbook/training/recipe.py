@@ -2,13 +2,13 @@
 
 import math
 import numbers
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 
 from lossbook.utils.validation import check_int, require
 
-__all__ = ["Recipe"]
+__all__ = ["Recipe", "recipe_from_settings"]
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,19 @@ class Recipe:
                 parameters, self.learning_rate, momentum=0.9, weight_decay=self.weight_decay
             )
         return torch.optim.AdamW(parameters, self.learning_rate, weight_decay=self.weight_decay)
+
+
+def recipe_from_settings(settings):
+    """The :class:`Recipe` with these settings, a dict; ``TypeError`` names one that it lacks."""
+    names = [field.name for field in fields(Recipe)]
+    for name in settings:
+        require(
+            name in names,
+            f"fit has no argument {name!r}: a recipe has {', '.join(names)}; options of the loss, "
+            "such as weight or label_smoothing, are given as loss_options={'label_smoothing': 0.1}",
+            TypeError,
+        )
+    return Recipe(**settings)
 
 
 def _check_number(name, value, zero_allowed=False):

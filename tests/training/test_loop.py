@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from lossbook import backbones, data, heads, training
-from lossbook.training import loop
+from lossbook.training import augmentation, loop
+from lossbook.training.processes import SingleProcess
 from lossbook.training.weights import initialize_weights
 from tests.helpers.toys import RECIPE, assert_same_run, tiny_backbone, toy_dataset, train
 
@@ -164,11 +166,11 @@ def test_shift_moves_without_wrapping():
     seen = set()
     generator = torch.Generator().manual_seed(0)
     for _ in range(200):
-        moved = loop.shift_randomly(images, 2, generator)
+        moved = augmentation.shift_randomly(images, 2, generator)
         assert moved.shape == images.shape and torch.equal(moved[0], moved[1])
         seen.add(tuple(moved[0, 0].nonzero().flatten().tolist()))
     assert seen == {()} | {(i, j) for i in range(3) for j in range(3)}
-    assert loop.shift_randomly(images, 0, generator) is images
+    assert augmentation.shift_randomly(images, 0, generator) is images
 
 
 @pytest.mark.parametrize("terminal", [True, False])
@@ -194,8 +196,85 @@ def test_weights_that_cannot_be_drawn_are_named():
 
 
 def test_unknown_option():
-    with pytest.raises(TypeError, match="momentum"):
+    with pytest.raises(TypeError, match="fit has no argument 'momentum': a recipe has epochs"):
         train(momentum=0.9)
+    with pytest.raises(TypeError, match="fit has no argument 'class_weight'.* loss_options="):
+        train(class_weight=torch.ones(4))
+
+
+def test_options_of_the_loss_are_passed_on_and_recorded(tmp_path):
+    weight = torch.tensor([1.0, 2.0, 3.0, 4.0])
+
+    class Weighted(heads.ArcFace):
+        def loss(self, x, labels):
+            return F.cross_entropy(self(x, labels), labels, weight, label_smoothing=0.1)
+
+    options = {"weight": weight, "label_smoothing": 0.1}
+    run = train(heads.ArcFace(2, 4, scale=8, margin=0.2), loss_options=options)
+    written_out = train(Weighted(2, 4, scale=8, margin=0.2))
+    np.testing.assert_allclose(run.history.train_loss, written_out.history.train_loss, rtol=1e-4)
+    recorded = {"weight": [1.0, 2.0, 3.0, 4.0], "label_smoothing": 0.1}
+    run.save(tmp_path / "run.npz")
+    assert training.Run.load(tmp_path / "run.npz").config["loss_options"] == recorded
+    assert "loss_options" not in written_out.config
+
+
+def test_sampled_classes_follow_the_seed_and_training_resumes_with_the_same(tmp_path):
+    sampled = {"loss_options": {"sample": 0.5}, "batch_size": 2, "epochs": 2}
+    whole = train(**sampled)
+    assert whole.history.train_loss[0] < train(batch_size=2, epochs=2).history.train_loss[0]
+    path = tmp_path / "checkpoint"
+    train(**sampled, checkpoint=path, on_epoch=lambda run: True)
+    assert_same_run(train(**sampled, checkpoint=path), whole)
+    for other in ({}, {"loss_options": {"sample": 0.9}}):
+        with pytest.raises(ValueError, match=r"another training: its loss_options.sample is 0\.5"):
+            train(**{**sampled, "loss_options": None, **other}, checkpoint=path)
+
+
+class RecordsOptions(nn.Module):
+    """A head as another process group may wrap it: its loss has other options."""
+
+    def __init__(self, head):
+        super().__init__()
+        self.head, self.weight, self.sampled = head, head.weight, []
+
+    def forward(self, x):
+        return self.head(x)
+
+    def loss(self, x, labels, sample=None):
+        self.sampled.append(sample)
+        return self.head.loss(x, labels)
+
+
+def test_options_go_to_the_loss_that_the_processes_compute():
+    processes = SingleProcess()
+    wrapped = []
+
+    def prepare(backbone, head):
+        wrapped.append(RecordsOptions(head))
+        return backbone, wrapped[0]
+
+    processes.prepare = prepare
+    train(process_group=processes, loss_options={"sample": 0.3}, epochs=1)
+    assert set(wrapped[0].sampled) == {0.3}
+    with pytest.raises(
+        TypeError, match=r"'weight', which is no option .* loss\(x, labels, sample\)"
+    ):
+        train(process_group=processes, loss_options={"weight": torch.ones(4)}, epochs=1)
+
+
+@pytest.mark.parametrize(
+    "head, options, error, message",
+    [
+        (heads.Center(2, 4), {"sample": 0.5}, TypeError, r"'sample', .* it is loss\(x, labels\)"),
+        (None, {"reduction": "sum"}, ValueError, "'reduction': leave it out, .* the mean"),
+        (None, {"generator": None}, ValueError, "'generator': leave it out, seed decides"),
+        (None, {"label_smoothing": 2.0}, ValueError, "label_smoothing = 2.0: expected"),
+    ],
+)
+def test_options_that_the_loss_does_not_have(head, options, error, message):
+    with pytest.raises(error, match=message):
+        train(head, loss_options=options)
 
 
 class EndsInView(nn.Module):
