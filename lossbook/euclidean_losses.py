@@ -118,7 +118,7 @@ def select_triplets(x, labels, mining, generator=None):
         rank = distance[anchor]
         eligible = eligible & (rank > distance[anchor, positive][:, None])
     else:
-        rank = torch.rand(eligible.shape, generator=generator).to(x.device)
+        rank = torch.rand(eligible.shape, generator=generator, device="cpu").to(x.device)
     negative = torch.where(eligible, rank, torch.inf).argmin(dim=1)
     complete = eligible.any(dim=1)
     return anchor[complete], positive[complete], negative[complete]

@@ -20,11 +20,12 @@ def flip_labels(dataset, share, seed=0):
     require(0 <= share < 1, f"share = {share!r}: expected a fraction of labels in [0, 1)")
     train, num_classes = dataset.train, len(dataset.classes)
     generator = torch.Generator().manual_seed(seed)
-    rows = torch.randperm(len(train), generator=generator)[: round(share * len(train))]
-    offset = torch.randint(1, num_classes, (len(rows),), generator=generator)
+    order = torch.randperm(len(train), generator=generator, device="cpu")
+    rows = order[: round(share * len(train))]
+    offset = torch.randint(1, num_classes, (len(rows),), generator=generator, device="cpu")
     labels = train.labels.clone()
     labels[rows] = (labels[rows] + offset) % num_classes
-    flipped = torch.zeros(len(train), dtype=torch.bool)
+    flipped = torch.zeros(len(train), dtype=torch.bool, device="cpu")
     flipped[rows] = True
     noisy = Dataset(
         f"{dataset.name}, {share:.0%} of labels flipped",
@@ -45,7 +46,7 @@ def imbalance(dataset, ratio):
     require(ratio >= 1, f"ratio = {ratio!r}: the largest class over the smallest, at least 1")
     train = dataset.train
     last = max(1, len(train.classes) - 1)
-    kept = torch.zeros(len(train), dtype=torch.bool)
+    kept = torch.zeros(len(train), dtype=torch.bool, device="cpu")
     for j in range(len(train.classes)):
         rows = torch.nonzero(train.labels == j)[:, 0]
         count = max(1, round(len(rows) * ratio ** (-j / last)))

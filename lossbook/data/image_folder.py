@@ -61,7 +61,7 @@ def images_in(folder, size=28, invert=False):
     pixels = _read_all([file for class_files in files.values() for file in class_files], size)
     labels = [label for label, class_files in enumerate(files.values()) for _ in class_files]
     images = torch.from_numpy(np.stack(pixels))[:, None].float() / 255
-    return Split(1 - images if invert else images, torch.tensor(labels), tuple(files))
+    return Split(1 - images if invert else images, torch.tensor(labels, device="cpu"), tuple(files))
 
 
 def hold_out(split, every=5, name="folder"):
@@ -79,7 +79,7 @@ def hold_out(split, every=5, name="folder"):
         f"{every} none of them is left for testing; give each class at least {every}, or choose a "
         "smaller every",
     )
-    is_test = torch.zeros(len(split), dtype=torch.bool)
+    is_test = torch.zeros(len(split), dtype=torch.bool, device="cpu")
     for j in range(len(split.classes)):
         members = torch.nonzero(split.labels == j)[:, 0]
         is_test[members[every - 1 :: every]] = True

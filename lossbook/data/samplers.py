@@ -62,7 +62,7 @@ class MPerClassSampler(Sampler):
         super().__init__()
         per_class = check_int("per_class", per_class)
         batch_size = check_int("batch_size", batch_size)
-        labels = torch.as_tensor(check_labels(labels, len(labels)))
+        labels = torch.as_tensor(check_labels(labels, len(labels)), device="cpu")
         require(len(labels) > 0, "labels are empty: expected the class of at least one image")
         require(
             batch_size % per_class == 0,
@@ -85,11 +85,11 @@ class MPerClassSampler(Sampler):
         return self.num_batches * self.batch_size
 
     def __iter__(self):
-        classes = torch.empty(0, dtype=torch.int64)
+        classes = torch.empty(0, dtype=torch.int64, device="cpu")
         unused = [rows[:0] for rows in self.rows]
         for _ in range(self.num_batches):
             if len(classes) < self.classes_per_batch:
-                classes = self._shuffled(torch.arange(len(self.rows)))
+                classes = self._shuffled(torch.arange(len(self.rows), device="cpu"))
             for j in classes[: self.classes_per_batch].tolist():
                 if len(unused[j]) < self.per_class:
                     repeats = -(-self.per_class // len(self.rows[j]))

@@ -114,7 +114,8 @@ class Head(ModuleWithSettings):
         """
         if self.unit_weight and self.embedding_dim == 2:
             step = 2 * math.pi / self.num_classes
-            angles = step * torch.arange(self.num_classes) + step * torch.rand(1)
+            classes = torch.arange(self.num_classes, device="cpu")
+            angles = step * classes + step * torch.rand(1, device="cpu")
             with torch.no_grad():
                 self.weight.copy_(torch.stack([angles.cos(), angles.sin()], dim=1))
         else:

@@ -101,7 +101,7 @@ def on_sphere(head, weight, points=48, previous=None):
     ValueError
         If ``weight`` is not 3-D or has a zero row, or if the head has more vectors than these.
     """
-    weight = torch.as_tensor(np.asarray(weight), dtype=torch.float64)
+    weight = torch.as_tensor(np.asarray(weight), dtype=torch.float64, device="cpu")
     require(
         weight.ndim == 2 and weight.shape[1] == 3,
         f"weight has shape {tuple(weight.shape)}: a sphere needs class vectors of shape (C, 3)",
@@ -112,15 +112,15 @@ def on_sphere(head, weight, points=48, previous=None):
     towards = None if previous is None else torch.from_numpy(previous.rims[:, 0])
     first_axis = _perpendicular(centres, towards)
     second_axis = torch.linalg.cross(centres, first_axis)
-    azimuth = (2 * math.pi * torch.arange(points) / points)[None, :, None]
+    azimuth = (2 * math.pi * torch.arange(points, device="cpu") / points)[None, :, None]
     outwards = azimuth.cos() * first_axis[:, None] + azimuth.sin() * second_axis[:, None]
 
     def at(theta):
         return theta.cos()[..., None] * centres[:, None] + theta.sin()[..., None] * outwards
 
     # Bisection: the class wins at angle low from the centre, and not at angle high.
-    low = torch.zeros(len(weight), points, dtype=torch.float64)
-    high = torch.full((len(weight), points), math.pi)
+    low = torch.zeros(len(weight), points, dtype=torch.float64, device="cpu")
+    high = torch.full_like(low, math.pi)
     for _ in range(HALVINGS):
         half = (low + high) / 2
         inside = wins(at(half))
@@ -144,7 +144,7 @@ def _winning_test(head, weight):
 
     def wins(directions):
         x = directions.reshape(-1, 3)
-        labels = torch.arange(len(weight)).repeat_interleave(directions.shape[1])
+        labels = torch.arange(len(weight), device="cpu").repeat_interleave(directions.shape[1])
         logits = torch.func.functional_call(head, parameters, (x, labels))
         target = logits.gather(1, labels[:, None])
         best_rival = logits.scatter(1, labels[:, None], -torch.inf).amax(dim=1, keepdim=True)
@@ -168,7 +168,7 @@ def _region_centres(wins, weight):
 
 def _perpendicular(vectors, towards):
     """Unit vectors (C, 3) perpendicular to ``vectors``, if possible on the side of ``towards``."""
-    axis = torch.eye(3, dtype=torch.float64)[vectors.abs().argmin(dim=1)]
+    axis = torch.eye(3, dtype=torch.float64, device="cpu")[vectors.abs().argmin(dim=1)]
     if towards is not None:
         leaning = towards - (towards * vectors).sum(dim=1, keepdim=True) * vectors
         axis = torch.where(leaning.norm(dim=1, keepdim=True) > 1e-3, leaning, axis)
@@ -178,7 +178,7 @@ def _perpendicular(vectors, towards):
 
 def _fibonacci_sphere(count):
     """(count, 3): directions along a spiral, each standing for an equal area."""
-    k = torch.arange(count, dtype=torch.float64) + 0.5
+    k = torch.arange(count, dtype=torch.float64, device="cpu") + 0.5
     z, azimuth = 1 - 2 * k / count, k * math.pi * (3 - math.sqrt(5))
     radius = torch.sqrt(1 - z**2)
     return torch.stack([radius * azimuth.cos(), radius * azimuth.sin(), z], dim=1)
