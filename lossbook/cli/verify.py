@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import json
+import math
 import sys
 import zipfile
 import zlib
@@ -12,6 +13,7 @@ from lossbook.utils.validation import require
 
 __all__ = ["add_parser", "verify", "read_embedding", "read_module", "read_trials"]
 
+FPIRS = (1e-1, 1e-2)
 # How a missing name looks once pandas or NumPy has turned it into text.
 MISSING_NAMES = ("", "nan", "NaN", "None", "NaT", "<NA>")
 
@@ -21,7 +23,8 @@ def add_parser(subparsers):
         "verify",
         help="score an embedding of your own on pairs of images",
         description="Verify pairs of images by an embedding of your own: equal error rate, TAR "
-        "at a FAR, accuracy in ten folds, rank in a gallery, with intervals by identity.",
+        "at a FAR, accuracy in ten folds, rank in a gallery, with intervals by identity; with "
+        "--gallery also by template, and with strangers at the door.",
     )
     parser.add_argument(
         "embedding",
@@ -60,6 +63,19 @@ def add_parser(subparsers):
         help="a list of pairs of your own, instead of sampled ones: a line for each, with two row "
         "numbers of the NPZ file, from 0, and 1 (same identity) or 0; a fourth column is the fold",
     )
+    parser.add_argument(
+        "--gallery",
+        metavar="FILE",
+        help="an NPZ file of enrolled identities: each gets a template, the mean of its "
+        "embeddings, with which the embeddings of EMBEDDING are compared; those of identities "
+        "that are not in it count as strangers",
+    )
+    parser.add_argument(
+        "--thresholds-from",
+        metavar="FILE",
+        help="an NPZ file of other identities: choose the scores to accept from there, and "
+        "measure what they do here",
+    )
     parser.add_argument("--json", metavar="FILE", help="write everything here too")
     parser.set_defaults(command=verify)
 
@@ -75,10 +91,12 @@ def verify(options):
         "both --images and --lfw are given: choose one",
     )
     from_file = options.images is None and options.lfw is None
-    require(
-        options.trials is None or from_file,
-        "--trials numbers the rows of an NPZ file: give one instead of --images or --lfw",
-    )
+    for option in ("trials", "gallery", "thresholds_from"):
+        require(
+            getattr(options, option) is None or from_file,
+            f"--{option.replace('_', '-')} is for the rows of an NPZ file: give one instead of "
+            "--images or --lfw",
+        )
     if from_file:
         x, labels = read_embedding(options.embedding)
         if options.trials is not None:
@@ -94,11 +112,103 @@ def verify(options):
         protocol = faces.pairs, faces.fold
     report = verification.report(x, labels, protocol, metric=options.similarity, seed=options.seed)
     print(verification.format_report(report))
+    if options.thresholds_from is not None:
+        report["kept_thresholds"] = _keep_thresholds(options, x, labels, protocol)
+    if options.gallery is not None:
+        report["gallery"] = _compare_with_gallery(options)
     if options.json:
         record = {"embedding": options.embedding, **report}
         text = json.dumps(record, indent=1, allow_nan=False) + "\n"
         write_atomically(options.json, lambda file: file.write(text.encode()))
         print(f"wrote {options.json}")
+
+
+def _keep_thresholds(options, x, labels, protocol):
+    """{measure: threshold of the other file, and its FAR and TAR here}; printed too."""
+    from lossbook.metrics import verification
+
+    chosen_on = _score_pairs(options, *read_embedding(options.thresholds_from), None)
+    scores, same = _score_pairs(options, x, labels, protocol)
+    thresholds = {"equal error rate": verification.threshold_at_eer(*chosen_on)}
+    for far in verification.FARS:
+        try:
+            threshold = verification.threshold_at_far(*chosen_on, far)
+        except verification.TooFewImpostors:
+            continue
+        thresholds[f"FAR of {far:.2%}"] = threshold
+    print(f"scores chosen on {options.thresholds_from}, and their rates on {options.embedding}:")
+    kept = {}
+    for name, threshold in thresholds.items():
+        rates = verification.rates_at(scores, same, threshold)
+        print(f"  {name:30}{_format_score(threshold)}   FAR {rates.far:.2%}   TAR {rates.tar:.2%}")
+        kept[name] = {"threshold": _finite(threshold), **rates._asdict()}
+    return kept
+
+
+def _score_pairs(options, x, labels, protocol):
+    """(scores, same) of the pairs that the report judges."""
+    from lossbook.data.pairs import make_pairs
+    from lossbook.metrics import verification
+
+    pairs = make_pairs(labels, 100_000, options.seed) if protocol is None else protocol[0]
+    return verification.similarity(x, pairs, options.similarity), pairs.same
+
+
+def _compare_with_gallery(options):
+    """Measures of verification by template and of identification in an open set; printed too."""
+    import numpy as np
+
+    from lossbook.metrics import identification, verification
+
+    require(
+        options.similarity == "cosine",
+        "--gallery compares templates by their angle: leave --similarity distance out",
+    )
+    probe, names = _read_named(options.embedding)
+    enrolled, enrolled_names = _read_named(options.gallery)
+    require(
+        (names.dtype.kind in "US") == (enrolled_names.dtype.kind in "US"),
+        f"{options.embedding} and {options.gallery}: one has names for labels, the other numbers",
+    )
+    labels = np.unique(np.concatenate([names, enrolled_names]), return_inverse=True)[1]
+    labels, enrolled_labels = np.split(labels, [len(names)])
+    templates = identification.make_templates(enrolled, enrolled_labels)
+    by_template = identification.template_scores(templates, probe, labels)
+    searches = identification.search(templates.vectors, templates.labels, probe, labels)
+    mated = int(searches.mated.sum())
+    measures = {"templates": len(templates.labels), "mated": mated, "strangers": len(probe) - mated}
+    print(
+        f"{len(templates.labels):,} templates from {options.gallery}, {mated:,} probes of their "
+        f"identities and {len(probe) - mated:,} of strangers:"
+    )
+    rates = {"equal error rate": (verification.equal_error_rate, *by_template)}
+    for far in verification.FARS:
+        rates[f"TAR at a FAR of {far:.2%}"] = (verification.tar_at_far, *by_template, far)
+    for fpir in FPIRS:
+        rates[f"FNIR at a FPIR of {fpir:.2%}"] = (_fnir_at_fpir, searches, fpir)
+    for name, (measure, *arguments) in rates.items():
+        try:
+            measures[name] = measure(*arguments)
+            print(f"  {name:30}{measures[name]:8.2%}")
+        except ValueError as error:
+            measures[name] = None
+            print(f"  {name:30}not measured: {error}")
+    return measures
+
+
+def _fnir_at_fpir(searches, fpir):
+    from lossbook.metrics import identification
+
+    threshold = identification.threshold_at_fpir(searches, fpir)
+    return identification.identification_rates(searches, threshold).fnir
+
+
+def _finite(threshold):
+    return threshold if math.isfinite(threshold) else None
+
+
+def _format_score(threshold):
+    return f"score {threshold:.4g}" if math.isfinite(threshold) else "no score"
 
 
 def _embed(name, images):
@@ -125,6 +235,14 @@ def read_embedding(path):
     """
     import numpy as np
 
+    x, names = _read_named(path)
+    return x, np.unique(names, return_inverse=True)[1]
+
+
+def _read_named(path):
+    """As :func:`read_embedding`, with the labels as they are in the file."""
+    import numpy as np
+
     try:
         file = np.load(path)
         names = file.files
@@ -149,7 +267,7 @@ def read_embedding(path):
         f"{path}: x has shape {x.shape} and labels {labels.shape}: expected (N, d) and (N,)",
     )
     _check_identities(path, labels)
-    return x, np.unique(labels, return_inverse=True)[1]
+    return x, labels
 
 
 def _read_array(path, file, name):

@@ -249,3 +249,83 @@ def test_one_identity_is_a_message(saved_embedding, capsys):
     np.savez("one.npz", x=saved_embedding[0], labels=np.zeros(len(saved_embedding[0]), int))
     assert main(["verify", "one.npz"]) == 2
     assert "there is no impostor pair" in capsys.readouterr().err
+
+
+@pytest.fixture
+def probes_and_gallery(saved_embedding):
+    """probes.npz holds rows of 24 identities, gallery.npz other rows of the first 16 of them."""
+    x, labels = saved_embedding
+    names = np.array([f"person {j:02}" for j in labels])
+    enrolled = (np.arange(len(x)) % 6 < 2) & (labels < 16)
+    probes = np.arange(len(x)) % 6 >= 2
+    np.savez("gallery.npz", x=x[enrolled], labels=names[enrolled])
+    np.savez("probes.npz", x=x[probes], labels=names[probes])
+    return x[probes], labels[probes], x[enrolled], labels[enrolled]
+
+
+def test_probes_are_compared_with_templates_and_strangers_are_counted(probes_and_gallery, capsys):
+    """Every template, score and search written out."""
+    x, labels, enrolled, enrolled_labels = probes_and_gallery
+    assert main(["verify", "probes.npz", "--gallery", "gallery.npz", "--json", "out.json"]) == 0
+    output, report = capsys.readouterr().out, json.load(open("out.json"))["gallery"]
+    unit = lambda v: v / np.linalg.norm(v)  # noqa: E731
+    templates = [
+        unit(sum(unit(row) for row in enrolled[enrolled_labels == j]) / 2) for j in range(16)
+    ]
+    scores = np.array([[unit(row) @ template for template in templates] for row in x])
+    same = labels[:, None] == np.arange(16)
+    assert (report["templates"], report["mated"], report["strangers"]) == (16, 64, 32)
+    assert "16 templates from gallery.npz, 64 probes of their identities and 32 of st" in output
+    eer = verification.equal_error_rate(scores.ravel(), same.ravel())
+    assert report["equal error rate"] == pytest.approx(eer)
+    strangers = np.sort(scores[labels >= 16].max(axis=1))[::-1]
+    misses = sum(
+        not (row.argmax() == label and row.max() > strangers[3])  # 3 of 32 may be let in
+        for row, label in zip(scores, labels)
+        if label < 16
+    )
+    assert 0 < misses < 64 and report["FNIR at a FPIR of 10.00%"] == pytest.approx(misses / 64)
+    assert report["FNIR at a FPIR of 1.00%"] is None
+    assert "needs at least 100 probes that are not in the gallery" in output
+
+
+def test_thresholds_chosen_on_one_file_are_kept_on_another(saved_embedding, capsys):
+    x, labels = saved_embedding
+    for name, rows in (("chosen", labels < 12), ("kept", labels >= 12)):
+        np.savez(f"{name}.npz", x=x[rows], labels=labels[rows])
+    arguments = ["verify", "kept.npz", "--thresholds-from", "chosen.npz", "--json", "out.json"]
+    assert main(arguments) == 0
+    kept = json.load(open("out.json"))["kept_thresholds"]
+    lengths = np.linalg.norm(x, axis=1)
+    cosines = x @ x.T / np.outer(lengths, lengths)
+    first, second = np.triu_indices(len(x), 1)
+    scores, same = cosines[first, second], labels[first] == labels[second]
+    there = (labels[first] < 12) & (labels[second] < 12)
+    here = (labels[first] >= 12) & (labels[second] >= 12)
+    threshold = kept["FAR of 1.00%"]["threshold"]
+    let_in = (scores >= threshold - 1e-12)[there & ~same]
+    higher = scores[there & same & (scores < threshold - 1e-12)].max()  # the next that would count
+    assert let_in.mean() <= 0.01 < (scores >= higher)[there & ~same].mean()
+    for rates in kept.values():
+        accepted = scores >= rates["threshold"] - 1e-12
+        assert rates["far"] == pytest.approx(accepted[here & ~same].mean())
+        assert rates["tar"] == pytest.approx(accepted[here & same].mean())
+    assert "scores chosen on chosen.npz, and their rates on kept.npz:" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["probes.npz", "--gallery", "mine.npz"], "one has names for labels, the other numbers"),
+        (["probes.npz", "--gallery", "none.npz"], "no file at none.npz"),
+        (
+            ["probes.npz", "--gallery", "gallery.npz", "--similarity", "distance"],
+            "leave --similarity distance out",
+        ),
+        (["a:b", "--images", ".", "--gallery", "gallery.npz"], "--gallery is for the rows of an"),
+        (["a:b", "--lfw", ".", "--thresholds-from", "gallery.npz"], "--thresholds-from is for"),
+    ],
+)
+def test_a_gallery_that_does_not_fit_is_a_message(probes_and_gallery, arguments, message, capsys):
+    assert main(["verify", *arguments]) == 2
+    assert message in capsys.readouterr().err
