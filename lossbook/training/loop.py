@@ -147,17 +147,9 @@ def fit(
     kept = prepare_weights(backbone, head, seed, warm_start)
     backbone.to(device)
     head.to(device)
-    trainer = _Trainer(
-        backbone,
-        head,
-        dataset.train,
-        recipe,
-        seed,
-        precision,
-        processes,
-        head_schedule,
-        loss_options,
-    )
+    trainer = _Trainer(backbone, head, dataset.train, recipe, seed, precision, processes)
+    trainer.head_schedule = head_schedule
+    trainer.loss_options = check_loss_options(trainer.classifier, loss_options, trainer.device)
     snapshot_rows = _snapshot_rows(dataset, snapshot_size)
     config = _describe_training(trainer, dataset, kept, snapshot_size)
     run = _start_run(head, dataset, snapshot_rows, config)
@@ -201,24 +193,13 @@ def _run_epoch(trainer, run, dataset, snapshot_rows, epoch):
 class _Trainer:
     """A backbone and a head with their optimizer and its schedule; trains them epoch by epoch."""
 
-    def __init__(
-        self,
-        backbone,
-        head,
-        split,
-        recipe,
-        seed,
-        precision,
-        processes,
-        head_schedule=None,
-        loss_options=None,
-    ):
+    def __init__(self, backbone, head, split, recipe, seed, precision, processes):
         self.device = head.weight.device
         self.backbone, self.head = backbone, head
         self.images = split.images.to(self.device)
         self.labels = split.labels.to(self.device)
         self.recipe, self.seed, self.precision = recipe, seed, precision
-        self.processes, self.head_schedule = processes, head_schedule
+        self.processes, self.head_schedule, self.loss_options = processes, None, {}
         self.generator = torch.Generator()  # seeded anew in every epoch
         self.sampler = None
         if recipe.per_class is not None:
@@ -229,7 +210,6 @@ class _Trainer:
 
         # What a step calls; with several processes these wrap backbone and head.
         self.embedder, self.classifier = processes.prepare(backbone, head)
-        self.loss_options = check_loss_options(self.classifier, loss_options, self.device)
         self.parameters = [*backbone.parameters(), *head.parameters()]
         self.optimizer = recipe.optimizer_for(
             [{"params": list(module.parameters())} for module in (backbone, head)]
