@@ -1,10 +1,11 @@
-"""The experiments: strangers, noise, closed-set, closed-set-3d, typefaces and embeddings."""
+"""Experiments: strangers, one-softmax, noise, closed-set, closed-set-3d, typefaces, embeddings."""
 
 from lossbook.cli.options import add_device_option, add_out_option
 
 __all__ = [
     "add_parser",
     "train_strangers",
+    "train_one_softmax",
     "train_noise",
     "train_closed_set",
     "train_closed_set_3d",
@@ -15,6 +16,7 @@ __all__ = [
 
 def add_parser(subparsers):
     _add_strangers(subparsers)
+    _add_one_softmax(subparsers)
     _add_noise(subparsers)
     _add_closed_set(subparsers)
     _add_closed_set_3d(subparsers)
@@ -35,6 +37,22 @@ def _add_strangers(subparsers):
     add_device_option(strangers)
     add_out_option(strangers, "book/results/strangers")
     strangers.set_defaults(command=train_strangers)
+
+
+def _add_one_softmax(subparsers):
+    one_softmax = subparsers.add_parser(
+        "one-softmax",
+        help="train losses on class vectors and on pairs alike, verify on other alphabets",
+        description="Train norm-softmax, ArcFace, SupCon, Proxy-Anchor and Circle loss on five "
+        "alphabets of Omniglot, in the same batches of four images a class, and verify on three "
+        "that no training saw. Stopped, the same command resumes with the next training.",
+    )
+    one_softmax.add_argument(
+        "--folder", metavar="DIR", help="Omniglot's alphabets, extracted (default: download them)"
+    )
+    add_device_option(one_softmax)
+    add_out_option(one_softmax, "book/results/one-softmax")
+    one_softmax.set_defaults(command=train_one_softmax)
 
 
 def _add_noise(subparsers):
@@ -135,25 +153,38 @@ def _add_typefaces_options(parser):
 
 def train_strangers(options):
     """Run the experiment on unseen classes, or resume it, and print one line per training."""
+    from lossbook.experiments import omniglot
+
+    _train_on_omniglot(omniglot, "strangers", options)
+
+
+def train_one_softmax(options):
+    """Run the experiment on class vectors and pairs, or resume it, and print its trainings."""
+    from lossbook.experiments import one_softmax
+
+    _train_on_omniglot(one_softmax, "one-softmax", options)
+
+
+def _train_on_omniglot(experiment, name, options):
     from lossbook import backbones
     from lossbook.data import omniglot as omniglot_data
     from lossbook.experiments import omniglot
     from lossbook.utils.records import REPOSITORY_FOLDER
 
     known, strangers = omniglot.known_and_strangers(omniglot_data.omniglot(options.folder))
-    record, _ = omniglot.run(
-        omniglot.PLAN,
+    record, _ = experiment.run(
+        experiment.PLAN,
         known,
         strangers,
-        options.out or REPOSITORY_FOLDER / "strangers",
+        options.out or REPOSITORY_FOLDER / name,
         backbones.LeNetPP.small,
-        made_by={"command": "lossbook strangers"},
+        made_by={"command": f"lossbook {name}"},
         device=options.device,
     )
-    for name, cell in record["cells"].items():
+    for cell_name, cell in record["cells"].items():
         eer, low, high = cell["strangers"]["eer"]
         print(
-            f"{name:40} closed {cell['accuracy']:.2%}  "
+            f"{cell_name:40} closed {cell['accuracy']:.2%}  "
             f"EER of strangers {eer:.2%} ({low:.2%} to {high:.2%})"
         )
 

@@ -168,10 +168,23 @@ def build_head(row, embedding_dim, num_classes):
     return head_from_name(row, embedding_dim, num_classes), "cosine"
 
 
-def run(cells, known, strangers, folder, backbone, *, made_by=None, device=None, **recipe):
+def run(
+    cells,
+    known,
+    strangers,
+    folder,
+    backbone,
+    *,
+    build=build_head,
+    made_by=None,
+    device=None,
+    **recipe,
+):
     """Train every cell that is not in ``folder`` yet.
 
     A cell with fewer classes gets as many steps: its epochs grow as its images become fewer.
+    ``build`` makes the head of a cell's row, as :func:`build_head` does.
+
     Returns as :func:`lossbook.experiments.resumable.run`. Raises ``ValueError`` if the folder holds
     an experiment with other images or another recipe.
     """
@@ -183,7 +196,7 @@ def run(cells, known, strangers, folder, backbone, *, made_by=None, device=None,
     }
 
     def measure(cell):
-        return _train_cell(cell, known, strangers, backbone, device, recipe)
+        return _train_cell(cell, known, strangers, backbone, build, device, recipe)
 
     return resumable.run(cells, measure, folder, settings, made_by)
 
@@ -241,11 +254,11 @@ def _rank_1_rate(x, labels, kind):
     return float(np.mean(rank == 1))
 
 
-def _train_cell(cell, known, strangers, backbone, device, recipe):
+def _train_cell(cell, known, strangers, backbone, build, device, recipe):
     """(record, arrays) of one cell, trained and measured on known classes and on strangers."""
     dataset = fewer_classes(known, cell.classes)
     model = backbone(cell.embedding_dim)
-    head, kind = build_head(cell.row, cell.embedding_dim, cell.classes)
+    head, kind = build(cell.row, cell.embedding_dim, cell.classes)
     epochs = round(recipe["epochs"] * len(known.train) / len(dataset.train))
     run = fit(
         model,

@@ -28,6 +28,7 @@ from lossbook.heads.margin_heads import (
     Softmax,
     SphereFace,
 )
+from lossbook.heads.pairs_and_proxies import Circle, ProxyAnchor, SupCon
 from lossbook.heads.per_sample import PerSampleMargin
 from lossbook.heads.presets import (
     MORE_PRESETS,
@@ -61,6 +62,9 @@ __all__ = [
     "NearestMean",
     "Range",
     "Triplet",
+    "Circle",
+    "ProxyAnchor",
+    "SupCon",
     "SubCenterArcFace",
     "WithLoss",
     "PerSampleMargin",

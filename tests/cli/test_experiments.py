@@ -1,4 +1,4 @@
-"""The commands strangers, noise and closed-set-3d: one training each, on a toy data set."""
+"""The commands of experiments: one training each, on a toy data set."""
 
 import functools
 
@@ -9,7 +9,14 @@ from lossbook import backbones, data
 from lossbook.cli.main import main
 from lossbook.data import omniglot as omniglot_data
 from lossbook.data import typefaces as typefaces_data
-from lossbook.experiments import closed_set, embeddings, label_noise, omniglot, typefaces
+from lossbook.experiments import (
+    closed_set,
+    embeddings,
+    label_noise,
+    omniglot,
+    one_softmax,
+    typefaces,
+)
 from tests.helpers.toys import TYPEFACES_SIZES, tiny_backbone, toy_dataset, toy_typefaces
 
 
@@ -31,6 +38,18 @@ def test_strangers(monkeypatch, tmp_path, capsys):
     assert main(["strangers", "--out", str(tmp_path)]) == 0
     assert "EER of strangers" in capsys.readouterr().out
     assert omniglot.load(tmp_path)[0]["made_by"] == {"command": "lossbook strangers"}
+
+
+def test_one_softmax(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(omniglot_data, "omniglot", lambda folder: noise_alphabets())
+    monkeypatch.setattr(one_softmax, "PLAN", [omniglot.Cell("SupCon_s16", 2, 10)])
+    monkeypatch.setattr(omniglot, "RECIPE", {"epochs": 1, "batch_size": 20})
+    monkeypatch.setattr(backbones.LeNetPP, "small", lambda embedding_dim: tiny_backbone())
+    assert main(["one-softmax", "--out", str(tmp_path)]) == 0
+    assert "SupCon_s16-2d-10c-seed0" in capsys.readouterr().out
+    record, _ = one_softmax.load(tmp_path)
+    assert record["made_by"] == {"command": "lossbook one-softmax"}
+    assert record["asked"]["per_class"] == 4
 
 
 def test_noise(monkeypatch, tmp_path, capsys):
