@@ -7,6 +7,7 @@ mean in the pictures of embeddings: ``lossbook.figures.embedding_plots``.
 
 from lossbook.figures.animation import Animation, animate
 from lossbook.figures.benchmarks import build_times, head_costs, training_rates
+from lossbook.figures.comparison_schemes import comparison_schemes
 from lossbook.figures.decision_regions import decision_boundaries, regions, sectors
 from lossbook.figures.embedding_plots import circle, comparison, embeddings, filmstrip, train_test
 from lossbook.figures.experiments import (
@@ -46,6 +47,8 @@ __all__ = [
     "decision_boundaries",
     "regions",
     "sectors",
+    # who is compared with whom
+    "comparison_schemes",
     # training
     "angle_histograms",
     "training_curves",

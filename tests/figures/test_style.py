@@ -90,6 +90,7 @@ EVERY = {
     "regions": lambda run: figures.regions(
         {"one": run, "two": run}, {"one": nearest_spoke, "two": nearest_spoke}
     ),
+    "comparison_schemes": lambda run: figures.comparison_schemes(),
     "target_curves": lambda run: figures.target_curves(TARGETS),
     "decision_boundaries": lambda run: figures.decision_boundaries(TARGETS),
     "sectors": lambda run: figures.sectors(TARGETS),
