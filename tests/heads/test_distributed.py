@@ -1,16 +1,13 @@
 """A head on two ranks, in DistributedDataParallel: the gradients of one process, or an error."""
 
-import os
-import socket
-
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
 from lossbook import heads
+from tests.helpers.processes import run_ranks
 
 D, C, N = 6, 5, 8
 WRONG_WAYS = {
@@ -37,10 +34,9 @@ def gradients(module):
     return [parameter.grad.clone() for parameter in module.parameters()]
 
 
-def work(rank, port, path):
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", rank=rank, world_size=2)
+def work(path):
+    dist.init_process_group("gloo")
+    rank = dist.get_rank()
     images, labels = (part.chunk(2)[rank] for part in batch())
     results = {}
     for key, options in (("loss", {}), ("smoothed", {"label_smoothing": 0.1}), ("chunk", {})):
@@ -68,10 +64,8 @@ def work(rank, port, path):
 
 
 def test_two_ranks_have_the_gradients_of_one_process_or_an_error(tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    mp.spawn(work, (port, str(tmp_path)), nprocs=2)
+    for exit_code, stderr in run_ranks(2, work, tmp_path):
+        assert exit_code == 0, stderr
     ranks = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
     images, labels = batch()
     for key, options in (("loss", {}), ("smoothed", {"label_smoothing": 0.1}), ("chunk", {})):

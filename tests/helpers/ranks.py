@@ -1,9 +1,11 @@
-"""The program of each rank in the class-parallel tests.
+"""What each rank does in the class-parallel tests.
 
-Started as ``torchrun … tests/helpers/ranks.py TASK FOLDER``.
+Most tests call :func:`main` in processes of their own; two start this file with ``torchrun``, as
+``torchrun … tests/helpers/ranks.py TASK FOLDER``.
 """
 
 import os
+import runpy
 import sys
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import torch
 from torch import nn
 
 from lossbook import backbones, data, heads, training
+from lossbook.cli import main as cli
 from lossbook.training import class_parallel
 
 CLASSES = 10
@@ -160,6 +163,20 @@ def train_until_rank_1_dies(process_group, folder):
     train(3, folder, process_group=process_group, on_epoch=die)
 
 
+def train_by_command(folder):
+    """``python -m lossbook train`` on the toy data set."""
+    data.load = lambda name: dataset()
+    arguments = ["ArcFace_v1", "--epochs", "1", "--backbone", "LeNetPP"]
+    sys.argv = ["lossbook", "train", *arguments, "--out", str(folder), "--class-parallel"]
+    runpy.run_module("lossbook", run_name="__main__")
+
+
+def train_the_quick_backbone(folder):
+    """The command without ``--backbone``: exits with its status."""
+    options = ["--class-parallel", "--epochs", "1", "--out", str(folder)]
+    sys.exit(cli.main(["train", "ArcFace_v1", *options]))
+
+
 def main(task, folder):
     with class_parallel.join_process_group("cpu") as process_group:
         if task == "losses":
@@ -176,4 +193,7 @@ def main(task, folder):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    if sys.argv[1] == "command":
+        train_by_command(Path(sys.argv[2]))
+    else:
+        main(sys.argv[1], Path(sys.argv[2]))

@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 import torch
 
-from lossbook import heads, training
+from lossbook import data, heads, training
 from lossbook.cli import main as cli
 from lossbook.heads import euclidean, subcenter
 from lossbook.training import class_parallel, devices, processes
 from tests.helpers import ranks
+from tests.helpers.processes import run_ranks
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,9 +44,8 @@ def torchrun(number, *arguments):
 
 
 def task(number, name, folder):
-    done = torchrun(number, Path(ranks.__file__), name, folder)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done
+    for exit_code, stderr in run_ranks(number, ranks.main, name, folder):
+        assert exit_code == 0, stderr[-3000:]
 
 
 @pytest.fixture(scope="module", params=[2, 4])
@@ -160,31 +160,10 @@ def test_a_head_with_its_own_logits_or_loss_is_refused(head):
 
 def test_the_other_rank_reports_that_one_was_lost(tmp_path):
     """Without torchrun, which ends the others itself: as on several machines."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    started = [
-        subprocess.Popen(
-            [sys.executable, ranks.__file__, "die", str(tmp_path)],
-            stderr=subprocess.PIPE,
-            text=True,
-            env={
-                **os.environ,
-                "PYTHONPATH": str(ROOT),
-                "OMP_NUM_THREADS": "1",
-                "RANK": str(rank),
-                "WORLD_SIZE": "2",
-                "MASTER_ADDR": "127.0.0.1",
-                "MASTER_PORT": str(port),
-            },
-        )
-        for rank in range(2)
-    ]
-    errors = [process.communicate(timeout=300)[1] for process in started]
-    assert [process.returncode for process in started] == [1, 9]
-    assert (
-        "RankLost: rank 0 lost another rank" in errors[0]
-        and "resumes from the last finished epoch" in errors[0]
-    )
+    (waiting, error), (ended, _) = run_ranks(2, ranks.main, "die", tmp_path)
+    assert (waiting, ended) == (1, 9)
+    assert "RankLost: rank 0 lost another rank" in error
+    assert "resumes from the last finished epoch" in error
 
 
 @pytest.mark.parametrize("rank", [0, 1])
@@ -222,29 +201,20 @@ def test_outside_of_torchrun_the_error_names_the_command(monkeypatch):
         pass
 
 
-def test_the_command_trains_class_parallel_and_one_process_evaluates_it(tmp_path, capsys):
-    arguments = ["ArcFace_v1", "--epochs", "1", "--backbone", "LeNetPP", "--out", tmp_path]
-    done = torchrun(2, "-m", "lossbook", "train", *arguments, "--class-parallel")
+def test_the_command_trains_class_parallel_and_one_process_evaluates_it(
+    tmp_path, capsys, monkeypatch
+):
+    done = torchrun(2, Path(ranks.__file__), "command", tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count("saved in") == 1, "only the first rank prints"
     run = training.Run.load(tmp_path / "run.npz")
     assert run.config["ranks"] == 2 and run.snapshots[0].weight.shape == (10, 2)
+    monkeypatch.setattr(data, "load", lambda name: ranks.dataset())
     assert cli.main(["evaluate", "ArcFace_v1", "--out", str(tmp_path)]) == 0
     assert f"{run.history.test_acc.iloc[-1]:.2%}" in capsys.readouterr().out
 
 
 def test_the_quick_backbone_is_refused_and_another_is_named(tmp_path):
-    done = torchrun(
-        2,
-        "-m",
-        "lossbook",
-        "train",
-        "ArcFace_v1",
-        "--class-parallel",
-        "--epochs",
-        "1",
-        "--out",
-        tmp_path,
-    )
-    assert done.returncode != 0 and "--backbone LeNetPP" in done.stderr
+    for exit_code, stderr in run_ranks(2, ranks.train_the_quick_backbone, tmp_path):
+        assert exit_code == 2 and "--backbone LeNetPP" in stderr
     assert not (tmp_path / "run.npz").exists()
