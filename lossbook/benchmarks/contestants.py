@@ -1,7 +1,7 @@
 """What ``benchmark heads`` compares.
 
-The loss of every head, a plain linear layer, ArcFace in other ways, and the losses of a peer
-library.
+The loss of every head, a plain linear layer, PyTorch's own fused form of it, ArcFace in other
+ways, and the losses of a peer library.
 """
 
 import math
@@ -15,6 +15,7 @@ from lossbook.utils.validation import require
 __all__ = [
     "CONTESTANTS",
     "PLAIN",
+    "FUSED_PLAIN",
     "PEER",
     "IN_CHUNKS",
     "CHUNK",
@@ -24,6 +25,7 @@ __all__ = [
 ]
 
 PLAIN = "linear + cross-entropy"
+FUSED_PLAIN = "F.linear_cross_entropy"  # with chunks, in PyTorch 2.13 and later
 PEER = "pytorch-metric-learning"
 CHUNK = 4096  # classes at a time in the contestant that works in chunks
 IN_CHUNKS = "ArcFace in chunks"
@@ -50,6 +52,7 @@ _PEERS = {
 }
 CONTESTANTS = (
     PLAIN,
+    *([FUSED_PLAIN] if hasattr(F, "linear_cross_entropy") else []),
     *_HEADS,
     IN_CHUNKS,
     "ArcFace as it is read",
@@ -70,6 +73,11 @@ def build_contestant(name, weight):
     if name == PLAIN:
         vectors = torch.nn.Parameter(weight)
         return lambda x, labels: F.cross_entropy(F.linear(x, vectors), labels), vectors
+    if name == FUSED_PLAIN:
+        vectors, options = torch.nn.Parameter(weight), torch.nn.LinearCrossEntropyOptions()
+        return lambda x, labels: F.linear_cross_entropy(
+            x, vectors, labels, options=options
+        ), vectors
     if name.startswith(PEER):
         loss = _PEERS[name.removeprefix(PEER + " ")](import_peer_losses(), d, C).to(weight.device)
         loss.W = torch.nn.Parameter(weight.T.contiguous())

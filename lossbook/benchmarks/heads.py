@@ -17,13 +17,14 @@ from lossbook.utils.validation import require
 
 __all__ = ["measure_heads", "peak_memory", "measure_rates", "estimate", "table", "setting"]
 
-N, D = 256, 512  # embeddings in a batch, numbers in an embedding
+N, D = 256, 512  # embeddings in a batch by default, numbers in an embedding
 
 
 def measure_heads(
     classes,
     rounds=9,
     device="cpu",
+    batch=N,
     peers=True,
     only=None,
     memory=True,
@@ -40,6 +41,8 @@ def measure_heads(
     classes : list of int
     rounds : int
         How often each contestant is timed; 0 for no times.
+    batch : int
+        Embeddings in a batch, N.
     peers : bool
         Whether the peer library's losses are measured too.
     only : list of str, optional
@@ -52,6 +55,7 @@ def measure_heads(
         f"rounds = {rounds!r}, classes = {classes!r}, memory = {memory!r}: "
         "expected at least one number of classes, and times or memory to measure",
     )
+    require(batch >= 1, f"batch = {batch!r}: expected how many embeddings a batch holds")
     names = [
         name
         for name in only or contestants.CONTESTANTS
@@ -62,7 +66,7 @@ def measure_heads(
     record = {
         "format": 1,
         "benchmark": "heads",
-        "N": N,
+        "N": batch,
         "d": D,
         "rounds": rounds,
         "chunk": contestants.CHUNK,
@@ -72,7 +76,7 @@ def measure_heads(
         "rows": [],
     }
     for C in classes:
-        seconds = _measure_times(names, C, rounds, device) if rounds else {}
+        seconds = _measure_times(names, batch, C, rounds, device) if rounds else {}
         for name in names:
             row = {"classes": C, "name": name}
             if rounds:
@@ -80,12 +84,12 @@ def measure_heads(
                 progress(f"{C:>9,} {name:40} {1e3 * row['median']:9.1f} ms")
             record["rows"].append(row)
     for row in record["rows"] if memory else ():
-        row["peak"] = peak_memory(row["name"], row["classes"], device)
+        row["peak"] = peak_memory(row["name"], row["classes"], device, batch)
         progress(f"{row['classes']:>9,} {row['name']:40} {row['peak'] / 2**20:9.1f} MiB")
     return record
 
 
-def _measure_times(names, C, rounds, device):
+def _measure_times(names, N, C, rounds, device):
     """Seconds of a step of each contestant in every round: ``{name: [seconds, …]}``."""
     x, labels, weight = contestants.make_inputs(N, D, C, device)
     steps = {name: contestants.build_contestant(name, weight) for name in names}
@@ -110,7 +114,7 @@ def _time_step(loss, parameter, x, labels):
     return seconds
 
 
-def peak_memory(name, C, device="cpu"):
+def peak_memory(name, C, device="cpu", N=N):
     """Peak bytes of one step of a contestant beyond its inputs, gradients included."""
     x, labels, weight = contestants.make_inputs(N, D, C, device)
     loss, parameter = contestants.build_contestant(name, weight)

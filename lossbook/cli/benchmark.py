@@ -15,9 +15,9 @@ def add_parser(subparsers):
     heads_parser = kinds.add_parser(
         "heads",
         help="a step through the last layer",
-        description="Measure forward and backward of every head, of linear + cross-entropy and of "
-        "a peer library's heads on the same tensors; save the numbers as JSON, draw and print "
-        "them.",
+        description="Measure forward and backward of every head, of linear + cross-entropy, of "
+        "PyTorch's fused form of it and of a peer library's heads on the same tensors; save the "
+        "numbers as JSON, draw and print them.",
         add_options=_add_heads_options,
     )
     heads_parser.set_defaults(command=benchmark_heads)
@@ -43,6 +43,9 @@ def _add_heads_options(parser):
         metavar="C",
         help="numbers of classes (default 1000 10000 100000)",
     )
+    parser.add_argument(
+        "--batch", type=int, default=256, metavar="N", help="embeddings in a batch (default 256)"
+    )
     parser.add_argument("--rounds", type=int, default=9, help="how often each is timed (default 9)")
     parser.add_argument(
         "--without-peers", dest="peers", action="store_false", help="lossbook's own heads only"
@@ -57,7 +60,9 @@ def _add_heads_options(parser):
         help="of these, in quotes: " + ", ".join(CONTESTANTS),
     )
     add_device_option(parser, "cpu, cuda (default cpu)")
-    add_out_option(parser, "book/results/benchmarks/heads-DEVICE.json", metavar="FILE")
+    add_out_option(
+        parser, "book/results/benchmarks/heads-DEVICE.json, with --batch N headsN-…", metavar="FILE"
+    )
 
 
 def _add_training_options(parser):
@@ -84,6 +89,7 @@ def benchmark_heads(options):
         options.classes,
         options.rounds if options.times else 0,
         device,
+        options.batch,
         peers=options.peers,
         only=options.only,
         memory=options.memory,
@@ -98,7 +104,8 @@ def benchmark_heads(options):
             f"measured rate, memory {1e3 * memory:.1f} ms"
         )
     figure = figures.head_costs(table, head_benchmark.setting(record))
-    _save_benchmark(record, options.out, f"heads-{device}", figure)
+    kind = "heads" if options.batch == head_benchmark.N else f"heads{options.batch}"
+    _save_benchmark(record, options.out, f"{kind}-{device}", figure)
 
 
 def benchmark_training(options):

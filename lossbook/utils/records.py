@@ -36,6 +36,8 @@ FOLDER = _INSTALLED if _INSTALLED.is_dir() else _PACKAGE.parent / REPOSITORY_FOL
 # Benchmarks that are not made by "lossbook benchmark" and the first part of their name.
 _BENCHMARK_COMMANDS = {
     "book": "make time",
+    "heads64": "lossbook benchmark heads --batch 64",
+    "heads1024": "lossbook benchmark heads --batch 1024",
     "million": "lossbook benchmark heads --classes 1000000 --without-times --only "
     "'linear + cross-entropy' ArcFace 'ArcFace in chunks' "
     f"--out {REPOSITORY_FOLDER.as_posix()}/benchmarks/million-cpu.json",

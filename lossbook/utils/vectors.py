@@ -36,4 +36,5 @@ def safe_to_square(lengths, least=1 / LARGE):
 
     True if every one is at least ``least`` and below 2⁴⁰.
     """
-    return bool((lengths >= least).all() and lengths.amax() < LARGE)
+    shortest, longest = lengths.aminmax()
+    return bool(least <= shortest and longest < LARGE)

@@ -95,8 +95,10 @@ def test_peak_bytes_are_those_held_at_a_time():
 
 def test_peak_memory_sees_what_a_step_holds():
     """Logits of 256 × 20,000, their gradient, and a gradient of 20,000 × 512."""
+    tenth = heads.peak_memory(contestants.PLAIN, 20_000, N=25)
     logits, gradient = 4 * 256 * 20_000, 4 * 20_000 * 512
     assert gradient + logits < heads.peak_memory(contestants.PLAIN, 20_000) < gradient + 4 * logits
+    assert gradient + logits / 11 < tenth < gradient + 4 * logits / 10
 
 
 @pytest.mark.parametrize(
@@ -104,8 +106,11 @@ def test_peak_memory_sees_what_a_step_holds():
     ["LSoftmax", "SphereFace", "CosFace", "ArcFace", "CombinedMargin", contestants.IN_CHUNKS],
 )
 def test_a_margin_costs_hardly_any_memory(name):
-    """At most a tenth more than a plain linear layer at 10,000 classes, on any machine."""
-    assert heads.peak_memory(name, 10_000) < 1.1 * heads.peak_memory(contestants.PLAIN, 10_000)
+    """At most a sixth more than a plain linear layer at 10,000 classes, on any machine.
+
+    It is the gradient of the logits of one block of 2,048 classes, and a few (N, d).
+    """
+    assert heads.peak_memory(name, 10_000) < 1.16 * heads.peak_memory(contestants.PLAIN, 10_000)
 
 
 def test_save_and_load(tmp_path, monkeypatch):
@@ -134,7 +139,19 @@ def test_the_command_writes_a_record_and_a_picture(tmp_path, monkeypatch, capsys
 def test_the_saved_record_is_the_whole_comparison():
     result = load_benchmark("heads-cpu")
     assert {row["name"] for row in result["rows"]} == set(contestants.CONTESTANTS)
+
+
+@pytest.mark.parametrize("name, N", [("heads64", 64), ("heads", 256), ("heads1024", 1024)])
+def test_the_saved_records_hold_times_and_memory_at_every_size(name, N):
+    result = load_benchmark(f"{name}-cpu")
+    assert result["N"] == N
     assert {row["classes"] for row in result["rows"]} >= {1_000, 10_000, 100_000}
+    assert {row["name"] for row in result["rows"]} >= {
+        contestants.PLAIN,
+        contestants.FUSED_PLAIN,
+        "ArcFace",
+        f"{contestants.PEER} ArcFace",
+    }
     assert all(
         len(row["seconds"]) == result["rounds"] and row["peak"] >= 0 for row in result["rows"]
     )

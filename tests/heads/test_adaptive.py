@@ -115,7 +115,7 @@ def make(name):
 @pytest.fixture
 def fused(monkeypatch):
     monkeypatch.setattr(one_pass, "SMALL_PROBLEM", 0)
-    monkeypatch.setattr(one_pass, "BLOCK_SIZE", 4)
+    monkeypatch.setattr(one_pass, "LOGITS_PER_BLOCK", 4 * N)
 
 
 @pytest.mark.parametrize("name", CASES)

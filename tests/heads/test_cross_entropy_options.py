@@ -56,7 +56,7 @@ def with_gradients(loss, head, x):
 def test_value_and_gradients_equal_pytorch_s(name, options, fused, chunk, monkeypatch):
     if fused:
         monkeypatch.setattr(one_pass, "SMALL_PROBLEM", 0)
-        monkeypatch.setattr(one_pass, "BLOCK_SIZE", 4)
+        monkeypatch.setattr(one_pass, "LOGITS_PER_BLOCK", 4 * N)
     head, x, labels, options = problem(name, options)
     margined = head(x, labels.clamp_min(0))
     expected = with_gradients(F.cross_entropy(margined, labels, **options), head, x)

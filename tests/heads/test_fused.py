@@ -33,7 +33,7 @@ ROUNDING = {torch.float64: 1e-11, torch.float32: 3e-4, torch.bfloat16: 0.1, torc
 @pytest.fixture(autouse=True)
 def every_size_is_fused_and_takes_many_blocks(monkeypatch):
     monkeypatch.setattr(one_pass, "SMALL_PROBLEM", 0)
-    monkeypatch.setattr(one_pass, "BLOCK_SIZE", 4)
+    monkeypatch.setattr(one_pass, "LOGITS_PER_BLOCK", 4 * N)
 
 
 @pytest.fixture

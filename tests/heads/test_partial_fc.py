@@ -42,8 +42,9 @@ def test_a_share_outside_its_domain(share):
 
 
 @pytest.mark.parametrize("chunk", [None, 3])
-@pytest.mark.parametrize("make", [heads.Softmax, heads.ArcFace, heads.SphereFace])
-def test_the_sampled_loss_is_the_loss_over_the_kept_classes(make, chunk):
+@pytest.mark.parametrize("corrected", [False, True])
+@pytest.mark.parametrize("make", [heads.Softmax, heads.ArcFace, heads.SphereFace, heads.MVSoftmax])
+def test_the_sampled_loss_is_the_loss_over_the_kept_classes(make, corrected, chunk):
     torch.manual_seed(0)
     head, x, labels = (
         make(5, 20).double(),
@@ -53,8 +54,14 @@ def test_the_sampled_loss_is_the_loss_over_the_kept_classes(make, chunk):
     if head.bias is not None:
         torch.nn.init.normal_(head.bias)
     kept, among = partial_fc.sample_classes(labels, 20, 0.5, draw(4))
-    expected = F.cross_entropy(head(x, labels)[:, kept], among)
-    loss = head.loss(x, labels, sample=0.5, chunk=chunk, generator=draw(4))
+    logits = head(x, labels)[:, kept]
+    if corrected:
+        is_drawn = ~torch.isin(kept, labels)
+        share = is_drawn.sum() / (20 - len(labels.unique()))
+        logits = logits - share.log() * is_drawn
+    expected = F.cross_entropy(logits, among)
+    ways = {"sample": 0.5, "chunk": chunk, "correct_sample": corrected}
+    loss = head.loss(x, labels, generator=draw(4), **ways)
     torch.testing.assert_close(loss, expected)
     inputs = [x, *head.parameters()]
     torch.testing.assert_close(

@@ -3,14 +3,13 @@
 :mod:`lossbook.heads.fused.one_pass` has the steps.
 """
 
+import math
+
 import torch
 
 from lossbook.utils.vectors import polar, safe_to_square
 
 __all__ = ["ClassBlock", "split_classes"]
-
-# Class vectors projected at a time on a CPU, so that no second copy of a block's is held.
-ROWS_AT_A_TIME = 128
 
 
 def split_classes(head, samples, weight, bias, labels, size):
@@ -45,7 +44,7 @@ class ClassBlock:
         self.head, self.samples = head, samples
         self.weight, self.bias, self.classes = weight, bias, classes
         self.rows, self.columns = rows, columns
-        self.exponentials = self.block_max = self.cosines = None
+        self.kept_logits = self.cosines = None
         self.inverse_length = None
 
     def logits(self, for_gradient=False):
@@ -64,15 +63,6 @@ class ClassBlock:
             logits[self.rows, self.columns] = self.samples.margined_targets[self.rows]
         return logits
 
-    def read_targets(self, logits, target_logits):
-        """Copy the block's targets from ``logits`` (N, B) into ``target_logits`` (N,)."""
-        if len(self.rows):
-            target_logits[self.rows] = logits[self.rows, self.columns]
-
-    def keep(self, exponentials, block_max):
-        """Keep exp(logits − block_max) for the backward pass, which then need not compute it."""
-        self.exponentials, self.block_max = exponentials, block_max
-
     def backward(
         self, log_normalizer, shares, at_targets, feature_gradient, weight_gradient, bias_gradient
     ):
@@ -82,54 +72,61 @@ class ClassBlock:
         ``at_targets`` (N,) is the gradient of the logits at the targets. Each of the other
         gradients may be None; of those of all classes, the block writes the rows of its own.
         """
-        logit_gradient = self._logit_gradient(log_normalizer, shares)
+        logits, self.kept_logits = self.kept_logits, None
+        if logits is None:
+            logits = self.logits(for_gradient=True)
+        vectors, inverse_length = self._class_vectors()
+        logits_are_needed = inverse_length is not None and weight_gradient is not None
+        memory = torch.empty_like(logits) if logits_are_needed else logits
+        logit_gradient = _gradient_of_logits(
+            logits, log_normalizer, shares, self.classes, out=memory
+        )
         if self.head.adapts_rivals:
-            logit_gradient = self._gradient_of_rivals(logit_gradient)
+            logits, logit_gradient = self._before_adaptation(logit_gradient)
         if len(self.rows):
             logit_gradient[self.rows, self.columns] = at_targets[self.rows]
         if bias_gradient is not None:
             bias_gradient[self.classes] = logit_gradient.sum(dim=0)
-        vectors, inverse_length = self._class_vectors()
+        along = None
+        if logits_are_needed:
+            along = self._gradient_along_vectors(logits, logit_gradient)
         if inverse_length is not None:
             logit_gradient.mul_(inverse_length)
         if feature_gradient is not None:
             feature_gradient.addmm_(logit_gradient, vectors)
         if weight_gradient is not None:
-            self._write_weight_gradient(
-                weight_gradient[self.classes], logit_gradient, vectors, inverse_length
-            )
+            out = weight_gradient[self.classes]
+            self._write_weight_gradient(out, logit_gradient, vectors, inverse_length, along)
 
-    def _logit_gradient(self, log_normalizer, shares):
-        """The gradient of the block's rivals, (N, B), in the memory of the logits."""
-        n = len(log_normalizer)
-        share = None if shares is None else shares.softmax
-        if self.exponentials is None:
-            softmax = self.logits(for_gradient=True).sub_(log_normalizer[:, None]).exp_()
-            gradient = softmax.div_(n) if share is None else softmax.mul_(share[:, None])
-        else:
-            exponentials, self.exponentials = self.exponentials, None
-            factor = (self.block_max - log_normalizer).exp_()
-            factor = factor.div_(n) if share is None else factor.mul_(share)
-            gradient = exponentials.mul_(factor[:, None])
-        if shares is not None and shares.smoothed is not None:
-            gradient.addr_(shares.sample_weight, shares.smoothed[self.classes], alpha=-1)
-        return gradient
-
-    def _gradient_of_rivals(self, gradient):
-        """The gradient of the rivals' logits before ``adapt_rivals``, from that after it."""
+    def _before_adaptation(self, gradient):
+        """The logits (N, B) that ``adapt_rivals`` was given, and their gradient."""
         cosines, self.cosines = self.cosines, None
         with torch.enable_grad():
             adapted = self.head.adapt_rivals(cosines.requires_grad_(), self.samples.targets)
-        return torch.autograd.grad(adapted, cosines, gradient)[0]
+        gradient = torch.autograd.grad(adapted, cosines, gradient)[0]
+        return cosines.detach().mul_(self.head.scale), gradient
 
-    def _write_weight_gradient(self, out, logit_gradient, vectors, inverse_length):
+    def _gradient_along_vectors(self, logits, logit_gradient):
+        """G_j · W_j of the block's classes, (B,), as Σ_i a_ij z_ij; overwrites ``logits``.
+
+        They are equal because z_ij is s r_j f_i · W_j. There are N numbers per class in the
+        sum, and no second walk through the class vectors.
+        """
+        if self.bias is not None and not self.head.adapts_rivals:
+            logits.sub_(self.bias)
+        if len(self.rows) and self.samples.plain_targets is not None:
+            logits[self.rows, self.columns] = self.samples.plain_targets[self.rows]
+        return logits.mul_(logit_gradient).sum(dim=0)
+
+    def _write_weight_gradient(self, out, logit_gradient, vectors, inverse_length, along):
         """Write the gradient of the class vectors into ``out`` (B, d)."""
         if out.dtype == logit_gradient.dtype:
             gradient = torch.mm(logit_gradient.T, self.samples.scaled_features, out=out)
         else:
             gradient = logit_gradient.T @ self.samples.scaled_features
-        if inverse_length is not None:
-            _remove_part_along(vectors, inverse_length, gradient)
+        if inverse_length is not None:  # the part along a vector only changes its length
+            along = along * inverse_length * inverse_length
+            gradient.addcmul_(vectors, along[:, None], value=-1)
         elif self.head.unit_weight:
             with torch.enable_grad():
                 leaf = self.weight.detach().requires_grad_()
@@ -157,9 +154,13 @@ class ClassBlock:
         return directions.to(vectors.dtype), None
 
 
-def _remove_part_along(vectors, inverse_length, gradient):
-    """Subtract r² (G · W) W from each row G of ``gradient``, in place: it only changes a length."""
-    size = ROWS_AT_A_TIME if gradient.device.type == "cpu" else len(gradient)
-    for G, W, r in zip(gradient.split(size), vectors.split(size), inverse_length.split(size)):
-        along = (G * W).sum(dim=1).mul_(r).mul_(r)
-        G.addcmul_(W, along[:, None], value=-1)
+def _gradient_of_logits(logits, log_normalizer, shares, classes, out):
+    """Step 5, in ``out``: the gradient of a block's logits, (N, B), as if none were a target."""
+    if shares is None:  # e^(z − Z) / N in one walk
+        log_normalizer = log_normalizer + math.log(len(logits))
+    gradient = torch.sub(logits, log_normalizer[:, None], out=out).exp_()
+    if shares is not None:
+        gradient.mul_(shares.softmax[:, None])
+        if shares.smoothed is not None:
+            gradient.addr_(shares.sample_weight, shares.smoothed[classes], alpha=-1)
+    return gradient

@@ -21,10 +21,11 @@ Forward, for each block of classes B:
 
 Backward, in the same call, for each block again:
 
-5. The gradient of the logits, :math:`a_{ij} = (p_{ij} - [j = y_i]) / N`, where the logits were.
+5. The gradient of the logits, :math:`a_{ij} = (p_{ij} - [j = y_i]) / N`.
 6. The gradients of its class vectors and its share in those of the features. A class vector that
    is read by its direction gets :math:`G_j = s\, r_j \sum_i a_{ij} f_i` without the part along
-   itself: :math:`G_j - r_j^2 (G_j^\top W_j)\, W_j`.
+   itself: :math:`G_j - r_j^2 (G_j^\top W_j)\, W_j`, where
+   :math:`G_j^\top W_j = \sum_i a_{ij} z_{ij}`.
 7. After the last block, the gradients of the embeddings and of the target logits, back through
    the normalisation and the margin.
 
@@ -50,8 +51,8 @@ __all__ = ["cross_entropy", "is_faster"]
 
 # Numbers in embeddings, class vectors and logits: with fewer, the definition is at least as fast.
 SMALL_PROBLEM = 2**17
-# Classes per block on a CPU, where a block and its class vectors stay in the cache.
-BLOCK_SIZE = 2048
+# Logits in a block on a CPU, N times the classes: 2 MB in single precision, which the cache holds.
+LOGITS_PER_BLOCK = 2**19
 
 
 def is_faster(head, x, labels):
@@ -181,12 +182,11 @@ def _one_pass(x, weight, bias, problem, loss_gradient, needs_grad):
         shares = None
         if not terms.is_plain_mean:
             shares = SampleShares(terms, labels, len(weight), samples.features, loss_gradient)
-        size = chunk or (BLOCK_SIZE if x.device.type == "cpu" else len(weight))
+        in_cache = max(1, LOGITS_PER_BLOCK // len(x))
+        size = chunk or (in_cache if x.device.type == "cpu" else len(weight))
         blocks = split_classes(head, samples, weight, bias, labels, min(size, len(weight)))
         keep_logits = chunk is None and any(needs_grad) and not head.adapts_rivals
-        target_logits, log_normalizer, smoothed = _forward(
-            blocks, samples.features, keep_logits, shares
-        )
+        target_logits, log_normalizer, smoothed = _forward(blocks, samples, keep_logits, shares)
         if shares is None:
             loss = (log_normalizer - target_logits).mean()
         else:
@@ -215,25 +215,26 @@ def _one_pass(x, weight, bias, problem, loss_gradient, needs_grad):
         return loss, [x_gradient, weight_gradient, bias_gradient]
 
 
-def _forward(blocks, features, keep_logits, shares):
+def _forward(blocks, samples, keep_logits, shares):
     """Steps 1 to 4: the target logits and the logarithm of the softmax's denominator, (N,) each.
 
     The third value is Σ_c of the logits times ``shares.smoothed``, (N,), or None.
     """
-    row_max = features.new_full((len(features),), -torch.inf)
+    row_max = samples.features.new_full((len(samples.features),), -torch.inf)
     row_sum = torch.zeros_like(row_max)
-    target_logits = torch.empty_like(row_max)
+    has_margin = samples.margined_targets is not None
+    target_logits = samples.margined_targets if has_margin else torch.empty_like(row_max)
     smoothed = None if shares is None or shares.smoothed is None else torch.zeros_like(row_max)
     for block in blocks:
         logits = block.logits()  # step 1
-        block.read_targets(logits, target_logits)
+        if not has_margin:
+            target_logits[block.rows] = logits[block.rows, block.columns]
         if smoothed is not None:
             smoothed.addmv_(logits, shares.smoothed[block.classes])
         block_max = logits.amax(dim=1).clamp_min_(torch.finfo(row_max.dtype).min)  # step 2
-        exponentials = logits.sub_(block_max[:, None]).exp_()
-        block_sum = exponentials.sum(dim=1)
+        block_sum = (logits - block_max[:, None]).exp_().sum(dim=1)
         old_max, row_max = row_max, torch.maximum(row_max, block_max)  # step 3
         row_sum = row_sum * (old_max - row_max).exp_() + block_sum * (block_max - row_max).exp_()
         if keep_logits:
-            block.keep(exponentials, block_max)
+            block.kept_logits = logits
     return target_logits, row_max + row_sum.log(), smoothed  # step 4

@@ -18,7 +18,8 @@ def prepare_samples(problem, x, weight, needs_grad):
     """
     head, labels = problem.head, problem.labels
     if head.unit_embedding and head.unit_weight:
-        x, vectors = at_least_float32(x.detach()), at_least_float32(weight.detach()[labels])
+        x = at_least_float32(x.detach())
+        vectors = at_least_float32(weight.detach().index_select(0, labels))
         length = torch.linalg.vector_norm(x, dim=1)
         vector_length = torch.linalg.vector_norm(vectors, dim=1)
         if safe_to_square(length) and safe_to_square(vector_length):
@@ -37,11 +38,15 @@ class Samples:
         s times the features.
     margined_targets : Tensor, shape (N,), or None
         The target logits of a head with a margin.
+    plain_targets : Tensor, shape (N,), or None
+        The same without the margin, where the gradient of the logits refers to them.
     targets : Targets
         Those of a head whose margin depends on the sample.
     squares_are_safe : bool
         Whether no product with a feature overflows.
     """
+
+    plain_targets = None
 
     def __init__(self, problem, x, weight, needs_grad):
         head, labels = problem.head, problem.labels
@@ -121,7 +126,7 @@ class UnitSamples:
         self.length, self.scale, self.needs_grad = length, head.scale, needs_grad
         self.features = x / length[:, None]
         self.scaled_features = self.features * head.scale
-        self.margined_targets = self.length_gradient = None
+        self.margined_targets = self.plain_targets = self.length_gradient = None
         if head.has_margin:
             self.cos = (vectors.mul_(self.features)).sum(dim=1).div_(vector_length)
             with torch.set_grad_enabled(any(needs_grad)):
@@ -136,6 +141,7 @@ class UnitSamples:
                     self.length_leaf = None
                     self.target_graph = head.target_logits(self.cos, None, None)
             self.margined_targets = self.target_graph.detach()
+            self.plain_targets = self.cos.detach() * head.scale
 
     def logit_gradient(self, target_gradient):
         """As :meth:`Samples.logit_gradient`: here ``target_gradient`` times the margin's slope."""
