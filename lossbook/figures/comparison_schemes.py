@@ -37,9 +37,9 @@ def comparison_schemes():
         "images answer": (images[anchor], images[:2], images[3:]),
         "a class vector asks": (vectors[0], images[:3], images[3:]),
     }
-    for ax, (title, (start, own, rivals)) in zip(panels, schemes.items()):
+    for ax, (title, (start, partners, rivals)) in zip(panels, schemes.items()):
         ax.set_title(title)
-        for ends, color, style in ((rivals, GREY, LINE_STYLES[1]), (own, INK, LINE_STYLES[0])):
+        for ends, color, style in ((rivals, GREY, LINE_STYLES[1]), (partners, INK, LINE_STYLES[0])):
             for end in ends:
                 ax.plot(*zip(start, end), color=color, linestyle=style, linewidth=1.4, zorder=1)
         _draw_classes(ax, images, vectors, with_vectors=title != "images answer")

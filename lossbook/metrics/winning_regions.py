@@ -120,7 +120,7 @@ def on_sphere(head, weight, points=48, previous=None):
 
     # Bisection: the class wins at angle low from the centre, and not at angle high.
     low = torch.zeros(len(weight), points, dtype=torch.float64, device="cpu")
-    high = torch.full_like(low, math.pi)
+    high = torch.full((len(weight), points), math.pi, device="cpu")
     for _ in range(HALVINGS):
         half = (low + high) / 2
         inside = wins(at(half))
