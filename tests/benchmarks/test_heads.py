@@ -106,11 +106,8 @@ def test_peak_memory_sees_what_a_step_holds():
     ["LSoftmax", "SphereFace", "CosFace", "ArcFace", "CombinedMargin", contestants.IN_CHUNKS],
 )
 def test_a_margin_costs_hardly_any_memory(name):
-    """At most a sixth more than a plain linear layer at 10,000 classes, on any machine.
-
-    It is the gradient of the logits of one block of 2,048 classes, and a few (N, d).
-    """
-    assert heads.peak_memory(name, 10_000) < 1.16 * heads.peak_memory(contestants.PLAIN, 10_000)
+    """At most a tenth more than a plain linear layer at 10,000 classes, on any machine."""
+    assert heads.peak_memory(name, 10_000) < 1.1 * heads.peak_memory(contestants.PLAIN, 10_000)
 
 
 def test_save_and_load(tmp_path, monkeypatch):

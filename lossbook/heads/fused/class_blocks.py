@@ -12,9 +12,17 @@ from lossbook.utils.vectors import polar, safe_to_square
 __all__ = ["ClassBlock", "split_classes"]
 
 
-def split_classes(head, samples, weight, bias, labels, size):
-    """All classes in blocks of ``size``, each with the samples whose target is in the block."""
-    starts = range(0, len(weight), size)
+def split_classes(head, samples, weight, bias, labels, size, growing=False):
+    """All classes in blocks of ``size``, each with the samples whose target is in the block.
+
+    If they are ``growing``, the first block is an eighth of that and each is up to twice as large
+    as the one before. In the backward pass the gradient of a block's logits then hardly needs more
+    memory than the logits of the blocks before it have left.
+    """
+    starts, step = [0], max(1, size // 8) if growing else size
+    while starts[-1] + step < len(weight):
+        starts.append(starts[-1] + step)
+        step = min(2 * step, size)
     order = labels.argsort()
     sorted_labels = labels[order]
     boundaries = torch.tensor([*starts, len(weight)], device=labels.device)
@@ -23,13 +31,15 @@ def split_classes(head, samples, weight, bias, labels, size):
         ClassBlock(
             head,
             samples,
-            weight[start : start + size],
-            None if bias is None else bias[start : start + size],
-            slice(start, start + size),
+            weight[start:stop],
+            None if bias is None else bias[start:stop],
+            slice(start, stop),
             order[first:end],
             sorted_labels[first:end] - start,
         )
-        for start, first, end in zip(starts, positions, positions[1:])
+        for start, stop, first, end in zip(
+            starts, [*starts[1:], len(weight)], positions, positions[1:]
+        )
     ]
 
 

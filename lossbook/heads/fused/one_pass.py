@@ -184,8 +184,8 @@ def _one_pass(x, weight, bias, problem, loss_gradient, needs_grad):
             shares = SampleShares(terms, labels, len(weight), samples.features, loss_gradient)
         in_cache = max(1, LOGITS_PER_BLOCK // len(x))
         size = chunk or (in_cache if x.device.type == "cpu" else len(weight))
-        blocks = split_classes(head, samples, weight, bias, labels, min(size, len(weight)))
         keep_logits = chunk is None and any(needs_grad) and not head.adapts_rivals
+        blocks = split_classes(head, samples, weight, bias, labels, size, growing=keep_logits)
         target_logits, log_normalizer, smoothed = _forward(blocks, samples, keep_logits, shares)
         if shares is None:
             loss = (log_normalizer - target_logits).mean()
