@@ -41,6 +41,10 @@ def calls(tmp_path):
         "reset_parameters": lambda: draw_head(redrawn),
         "flip_labels": lambda: corruption.flip_labels(digits, 0.5)[0].train.labels,
         "imbalance": lambda: corruption.imbalance(digits, 4).train.labels,
+        "blur": lambda: corruption.blur(digits.test.images, 1.0),
+        "add_noise": lambda: corruption.add_noise(digits.test.images, 0.1),
+        "lower_resolution": lambda: corruption.lower_resolution(digits.test.images, 5),
+        "SupCon": lambda: heads.SupCon(2, 4).eval().loss(x, labels),
         "sampler": lambda: torch.tensor(
             list(samplers.MPerClassSampler(labels, 2, 4, torch.Generator().manual_seed(0))),
             device="cpu",

@@ -1,4 +1,4 @@
-"""Experiments: strangers, one-softmax, noise, closed-set, closed-set-3d, typefaces, embeddings."""
+"""Experiments: one command for each of :mod:`lossbook.experiments` that trains many networks."""
 
 from lossbook.cli.options import add_device_option, add_out_option
 
@@ -9,116 +9,105 @@ __all__ = [
     "train_noise",
     "train_closed_set",
     "train_closed_set_3d",
+    "train_degraded_digits",
     "train_typefaces",
     "save_embeddings",
 ]
 
 
+RESUMES = "Stopped, the same command resumes with the next training"
+FONTS = "The characters are drawn from Debian's font packages: if some are missing, the command "
+FONTS += "that installs them is printed."
+
+
 def add_parser(subparsers):
-    _add_strangers(subparsers)
-    _add_one_softmax(subparsers)
-    _add_noise(subparsers)
-    _add_closed_set(subparsers)
-    _add_closed_set_3d(subparsers)
-    _add_typefaces(subparsers)
-    _add_embeddings(subparsers)
-
-
-def _add_strangers(subparsers):
-    strangers = subparsers.add_parser(
+    strangers = _add_experiment(
+        subparsers,
         "strangers",
-        help="train every loss on some alphabets of Omniglot, verify on others",
-        description="Train every loss on five alphabets of Omniglot and verify on three that no "
-        "training saw. Stopped, the same command resumes with the next training.",
+        train_strangers,
+        "train every loss on some alphabets of Omniglot, verify on others",
+        "Train every loss on five alphabets of Omniglot and verify on three that no training saw. "
+        f"{RESUMES}.",
     )
-    strangers.add_argument(
-        "--folder", metavar="DIR", help="Omniglot's alphabets, extracted (default: download them)"
-    )
-    add_device_option(strangers)
-    add_out_option(strangers, "book/results/strangers")
-    strangers.set_defaults(command=train_strangers)
-
-
-def _add_one_softmax(subparsers):
-    one_softmax = subparsers.add_parser(
+    one_softmax = _add_experiment(
+        subparsers,
         "one-softmax",
-        help="train losses on class vectors and on pairs alike, verify on other alphabets",
-        description="Train norm-softmax, ArcFace, SupCon, Proxy-Anchor and Circle loss on five "
-        "alphabets of Omniglot, in the same batches of four images a class, and verify on three "
-        "that no training saw. Stopped, the same command resumes with the next training.",
+        train_one_softmax,
+        "train losses on class vectors and on pairs alike, verify on other alphabets",
+        "Train norm-softmax, ArcFace, SupCon, Proxy-Anchor and Circle loss on five alphabets of "
+        "Omniglot, in the same batches of four images a class, and verify on three that no "
+        f"training saw. {RESUMES}.",
     )
-    one_softmax.add_argument(
-        "--folder", metavar="DIR", help="Omniglot's alphabets, extracted (default: download them)"
-    )
-    add_device_option(one_softmax)
-    add_out_option(one_softmax, "book/results/one-softmax")
-    one_softmax.set_defaults(command=train_one_softmax)
-
-
-def _add_noise(subparsers):
-    noise = subparsers.add_parser(
+    for parser in (strangers, one_softmax):
+        parser.add_argument(
+            "--folder",
+            metavar="DIR",
+            help="Omniglot's alphabets, extracted (default: download them)",
+        )
+    _add_experiment(
+        subparsers,
         "noise",
-        help="train every loss on digits with wrong labels",
-        description="Train every loss on digits of which up to 40 % have a wrong label. "
-        "Stopped, the same command resumes with the next training.",
+        train_noise,
+        "train every loss on digits with wrong labels",
+        f"Train every loss on digits of which up to 40 % have a wrong label. {RESUMES}.",
     )
-    add_device_option(noise)
-    add_out_option(noise, "book/results/noise")
-    noise.set_defaults(command=train_noise)
-
-
-def _add_closed_set(subparsers):
-    closed_set = subparsers.add_parser(
+    _add_experiment(
+        subparsers,
         "closed-set",
-        help="train every loss alike on ten digits in the plane, with five seeds",
-        description="Train every loss by one recipe on the embedded digits in two dimensions, "
-        "with five seeds. Stopped, the same command resumes with the next training.",
+        train_closed_set,
+        "train every loss alike on ten digits in the plane, with five seeds",
+        "Train every loss by one recipe on the embedded digits in two dimensions, with five "
+        f"seeds. {RESUMES}.",
     )
-    add_device_option(closed_set)
-    add_out_option(closed_set, "book/results/closed-set")
-    closed_set.set_defaults(command=train_closed_set)
-
-
-def _add_closed_set_3d(subparsers):
-    closed_set_3d = subparsers.add_parser(
+    _add_experiment(
+        subparsers,
         "closed-set-3d",
-        help="train five losses alike on ten digits in three dimensions, with five seeds",
-        description="Train softmax, norm-softmax, SphereFace, CosFace and ArcFace by one recipe "
-        "on the embedded digits in three dimensions, with five seeds. Stopped, the same command "
-        "resumes with the next training.",
+        train_closed_set_3d,
+        "train five losses alike on ten digits in three dimensions, with five seeds",
+        "Train softmax, norm-softmax, SphereFace, CosFace and ArcFace by one recipe on the "
+        f"embedded digits in three dimensions, with five seeds. {RESUMES}.",
     )
-    add_device_option(closed_set_3d)
-    add_out_option(closed_set_3d, "book/results/closed-set-3d")
-    closed_set_3d.set_defaults(command=train_closed_set_3d)
+    _add_experiment(
+        subparsers,
+        "degraded-digits",
+        train_degraded_digits,
+        "train adaptive and fixed margins on blurred digits",
+        "Train losses with fixed and with adaptive margins on digits that are blurred at random, "
+        "and test them on digits that are blurred, noisy or of a low resolution. "
+        f"{RESUMES}.",
+    )
+    _add_typefaces(subparsers)
 
 
 def _add_typefaces(subparsers):
-    typefaces = subparsers.add_parser(
+    typefaces = _add_experiment(
+        subparsers,
         "typefaces",
-        help="train losses on Han characters in many typefaces, verify on others",
-        description="Train losses on Han characters and verify on characters and typefaces that no "
-        "training saw. Without options that select trainings, the whole experiment: margins and "
-        "scales are chosen first, and --plan lists the rest. With such options, all their "
-        "combinations. Stopped, the same command resumes with the next training; started in a "
-        "second terminal, it shares the trainings with the first. The characters are drawn "
-        "from Debian's font packages: if some are missing, the command that installs them is "
-        "printed.",
+        train_typefaces,
+        "train losses on Han characters in many typefaces, verify on others",
+        "Train losses on Han characters and verify on characters and typefaces that no training "
+        "saw. Without options that select trainings, the whole experiment: margins and scales are "
+        "chosen first, and --plan lists the rest. With such options, all their combinations. "
+        f"{RESUMES}; started in a second terminal, it shares the trainings with the first. {FONTS}",
     )
     _add_typefaces_options(typefaces)
-    typefaces.set_defaults(command=train_typefaces)
-
-
-def _add_embeddings(subparsers):
-    embeddings = subparsers.add_parser(
+    _add_experiment(
+        subparsers,
         "embeddings",
-        help="save the embeddings of characters that a network has not seen",
-        description="Train ArcFace on Han characters in many typefaces, and save its embeddings of "
-        "others. The characters are drawn from Debian's font packages, as for the command "
-        "typefaces.",
+        save_embeddings,
+        "save the embeddings of characters that a network has not seen",
+        "Train ArcFace on Han characters in many typefaces, and save its embeddings of others. "
+        f"{FONTS}",
     )
-    add_device_option(embeddings)
-    add_out_option(embeddings, "book/results/embeddings")
-    embeddings.set_defaults(command=save_embeddings)
+
+
+def _add_experiment(subparsers, name, command, summary, description):
+    """The parser of an experiment, with the options that all have."""
+    parser = subparsers.add_parser(name, help=summary, description=description)
+    add_device_option(parser)
+    add_out_option(parser, f"book/results/{name}")
+    parser.set_defaults(command=command)
+    return parser
 
 
 def _add_typefaces_options(parser):
@@ -147,8 +136,6 @@ def _add_typefaces_options(parser):
     parser.add_argument(
         "--allow-missing", action="store_true", help="do without font packages that are missing"
     )
-    add_device_option(parser)
-    add_out_option(parser, "book/results/typefaces")
 
 
 def train_strangers(options):
@@ -237,6 +224,25 @@ def train_closed_set_3d(options):
 def _print_accuracies(record):
     for name, cell in record["cells"].items():
         print(f"{name:30} test accuracy {cell['test']['accuracy']:.2%}")
+
+
+def train_degraded_digits(options):
+    """Run the experiment on blurred digits, or resume it, and print one line per training."""
+    from lossbook.experiments import degraded_digits
+    from lossbook.utils.records import REPOSITORY_FOLDER
+
+    record, _ = degraded_digits.run(
+        degraded_digits.PLAN,
+        options.out or REPOSITORY_FOLDER / "degraded-digits",
+        device=options.device,
+        made_by={"command": "lossbook degraded-digits"},
+    )
+    for name, cell in record["cells"].items():
+        conditions = cell["conditions"]
+        accuracies = ", ".join(
+            f"{key} {value['accuracy']:.1%}" for key, value in conditions.items()
+        )
+        print(f"{name:30} {accuracies}")
 
 
 def train_typefaces(options):

@@ -150,7 +150,10 @@ def _score_pairs(options, x, labels, protocol):
     from lossbook.data.pairs import make_pairs
     from lossbook.metrics import verification
 
-    pairs = make_pairs(labels, 100_000, options.seed) if protocol is None else protocol[0]
+    if protocol is None:
+        pairs = make_pairs(labels, verification.MAX_PER_KIND, options.seed)
+    else:
+        pairs, _ = protocol
     return verification.similarity(x, pairs, options.similarity), pairs.same
 
 

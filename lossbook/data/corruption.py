@@ -3,10 +3,18 @@
 import torch
 import torch.nn.functional as F
 
+from lossbook.backbones import scale_bytes
 from lossbook.data.dataset import Dataset, Split
 from lossbook.utils.validation import check_int, require
 
-__all__ = ["flip_labels", "imbalance", "blur", "add_noise", "lower_resolution"]
+__all__ = [
+    "flip_labels",
+    "imbalance",
+    "blur",
+    "blur_at_random",
+    "add_noise",
+    "lower_resolution",
+]
 
 
 def flip_labels(dataset, share, seed=0):
@@ -64,17 +72,33 @@ def blur(images, sigma):
     Raises ``ValueError`` unless ``sigma`` is at least 0 and finite.
     """
     require(0 <= sigma < float("inf"), f"sigma = {sigma!r}: expected pixels, at least 0")
-    images = _as_float(images)
+    images = scale_bytes(images)
     if sigma == 0:
         return images
     radius = int(4 * sigma + 0.5)
-    offset = torch.arange(-radius, radius + 1, dtype=torch.float32)
+    offset = torch.arange(-radius, radius + 1, device=images.device).float()
     weight = torch.exp(-0.5 * (offset / sigma) ** 2)
     weight = weight / weight.sum()
     planes = images.flatten(0, 1)[:, None]  # every channel for itself
     planes = F.conv2d(planes, weight[None, None, None, :], padding=(0, radius))
     planes = F.conv2d(planes, weight[None, None, :, None], padding=(radius, 0))
     return planes.reshape(images.shape)
+
+
+def blur_at_random(images, strongest, seed=0):
+    """``(blurred, sigma)``: every image blurred with a standard deviation of its own.
+
+    ``sigma`` ``(N,)`` is uniform from 0 to ``strongest`` pixels, in twelfths of it. Takes and
+    gives images as :func:`blur`, and raises as it does.
+    """
+    images = scale_bytes(images)
+    generator = torch.Generator().manual_seed(seed)
+    steps = torch.randint(0, 13, (len(images),), generator=generator, device="cpu")
+    blurred = images.clone()
+    for step in steps.unique().tolist():
+        rows = steps == step
+        blurred[rows] = blur(images[rows], strongest * step / 12)
+    return blurred, strongest * steps / 12
 
 
 def add_noise(images, std, seed=0):
@@ -84,9 +108,10 @@ def add_noise(images, std, seed=0):
     finite.
     """
     require(0 <= std < float("inf"), f"std = {std!r}: expected a part of white, at least 0")
-    images = _as_float(images)
-    noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(seed))
-    return (images + std * noise).clamp(0, 1)
+    images = scale_bytes(images)
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn(images.shape, generator=generator, device="cpu")
+    return (images + std * noise.to(images.device)).clamp(0, 1)
 
 
 def lower_resolution(images, size):
@@ -96,10 +121,6 @@ def lower_resolution(images, size):
     :func:`blur`. Raises ``ValueError`` if ``size`` is less than 1.
     """
     size = check_int("size", size)
-    images = _as_float(images)
+    images = scale_bytes(images)
     small = F.interpolate(images, size=(size, size), mode="area")
     return F.interpolate(small, size=images.shape[-2:], mode="bilinear", align_corners=False)
-
-
-def _as_float(images):
-    return images.float() / 255 if images.dtype == torch.uint8 else images

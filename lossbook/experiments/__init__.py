@@ -2,9 +2,12 @@
 
 from lossbook.experiments import (
     closed_set,
+    degraded_digits,
+    embeddings,
     label_noise,
     omniglot,
     omniglot_gains,
+    one_softmax,
     reproduce,
     results,
     resumable,
@@ -17,9 +20,12 @@ from lossbook.experiments import (
 
 __all__ = [
     "closed_set",
+    "degraded_digits",
+    "embeddings",
     "label_noise",
     "omniglot",
     "omniglot_gains",
+    "one_softmax",
     "reproduce",
     "results",
     "resumable",

@@ -33,22 +33,9 @@ def build_head(row, embedding_dim, num_classes):
     return omniglot.build_head(row, embedding_dim, num_classes)
 
 
-def run(cells, known, strangers, folder, backbone, *, made_by=None, device=None, **recipe):
-    """Train every cell that is not in ``folder`` yet.
-
-    Returns and raises as :func:`lossbook.experiments.omniglot.run`.
-    """
-    return omniglot.run(
-        cells,
-        known,
-        strangers,
-        folder,
-        backbone,
-        build=build_head,
-        made_by=made_by,
-        device=device,
-        **{**RECIPE, **recipe},
-    )
+def run(*arguments, **options):
+    """:func:`lossbook.experiments.omniglot.run` with these heads and this recipe."""
+    return omniglot.run(*arguments, build=build_head, **{**RECIPE, **options})
 
 
 def load(folder=None):

@@ -19,6 +19,7 @@ from lossbook.figures.experiments import (
     scale_margin_map,
 )
 from lossbook.figures.margin_curves import target_curves
+from lossbook.figures.quality import error_versus_discard, images_by_length, rival_curves
 from lossbook.figures.sphere_plots import sphere, spherical_regions
 from lossbook.figures.training import angle_histograms, over_epochs, training_curves
 from lossbook.figures.verification import (
@@ -44,6 +45,7 @@ __all__ = [
     "spherical_regions",
     # margins
     "target_curves",
+    "rival_curves",
     "decision_boundaries",
     "regions",
     "sectors",
@@ -60,6 +62,9 @@ __all__ = [
     "neighbours",
     "worst_pairs",
     "typeface_grid",
+    # quality
+    "images_by_length",
+    "error_versus_discard",
     # saved experiments and benchmarks
     "scale_margin_map",
     "error_ratios",

@@ -1,5 +1,6 @@
 """Pictures of saved experiments: accuracies, scale and margin, error ratios, wrong labels."""
 
+import itertools
 import math
 
 import numpy as np
@@ -12,9 +13,9 @@ from lossbook.figures.style import (
     GREY,
     INK,
     LIGHT,
-    LINE_ORDER,
     LINE_STYLES,
     contrasting_ink,
+    line_colors,
     new_axes,
     new_panels,
     set_title,
@@ -321,10 +322,9 @@ def margin_gains(panels, varied, xlabel, baseline="norm-softmax"):
     for ax, (title, frame) in zip(axes[0], panels.items()):
         ax.axhline(1, color=INK, linewidth=1.3)
         ticks = sorted(set(frame[varied]))
-        for number, loss in enumerate(frame.loss.unique()):
+        losses = frame.loss.unique()
+        for loss, color, style in zip(losses, line_colors(losses), itertools.cycle(LINE_STYLES)):
             line = frame[frame.loss == loss].sort_values(varied)
-            color = CLASS_COLORS[LINE_ORDER[number]]
-            style = LINE_STYLES[number % len(LINE_STYLES)]
             ax.plot(line[varied], line.ratio, "o", linestyle=style, color=color, label=loss)
             ax.fill_between(line[varied], line.low, line.high, color=color, alpha=0.15, linewidth=0)
         ax.set_xscale("log")

@@ -22,7 +22,6 @@ __all__ = [
     "INK",
     "GREY",
     "LIGHT",
-    "LINE_ORDER",
     "LINE_STYLES",
     "STYLE",
     "NotebookFigure",

@@ -140,7 +140,6 @@ class Head(ModuleWithSettings):
         logits = self.plain_logits(x)
         if labels is None:
             return logits
-        check_gradients_are_shared(self)
         return self.apply_margin(logits, x, labels)
 
     def loss(
@@ -200,7 +199,6 @@ class Head(ModuleWithSettings):
             Outside ``DistributedDataParallel`` in a process group of several ranks: see
             :class:`~lossbook.heads.WithLoss`.
         """
-        check_gradients_are_shared(self)
         terms = CrossEntropy.checked(self.num_classes, reduction, label_smoothing, weight)
         ways = {"chunk": chunk, "sample": (sample, generator, correct_sample)}
         if ignore_index is None:
@@ -319,7 +317,13 @@ class Head(ModuleWithSettings):
         return max(1e-12, 8 * scale / torch.finfo(tensor.dtype).max)
 
     def check_inputs(self, x, labels):
-        """``x``, if ``x`` and ``labels`` (or None) are valid input; raises as the class states."""
+        """``x``, if ``x`` and ``labels`` (or None) are valid input; raises as the class states.
+
+        With labels a loss is computed, and ``RuntimeError`` says if its gradients would stay on one
+        rank of several.
+        """
+        if labels is not None:
+            check_gradients_are_shared(self)
         check_embeddings(self, x)
         if labels is not None:
             check_labels(self, labels, x.shape[0])

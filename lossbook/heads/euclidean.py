@@ -16,18 +16,15 @@ Train them with ``head.loss(x, labels)`` and predict with ``head(x)``; ``head(x,
 The losses themselves are functions in :mod:`lossbook.euclidean_losses`.
 """
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from lossbook import euclidean_losses
 from lossbook.heads.base import Head
-from lossbook.heads.distributed import check_gradients_are_shared
 from lossbook.heads.input_checks import refuse_labels
 from lossbook.heads.margin_heads import Softmax
-from lossbook.utils.validation import check_int, require
+from lossbook.utils.validation import check_int, check_number, require
 from lossbook.utils.vectors import at_least_float32
 
 __all__ = ["NearestMean", "Contrastive", "Triplet", "CenterAlone", "Center", "Range", "Marginal"]
@@ -56,10 +53,11 @@ class NearestMean(Head):
     mean_rate = 0.1
 
     def __init__(self, embedding_dim, num_classes, **hyperparameters):
-        super().__init__(embedding_dim, 2 if num_classes is None else num_classes)
+        super().__init__(
+            embedding_dim, 2 if num_classes is None else num_classes, **hyperparameters
+        )
         self.hyperparameters = hyperparameters
-        for key, value in hyperparameters.items():
-            setattr(self, key, value)
+        self.check_settings()
         drawn = self.weight.detach()
         if num_classes is None:
             self.num_classes, drawn = None, drawn[:0]
@@ -123,7 +121,10 @@ class Contrastive(NearestMean):
     """
 
     def __init__(self, embedding_dim, num_classes=None, margin=1.0):
-        super().__init__(embedding_dim, num_classes, margin=_check_positive("margin", margin))
+        super().__init__(embedding_dim, num_classes, margin=margin)
+
+    def check_settings(self):
+        check_number("margin", self.margin)
 
     def distance_loss(self, x, labels):
         return euclidean_losses.contrastive(x, labels, self.margin)
@@ -161,11 +162,12 @@ class Triplet(NearestMean):
     """
 
     def __init__(self, embedding_dim, num_classes=None, margin=1.0, mining="semi-hard"):
-        euclidean_losses.check_mining(mining)
-        super().__init__(
-            embedding_dim, num_classes, margin=_check_positive("margin", margin), mining=mining
-        )
+        super().__init__(embedding_dim, num_classes, margin=margin, mining=mining)
         self.register_buffer("draw", torch.randint(2**31, ()))
+
+    def check_settings(self):
+        check_number("margin", self.margin)
+        euclidean_losses.check_mining(self.mining)
 
     def reset_parameters(self):
         super().reset_parameters()
@@ -199,7 +201,10 @@ class CenterAlone(NearestMean):
 
     def __init__(self, embedding_dim, num_classes, alpha=0.5):
         num_classes = check_int("num_classes", num_classes, 2)
-        super().__init__(embedding_dim, num_classes, alpha=_check_rate(alpha))
+        super().__init__(embedding_dim, num_classes, alpha=alpha)
+
+    def check_settings(self):
+        _check_rate(self.alpha)
 
     @property
     def mean_rate(self):
@@ -213,15 +218,12 @@ class _JointHead(Softmax):
     """Joint supervision, L_S + λ·L_2: softmax cross-entropy plus λ times ``second_loss``."""
 
     def __init__(self, embedding_dim, num_classes, balance, **hyperparameters):
-        require(
-            math.isfinite(balance) and balance >= 0,
-            f"balance = {balance!r}: λ, the weight of the second loss, "
-            "must be at least 0 and finite",
-        )
         super().__init__(embedding_dim, num_classes)
-        self.hyperparameters = {"balance": float(balance), **hyperparameters}
-        for key, value in self.hyperparameters.items():
-            setattr(self, key, value)
+        self.hyperparameters = {"balance": balance, **hyperparameters}
+        self.check_settings()
+
+    def check_settings(self):
+        check_number("balance", self.balance, zero_allowed=True)
 
     def forward(self, x, labels=None):
         """Logits (N, C) of embeddings (N, d) to predict with; labels are a ``TypeError``."""
@@ -234,7 +236,6 @@ class _JointHead(Softmax):
 
     def loss(self, x, labels):
         """Mean cross-entropy plus ``balance`` times the second loss."""
-        check_gradients_are_shared(self)
         cross_entropy = F.cross_entropy(self(self.check_inputs(x, labels)), labels)
         return cross_entropy + self.balance * self.second_loss(x, labels)
 
@@ -274,16 +275,22 @@ class Center(_JointHead):
     """
 
     def __init__(self, embedding_dim, num_classes, balance=0.003, alpha=0.5, update="paper"):
-        require(
-            update in ("paper", "gradient"), f"update = {update!r}: expected 'paper' or 'gradient'"
-        )
-        rate = {"alpha": _check_rate(alpha)} if update == "paper" else {}
+        rate = {"alpha": alpha} if update == "paper" else {}
         super().__init__(embedding_dim, num_classes, balance, **rate, update=update)
         origin = torch.zeros(num_classes, embedding_dim)
         if update == "paper":
             self.register_buffer("centers", origin)
         else:
             self.centers = nn.Parameter(origin)
+
+    def check_settings(self):
+        super().check_settings()
+        require(
+            self.update in ("paper", "gradient"),
+            f"update = {self.update!r}: expected 'paper' or 'gradient'",
+        )
+        if self.update == "paper":
+            _check_rate(self.alpha)
 
     def reset_parameters(self):
         super().reset_parameters()
@@ -329,19 +336,15 @@ class Range(_JointHead):
     def __init__(
         self, embedding_dim, num_classes, balance=1.0, intra=0.01, inter=0.01, margin=20.0
     ):
-        for name, value in (("intra", intra), ("inter", inter)):
-            require(
-                math.isfinite(value) and value >= 0,
-                f"{name} = {value!r}: expected at least 0 and finite",
-            )
         super().__init__(
-            embedding_dim,
-            num_classes,
-            balance,
-            intra=float(intra),
-            inter=float(inter),
-            margin=_check_positive("margin", margin),
+            embedding_dim, num_classes, balance, intra=intra, inter=inter, margin=margin
         )
+
+    def check_settings(self):
+        super().check_settings()
+        check_number("intra", self.intra, zero_allowed=True)
+        check_number("inter", self.inter, zero_allowed=True)
+        check_number("margin", self.margin)
 
     def second_loss(self, x, labels):
         intra, inter = euclidean_losses.range_loss(x, labels, self.margin)
@@ -376,28 +379,18 @@ class Marginal(_JointHead):
     """
 
     def __init__(self, embedding_dim, num_classes, balance=1.0, threshold=1.2, error=0.3):
+        super().__init__(embedding_dim, num_classes, balance, threshold=threshold, error=error)
+
+    def check_settings(self):
+        super().check_settings()
         require(
-            0 < threshold < 4,
-            f"threshold = {threshold!r}: squared distances on the unit sphere lie in (0, 4)",
+            0 < self.threshold < 4,
+            f"threshold = {self.threshold!r}: squared distances on the unit sphere lie in (0, 4)",
         )
-        require(
-            math.isfinite(error) and error >= 0,
-            f"error = {error!r}: expected at least 0 and finite",
-        )
-        super().__init__(
-            embedding_dim, num_classes, balance, threshold=float(threshold), error=float(error)
-        )
+        check_number("error", self.error, zero_allowed=True)
 
     def second_loss(self, x, labels):
         return euclidean_losses.marginal(x, labels, self.threshold, self.error)
-
-
-def _check_positive(name, value):
-    require(
-        math.isfinite(value) and value > 0,
-        f"{name} = {value!r}: expected a distance above 0 and finite",
-    )
-    return float(value)
 
 
 def _check_rate(alpha):
@@ -405,4 +398,3 @@ def _check_rate(alpha):
         0 < alpha <= 1,
         f"alpha = {alpha!r}: the rate of the centers must be in (0, 1], or they overshoot",
     )
-    return float(alpha)

@@ -18,7 +18,8 @@ import torch.nn.functional as F
 
 from lossbook.heads.base import Head
 from lossbook.heads.euclidean import NearestMean
-from lossbook.utils.validation import require
+from lossbook.heads.input_checks import refuse_labels
+from lossbook.utils.validation import check_number, require
 from lossbook.utils.vectors import at_least_float32, polar
 
 __all__ = ["MeanDirection", "SupCon", "Circle", "ProxyAnchor"]
@@ -69,9 +70,10 @@ class SupCon(MeanDirection):
     """
 
     def __init__(self, embedding_dim, num_classes=None, temperature=0.1):
-        super().__init__(
-            embedding_dim, num_classes, temperature=_check_above_0("temperature", temperature)
-        )
+        super().__init__(embedding_dim, num_classes, temperature=temperature)
+
+    def check_settings(self):
+        check_number("temperature", self.temperature)
 
     def distance_loss(self, x, labels):
         positive, _ = _pairs(labels)
@@ -115,13 +117,10 @@ class Circle(MeanDirection):
     """
 
     def __init__(self, embedding_dim, num_classes=None, scale=80.0, margin=0.4):
-        require(0 < margin < 1, f"margin = {margin!r}: expected a number in (0, 1)")
-        super().__init__(
-            embedding_dim,
-            num_classes,
-            scale=_check_above_0("scale", scale),
-            margin=float(margin),
-        )
+        super().__init__(embedding_dim, num_classes, scale=scale, margin=margin)
+
+    def check_settings(self):
+        require(0 < self.margin < 1, f"margin = {self.margin!r}: expected a number in (0, 1)")
 
     def distance_loss(self, x, labels):
         positive, negative = _pairs(labels)
@@ -164,21 +163,15 @@ class ProxyAnchor(Head):
     unit_weight = unit_embedding = True
 
     def __init__(self, embedding_dim, num_classes, scale=32.0, margin=0.1):
-        require(
-            math.isfinite(margin) and margin >= 0,
-            f"margin = {margin!r}: expected at least 0 and finite",
-        )
-        super().__init__(embedding_dim, num_classes, scale, margin=float(margin))
-        self.margin = float(margin)
+        super().__init__(embedding_dim, num_classes, scale, margin=margin)
+        self.check_settings()
+
+    def check_settings(self):
+        check_number("margin", self.margin, zero_allowed=True)
 
     def forward(self, x, labels=None):
         """Logits s·cos θ, (N, C), of embeddings (N, d) to predict with; labels: ``TypeError``."""
-        require(
-            labels is None,
-            "ProxyAnchor is no cross-entropy of logits: train with head.loss(x, labels), and "
-            "predict with head(x)",
-            TypeError,
-        )
+        refuse_labels(self, labels, "compares each class vector with the images of a batch")
         return super().forward(x)
 
     def loss(self, x, labels):
@@ -207,11 +200,3 @@ def _softplus_of_sum(exponents, kept):
     """ln(1 + Σ e^exponent) over the kept rows of each column, (C,): zero if there is none."""
     terms = exponents.masked_fill(~kept, -math.inf)
     return torch.cat([terms, terms.new_zeros(1, terms.shape[1])]).logsumexp(dim=0)
-
-
-def _check_above_0(name, value):
-    require(
-        math.isfinite(value) and value > 0,
-        f"{name} = {value!r}: expected a number above 0 and finite",
-    )
-    return float(value)

@@ -8,7 +8,6 @@ from torch import nn
 
 from lossbook.heads.base import Head
 from lossbook.heads.cross_entropy import CrossEntropy
-from lossbook.heads.distributed import check_gradients_are_shared
 from lossbook.heads.input_checks import refuse_labels
 from lossbook.utils.validation import require
 
@@ -89,7 +88,6 @@ class SphereFace2(Head):
 
         ``reduction`` is ``"mean"``, ``"sum"`` or ``"none"``, which gives (N,).
         """
-        check_gradients_are_shared(self)
         terms = CrossEntropy.checked(self.num_classes, reduction, 0.0, None)
         logits, shift = self(self.check_inputs(x, labels)), self.scale * self.margin
         target = logits.gather(1, labels[:, None]).squeeze(1)

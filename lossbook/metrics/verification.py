@@ -43,11 +43,13 @@ __all__ = [
     "rates_at",
     "TooFewImpostors",
     "FARS",
+    "MAX_PER_KIND",
     "report",
     "format_report",
 ]
 
 FARS = (1e-1, 1e-2, 1e-3, 1e-4)
+MAX_PER_KIND = 100_000  # pairs that a report samples of genuine and of impostor ones, at most
 RANKS = (1, 5)
 CHUNK = 2**23  # numbers of the vectors compared at a time: all pairs may not fit in memory
 
@@ -233,7 +235,7 @@ def report(
     *,
     metric="cosine",
     fars=FARS,
-    max_per_kind=100_000,
+    max_per_kind=MAX_PER_KIND,
     resamples=200,
     level=0.95,
     seed=0,

@@ -1,12 +1,10 @@
 """Recipe: the settings of a training, checked once."""
 
-import math
-import numbers
 from dataclasses import dataclass, fields
 
 import torch
 
-from lossbook.utils.validation import check_int, require
+from lossbook.utils.validation import check_int, check_number, require
 
 __all__ = ["Recipe", "recipe_from_settings"]
 
@@ -54,10 +52,10 @@ class Recipe:
     def __post_init__(self):
         for name, smallest in [("epochs", 1), ("batch_size", 1), ("max_shift", 0)]:
             object.__setattr__(self, name, check_int(name, getattr(self, name), smallest))
-        _check_number("learning_rate", self.learning_rate)
-        _check_number("weight_decay", self.weight_decay, zero_allowed=True)
+        check_number("learning_rate", self.learning_rate)
+        check_number("weight_decay", self.weight_decay, zero_allowed=True)
         if self.clip_norm is not None:
-            _check_number("clip_norm", self.clip_norm)
+            check_number("clip_norm", self.clip_norm)
         if self.per_class is not None:
             object.__setattr__(self, "per_class", check_int("per_class", self.per_class))
         require(
@@ -85,13 +83,3 @@ def recipe_from_settings(settings):
             TypeError,
         )
     return Recipe(**settings)
-
-
-def _check_number(name, value, zero_allowed=False):
-    require(
-        isinstance(value, numbers.Real)
-        and math.isfinite(value)
-        and (value > 0 or zero_allowed and value == 0),
-        f"{name} = {value!r}: expected a finite number "
-        f"{'of at least' if zero_allowed else 'above'} 0",
-    )

@@ -4,6 +4,7 @@
 that the library computes with, and raise ``ValueError`` or ``TypeError``.
 """
 
+import math
 import numbers
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 __all__ = [
     "require",
     "check_int",
+    "check_number",
     "check_matrix",
     "check_2d_embeddings",
     "check_labels",
@@ -35,6 +37,21 @@ def check_int(name, value, least=1):
         f"{name} = {value!r}: expected a whole number of at least {least}",
     )
     return int(value)
+
+
+def check_number(name, value, zero_allowed=False):
+    """``value``, a real number above 0 and finite; ``zero_allowed`` allows 0 too.
+
+    Raises ``ValueError`` otherwise.
+    """
+    require(
+        isinstance(value, numbers.Real)
+        and math.isfinite(value)
+        and (value > 0 or zero_allowed and value == 0),
+        f"{name} = {value!r}: expected a number {'of at least' if zero_allowed else 'above'} 0, "
+        "and finite",
+    )
+    return value
 
 
 def check_matrix(name, values):

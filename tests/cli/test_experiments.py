@@ -11,6 +11,7 @@ from lossbook.data import omniglot as omniglot_data
 from lossbook.data import typefaces as typefaces_data
 from lossbook.experiments import (
     closed_set,
+    degraded_digits,
     embeddings,
     label_noise,
     omniglot,
@@ -69,6 +70,17 @@ def test_closed_set_3d(monkeypatch, tmp_path, capsys):
     record, _ = closed_set.load(tmp_path)
     assert record["embedding_dim"] == 3
     assert record["made_by"] == {"command": "lossbook closed-set-3d"}
+
+
+def test_degraded_digits(monkeypatch, tmp_path, capsys):
+    cells = [degraded_digits.Cell("MagFace_s16", 0)]
+    monkeypatch.setattr(degraded_digits, "PLAN", cells)
+    monkeypatch.setattr(degraded_digits, "RECIPE", {"epochs": 1, "batch_size": 200})
+    monkeypatch.setattr(data, "load", lambda name: toy_dataset())
+    assert main(["degraded-digits", "--out", str(tmp_path)]) == 0
+    assert "MagFace_s16-seed0" in capsys.readouterr().out
+    record, _ = degraded_digits.load(tmp_path)
+    assert record["made_by"] == {"command": "lossbook degraded-digits"}
 
 
 @pytest.fixture

@@ -59,6 +59,17 @@ def test_bytes_are_degraded_as_their_fractions():
         assert torch.equal(degrade(images, strength), degrade(images / 255, strength))
 
 
+def test_each_image_is_blurred_by_its_own_standard_deviation():
+    images = torch.rand(200, 1, 9, 9, generator=torch.Generator().manual_seed(0))
+    blurred, sigma = corruption.blur_at_random(images, 3.0)
+    assert blurred.shape == images.shape and sigma.shape == (200,)
+    assert sigma.unique().tolist() == pytest.approx([step / 4 for step in range(13)])
+    for i in (0, 50, 199):
+        torch.testing.assert_close(blurred[i], corruption.blur(images[i : i + 1], sigma[i])[0])
+    again, other = (corruption.blur_at_random(images, 3.0, seed)[1] for seed in (0, 1))
+    assert torch.equal(again, sigma) and not torch.equal(other, sigma)
+
+
 def test_noise_has_its_standard_deviation_and_stays_in_range():
     grey = torch.full((10, 1, 28, 28), 0.5)
     noisy = corruption.add_noise(grey, 0.1)
@@ -83,6 +94,8 @@ def test_bad_input_is_named():
     images = torch.zeros(1, 1, 4, 4)
     with pytest.raises(ValueError, match="sigma = -1: expected pixels"):
         corruption.blur(images, -1)
+    with pytest.raises(ValueError, match="sigma = -0.25"):
+        corruption.blur_at_random(images.repeat(50, 1, 1, 1), -3.0)
     with pytest.raises(ValueError, match="std = nan"):
         corruption.add_noise(images, float("nan"))
     with pytest.raises(ValueError, match="size = 0"):

@@ -133,12 +133,25 @@ resumable.run(CELLS[:1], slowly, Path(sys.argv[1]) / "folder", {})
 """
 
 
-def test_two_processes_share_the_cells(tmp_path):
-    """The first cell is being measured elsewhere: it is waited for, after the others are done."""
-    other = subprocess.Popen(
+@pytest.fixture
+def other(tmp_path):
+    """Another process, which is measuring the first cell, until there is a file "go on"."""
+    process = subprocess.Popen(
         [sys.executable, "-c", ANOTHER_PROCESS, tmp_path], cwd=Path(__file__).parents[2]
     )
-    wait_for(tmp_path / "0 is begun")
+    for _ in range(3000):
+        if (tmp_path / "0 is begun").exists():
+            break
+        time.sleep(0.02)
+    else:
+        pytest.fail("the other process has not begun within a minute")
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_two_processes_share_the_cells(tmp_path, other):
+    """The first cell is being measured elsewhere: it is waited for, after the others are done."""
     done = []
 
     def finishing_last(cell):
@@ -153,11 +166,7 @@ def test_two_processes_share_the_cells(tmp_path):
     assert all(arrays[cell.name]["range"].tolist() == [*range(cell.number)] for cell in CELLS)
 
 
-def test_a_cell_that_another_process_gave_up_is_measured(tmp_path):
-    other = subprocess.Popen(
-        [sys.executable, "-c", ANOTHER_PROCESS, tmp_path], cwd=Path(__file__).parents[2]
-    )
-    wait_for(tmp_path / "0 is begun")
+def test_a_cell_that_another_process_gave_up_is_measured(tmp_path, other):
     done = []
 
     def killing(cell):
@@ -166,13 +175,4 @@ def test_a_cell_that_another_process_gave_up_is_measured(tmp_path):
         return measured(cell)
 
     record, _ = resumable.run(CELLS, killing, tmp_path / "folder", {})
-    other.wait(60)
     assert done == [1, 2, 0] and len(record["cells"]) == 3
-
-
-def wait_for(path):
-    for _ in range(3000):
-        if path.exists():
-            return
-        time.sleep(0.02)
-    pytest.fail(f"{path.name}: not within a minute")

@@ -120,6 +120,13 @@ EVERY = {
     ),
     "worst_pairs": lambda run: figures.worst_pairs(PICTURES, SCORES, PAIRS, count=4),
     "typeface_grid": lambda run: figures.typeface_grid(toy_typefaces().examples(3, 4)),
+    "images_by_length": lambda run: figures.images_by_length(
+        PICTURES, IDENTITIES, VECTORS[:, 0], classes=(0, 1), columns=3
+    ),
+    "error_versus_discard": lambda run: figures.error_versus_discard(
+        {"one": {"length": (FAR, FAR)}, "two": {"length": (FAR, FAR, FAR / 2, 2 * FAR)}}
+    ),
+    "rival_curves": lambda run: figures.rival_curves({"plain": lambda cos: cos}, 0.5),
     "error_ratios": lambda run: figures.error_ratios(ERROR_RATIOS),
     "margin_gains": lambda run: figures.margin_gains(
         {"EER": GAINS, "FRR": GAINS}, "classes", "identities"

@@ -15,6 +15,9 @@ WRONG_WAYS = {
     "past the module": lambda head, parallel, x, labels: parallel.module.loss(x, labels),
     "its logits": lambda head, parallel, x, labels: head(x, labels),
     "a second loss": lambda _, __, x, labels: heads.Center(D, C).double().loss(x, labels),
+    "class vectors as anchors": lambda _, __, x, labels: (
+        heads.ProxyAnchor(D, C).double().loss(x, labels)
+    ),
     "binary problems": lambda _, __, x, labels: heads.SphereFace2(D, C).double().loss(x, labels),
 }
 

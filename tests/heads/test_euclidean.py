@@ -333,7 +333,7 @@ def test_bad_input_is_named_and_moves_nothing(name, x, labels, error, says):
 @pytest.mark.parametrize(
     "build, says",
     [
-        (lambda: euclidean.Contrastive(D, C, margin=0), "margin = 0: expected a distance above 0"),
+        (lambda: euclidean.Contrastive(D, C, margin=0), "margin = 0: expected a number above 0"),
         (lambda: euclidean.Triplet(D, C, margin=math.inf), "margin = inf"),
         (
             lambda: euclidean.Triplet(D, C, mining="semihard"),
@@ -344,7 +344,7 @@ def test_bad_input_is_named_and_moves_nothing(name, x, labels, error, says):
             r"alpha = 0: the rate of the centers must be in \(0, 1\]",
         ),
         (lambda: euclidean.Center(D, C, alpha=1.5), "alpha = 1.5"),
-        (lambda: euclidean.Center(D, C, balance=-1), "balance = -1: λ"),
+        (lambda: euclidean.Center(D, C, balance=-1), "balance = -1: expected a number"),
         (
             lambda: euclidean.Center(D, C, update="sgd"),
             "update = 'sgd': expected 'paper' or 'gradient'",

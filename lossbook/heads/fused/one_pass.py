@@ -185,7 +185,8 @@ def _one_pass(x, weight, bias, problem, loss_gradient, needs_grad):
         in_cache = max(1, LOGITS_PER_BLOCK // len(x))
         size = chunk or (in_cache if x.device.type == "cpu" else len(weight))
         keep_logits = chunk is None and any(needs_grad) and not head.adapts_rivals
-        blocks = split_classes(head, samples, weight, bias, labels, size, growing=keep_logits)
+        growing = keep_logits and len(weight) > 2 * size
+        blocks = split_classes(head, samples, weight, bias, labels, size, growing)
         target_logits, log_normalizer, smoothed = _forward(blocks, samples, keep_logits, shares)
         if shares is None:
             loss = (log_normalizer - target_logits).mean()
