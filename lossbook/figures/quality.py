@@ -109,7 +109,11 @@ def rival_curves(functions, target, points=401):
         ha="right",
         color=INK,
     )
-    ax.set(xlabel="cosine with the rival's class vector", ylabel="logit of the rival / s")
+    ax.set(
+        xlabel="cosine with the rival's class vector",
+        ylabel="logit of the rival / s",
+        xticks=(-1, -0.5, 0, 0.5, 1),
+    )
     ax.grid(True)
     label_ends(ax)
     return figure
