@@ -12,8 +12,9 @@ from tools import toc
 
 # First parts of names that stand for an object or a file, not for a module.
 OBJECTS = {"head", "run", "repository"}
+TO_BE_WRITTEN = {"heads.SphereFaceR"}  # the example of CONTRIBUTING.md
 ELSEWHERE = {"torch", "numpy"}
-SUFFIXES = "ipynb", "md", "yml", "py", "json", "npz", "txt"
+SUFFIXES = "ipynb", "md", "yml", "py", "json", "npz", "txt", "cff"
 TEXTS = {
     **{page: (toc.ROOT / f"{page}.md") for page in toc.pages()},
     **{f"assignment {number}": assign.TEXTS / f"{number}.md" for number in assign.chapters()},
@@ -61,7 +62,7 @@ def _reach(start, parts):
 
 @pytest.mark.parametrize("title", TEXTS)
 def test_every_name_exists(title):
-    names = names_in(TEXTS[title].read_text(encoding="utf-8"))
+    names = set(names_in(TEXTS[title].read_text(encoding="utf-8"))) - TO_BE_WRITTEN
     assert [n for n in names if n.split(".")[0] not in OBJECTS and not exists(n)] == []
 
 
