@@ -416,6 +416,28 @@ def head_of(weight):
         },
         "Degrees for radians",
     ),
+    (
+        "16",
+        {
+            "adaface": (
+                "def adaface_logits(cos, a):\n"
+                "    v = ((a - {{mean}}) / (3 * {{deviation}})).clamp(-1, 1)\n"
+                "    turned = torch.cos(torch.arccos(cos) - {{m}} * v)\n"
+                "    return {{s}} * (turned - {{m}} - {{m}} * v)"
+            )
+        },
+        "detach v",
+    ),
+    (
+        "16",
+        {
+            "curricular": (
+                "def corrected(cos, target, margined, kappa):\n"
+                "    return torch.where(cos > target, cos * (kappa + cos), cos)"
+            )
+        },
+        "WITH its margin",
+    ),
     ("05", {"bound": "greatest_margin = {{C}} / ({{C}} - 1)"}, "bound for a simplex"),
 ]
 
