@@ -34,6 +34,11 @@ def _add_options(parser):
         help="write only the students' notebook",
     )
     parser.add_argument(
+        "--quiz",
+        action="store_true",
+        help="also write the chapter's questions, in Moodle's GIFT format",
+    )
+    parser.add_argument(
         "--seed", type=int, default=0, help="other numbers for another year (default 0)"
     )
 
@@ -41,8 +46,10 @@ def _add_options(parser):
 def assign(options):
     """Write the assignment and print the paths of its files."""
     from lossbook.teaching.assign import release
+    from lossbook.teaching.quiz import release as release_quiz
 
-    for path in release(
-        options.chapter, options.out, options.seed, options.points, options.solutions
-    ):
+    paths = release(options.chapter, options.out, options.seed, options.points, options.solutions)
+    if options.quiz:
+        paths.append(release_quiz(options.chapter, options.out))
+    for path in paths:
         print(path)

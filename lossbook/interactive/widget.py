@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lossbook.utils.validation import require
 
-__all__ = ["Widget", "bundle", "WEB"]
+__all__ = ["Widget", "assemble", "picture", "bundle", "WEB"]
 
 WEB = Path(__file__).parent / "web"
 IMPORT = re.compile(r'^import [^;]*? from "([^"]+)";\n', re.MULTILINE)
@@ -25,8 +25,7 @@ TEMPLATE = """<div class="lossbook-widget lossbook-{kind}" data-lossbook="{key}"
 {style}</style>
 <div class="lb-live">
 {controls}</div>
-<img class="lb-still" alt="{alt}" width="{width}" height="{height}" \
-src="data:image/png;base64,{still}">
+{still}
 <script>
 (() => {{
 "use strict";
@@ -41,6 +40,41 @@ for (const root of document.querySelectorAll('[data-lossbook="{key}"]:not(.lb-on
 </script>
 </div>
 """
+
+
+def assemble(kind, data, still):
+    """The HTML of a widget; ``still`` is the HTML that stands in its place without its script.
+
+    ``kind`` and ``data`` are those of :class:`Widget`. Raises ``ValueError`` if the HTML is larger
+    than 500 kB.
+    """
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=True).replace("<", "\\u003c")
+    made = TEMPLATE.format(
+        kind=kind,
+        key=f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:12]}",
+        style=_read("common.css") + _read(f"{kind}.css"),
+        controls=_read(f"{kind}.html"),
+        script=bundle(WEB / "common.js", WEB / f"{kind}.js"),
+        data=text,
+        still=still,
+    )
+    size = len(made.encode())
+    require(
+        size <= MAX_BYTES,
+        f"this figure would take {size:,} bytes, more than the {MAX_BYTES:,} that a page "
+        "should load: show fewer points or smaller pictures",
+    )
+    return made
+
+
+def picture(figure, alt, attributes=""):
+    """A :class:`~lossbook.figures.style.NotebookFigure` as an ``<img>`` that holds its pixels."""
+    pixels = base64.b64encode(figure._repr_png_()).decode()
+    width, height = round(100 * figure.get_figwidth()), round(100 * figure.get_figheight())
+    return (
+        f'<img {attributes} alt="{html.escape(alt)}" width="{width}" height="{height}" '
+        f'src="data:image/png;base64,{pixels}">'
+    )
 
 
 def bundle(*modules):
@@ -101,25 +135,7 @@ class Widget:
 
     def __init__(self, kind, data, still, alt):
         self.alt = alt
-        text = json.dumps(data, separators=(",", ":"), ensure_ascii=True).replace("<", "\\u003c")
-        self.html = TEMPLATE.format(
-            kind=kind,
-            key=f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:12]}",
-            style=_read("common.css") + _read(f"{kind}.css"),
-            controls=_read(f"{kind}.html"),
-            script=bundle(WEB / "common.js", WEB / f"{kind}.js"),
-            data=text,
-            alt=html.escape(alt),
-            width=round(100 * still.get_figwidth()),
-            height=round(100 * still.get_figheight()),
-            still=base64.b64encode(still._repr_png_()).decode(),
-        )
-        size = len(self.html.encode())
-        require(
-            size <= MAX_BYTES,
-            f"this figure would take {size:,} bytes, more than the {MAX_BYTES:,} that a page "
-            "should load: show fewer points or smaller pictures",
-        )
+        self.html = assemble(kind, data, picture(still, alt, 'class="lb-still"'))
 
     def _repr_html_(self):
         return self.html
