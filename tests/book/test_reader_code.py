@@ -23,11 +23,7 @@ WIDE_LINES = {
     "notebooks/06_arcface": 34,
     "notebooks/07_combined": 40,
     "notebooks/08_nan": 100,
-    "notebooks/10_euclidean": 76,
-    "notebooks/11_three_dimensions": 64,
     "notebooks/12_verification": 47,
-    "book/teaching": 3,
-    "book/faq": 17,
     "assignment 01": 29,
     "assignment 02": 18,
     "assignment 03": 19,
@@ -36,10 +32,6 @@ WIDE_LINES = {
     "assignment 06": 13,
     "assignment 07": 14,
     "assignment 08": 34,
-    "assignment 09": 54,
-    "assignment 10": 39,
-    "assignment 11": 28,
-    "assignment 12": 33,
 }
 PLACEHOLDER_NAMES = {
     "notebooks/02_norm_softmax": 1,
@@ -48,8 +40,6 @@ PLACEHOLDER_NAMES = {
     "notebooks/05_cosface": 1,
     "notebooks/06_arcface": 2,
     "notebooks/08_nan": 3,
-    "notebooks/10_euclidean": 1,
-    "notebooks/11_three_dimensions": 3,
     "notebooks/12_verification": 7,
     "assignment 01": 1,
     "assignment 02": 2,
@@ -59,8 +49,6 @@ PLACEHOLDER_NAMES = {
     "assignment 06": 1,
     "assignment 07": 1,
     "assignment 08": 2,
-    "assignment 09": 6,
-    "assignment 11": 2,
 }
 FILES = [*with_code(toc.pages()), *(f"assignment {chapter}" for chapter in assign.chapters())]
 
