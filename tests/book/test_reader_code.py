@@ -15,10 +15,6 @@ from tools import toc
 from tools.book.execute import with_code
 
 WIDE_LINES = {
-    "notebooks/01_softmax": 41,
-    "notebooks/02_norm_softmax": 52,
-    "notebooks/03_lsoftmax": 45,
-    "notebooks/04_sphereface": 51,
     "notebooks/05_cosface": 54,
     "notebooks/06_arcface": 34,
     "notebooks/07_combined": 40,
@@ -28,10 +24,6 @@ WIDE_LINES = {
     "notebooks/12_verification": 47,
     "book/teaching": 3,
     "book/faq": 17,
-    "assignment 01": 29,
-    "assignment 02": 18,
-    "assignment 03": 19,
-    "assignment 04": 7,
     "assignment 05": 10,
     "assignment 06": 13,
     "assignment 07": 14,
@@ -42,19 +34,12 @@ WIDE_LINES = {
     "assignment 12": 33,
 }
 PLACEHOLDER_NAMES = {
-    "notebooks/02_norm_softmax": 1,
-    "notebooks/03_lsoftmax": 5,
-    "notebooks/04_sphereface": 2,
     "notebooks/05_cosface": 1,
     "notebooks/06_arcface": 2,
     "notebooks/08_nan": 3,
     "notebooks/10_euclidean": 1,
     "notebooks/11_three_dimensions": 3,
     "notebooks/12_verification": 7,
-    "assignment 01": 1,
-    "assignment 02": 2,
-    "assignment 03": 3,
-    "assignment 04": 1,
     "assignment 05": 2,
     "assignment 06": 1,
     "assignment 07": 1,
