@@ -8,7 +8,12 @@ mean in the pictures of embeddings: ``lossbook.figures.embedding_plots``.
 from lossbook.figures.animation import Animation, animate
 from lossbook.figures.benchmarks import build_times, head_costs, training_rates
 from lossbook.figures.comparison_schemes import comparison_schemes
-from lossbook.figures.decision_regions import decision_boundaries, regions, sectors
+from lossbook.figures.decision_regions import (
+    decision_boundaries,
+    magnified_regions,
+    regions,
+    sectors,
+)
 from lossbook.figures.embedding_plots import circle, comparison, embeddings, filmstrip, train_test
 from lossbook.figures.experiments import (
     against_noise,
@@ -20,8 +25,14 @@ from lossbook.figures.experiments import (
 )
 from lossbook.figures.margin_curves import target_curves
 from lossbook.figures.quality import error_versus_discard, images_by_length, rival_curves
+from lossbook.figures.scale_curves import best_posteriors, pull_curves
 from lossbook.figures.sphere_plots import sphere, spherical_regions
-from lossbook.figures.training import angle_histograms, over_epochs, training_curves
+from lossbook.figures.training import (
+    angle_histograms,
+    over_epochs,
+    own_angle_histogram,
+    training_curves,
+)
 from lossbook.figures.verification import (
     against_gallery,
     neighbours,
@@ -48,11 +59,16 @@ __all__ = [
     "rival_curves",
     "decision_boundaries",
     "regions",
+    "magnified_regions",
     "sectors",
+    # the scale
+    "best_posteriors",
+    "pull_curves",
     # who is compared with whom
     "comparison_schemes",
     # training
     "angle_histograms",
+    "own_angle_histogram",
     "training_curves",
     "over_epochs",
     # verification

@@ -27,7 +27,7 @@ from lossbook.figures.style import (
 from lossbook.figures.views import check_2d_run, drawing_order, labels_of, snapshot_at
 from lossbook.metrics.winning_regions import on_circle
 
-__all__ = ["decision_boundaries", "regions", "sectors"]
+__all__ = ["decision_boundaries", "regions", "magnified_regions", "sectors"]
 
 # Two classes in the plane of angles: region -> (colour, hatch), as in the legend.
 REGION_FILLS = {
@@ -216,6 +216,52 @@ def _draw_embeddings(ax, x, labels, wrong, classes):
     )
     for j in np.unique(labels):
         draw_badge(ax, x[labels == j].mean(axis=0), texts[j], colors[j], fontsize=8)
+
+
+@styled
+def magnified_regions(run, head, radii, points=500):
+    """Who wins where around the origin, at several magnifications, class vectors to scale.
+
+    One panel per radius; the ground is tinted with the class that wins there, and points are test
+    embeddings of the last epoch. The class vectors are drawn in their true proportions: the longest
+    reaches 0.85 times the largest radius, so a close-up shows only how they begin.
+
+    Parameters
+    ----------
+    run : Run
+        With 2-D embeddings.
+    head : the trained head of the run
+        From embeddings ``(M, 2)`` to logits ``(M, C)``; ``head.weight`` is ``(C, 2)``.
+    radii : sequence of floats
+        Half the side of each panel, in units of the embeddings.
+    points : int
+        The grid has ``points`` × ``points`` points.
+
+    Raises
+    ------
+    ValueError
+        If the embeddings are not 2-D.
+    """
+    check_2d_run(run)
+    snapshot, labels = snapshot_at(run, -1), labels_of(run, "test")
+    weight = head.weight.detach().cpu().numpy()
+    tips = 0.85 * max(radii) * weight / np.linalg.norm(weight, axis=1).max()
+    colors = to_rgba_array(class_colors(run.classes))
+    order = drawing_order(len(labels))
+    panel_size = 7.2 / len(radii), 7.2 / len(radii) + 0.3
+    figure, panels = new_panels(len(radii), len(radii), panel_size)
+    for ax, radius in zip(panels, radii):
+        box = (-radius, radius, -radius, radius)
+        _tint_ground(ax, head, box, run.classes, points)
+        ax.scatter(*snapshot.test[order].T, s=3, c=colors[labels[order]], linewidths=0, zorder=2)
+        for tip, text in zip(tips, badge_texts(run.classes)):
+            ax.plot(*zip((0, 0), tip), color=INK, linewidth=1)
+            ax.text(*(1.09 * tip), text, ha="center", va="center", weight="bold", clip_on=True)
+        ax.set(xlim=box[:2], ylim=box[2:], aspect="equal", xlabel="x₁ (dimensionless)")
+        ax.set_title(f"magnified {max(radii) / radius:.0f} ×")
+        ax.locator_params(nbins=4)
+    panels[0].set_ylabel("x₂ (dimensionless)")
+    return add_class_legend(figure, run.classes)
 
 
 @styled

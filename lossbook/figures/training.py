@@ -23,7 +23,7 @@ from lossbook.figures.style import (
 )
 from lossbook.figures.views import labels_of, snapshot_at
 
-__all__ = ["angle_histograms", "training_curves", "over_epochs"]
+__all__ = ["angle_histograms", "own_angle_histogram", "training_curves", "over_epochs"]
 
 
 @styled
@@ -80,6 +80,26 @@ def angle_histograms(run, split="test", epoch=-1, ax=None):
 
 
 @styled
+def own_angle_histogram(run, marks=(), split="test", epoch=-1):
+    """The angle between each embedding and the class vector of its own class, over 0° to 180°.
+
+    ``marks`` are angles in degrees, each drawn as a dotted line. Angles are margin-free.
+
+    Raises ``ValueError`` if the split or the epoch is not in the run.
+    """
+    snapshot, labels = snapshot_at(run, epoch), labels_of(run, split)
+    to_own, _ = metrics.angles(getattr(snapshot, split), snapshot.weight, labels)
+    figure, axes = new_axes((7.2, 3.2))
+    ax = axes[0, 0]
+    ax.hist(np.degrees(to_own), bins=np.arange(0, 181, 3), color=BLUE)
+    for mark in marks:
+        ax.axvline(mark, color=RED, linestyle=":")
+    ax.set(xlabel="angle θ_y to the own class vector (degrees)", ylabel=f"{split} images per 3°")
+    ax.set(xlim=(-3, 183), xticks=range(0, 181, 30))
+    return figure
+
+
+@styled
 def training_curves(runs):
     """Training loss, and train and test accuracy (without margin), after each epoch.
 
@@ -129,16 +149,19 @@ def training_curves(runs):
 
 
 @styled
-def over_epochs(curves, ylabel):
+def over_epochs(curves, ylabel, colors=None):
     """One line for each of up to ten measures, against the epoch.
 
     ``curves`` is a dict: label → values, one per epoch from the first; ``ylabel`` names them, with
-    their unit. Raises ``ValueError`` for an empty dict or more than ten curves.
+    their unit. ``colors`` has one colour per line, such as those of the classes; by default they
+    are chosen. Raises ``ValueError`` for an empty dict or more than ten curves.
     """
     figure, axes = new_axes((7.2, 3.6))
     ax = axes[0, 0]
     for (label, values), color, style in zip(
-        check_not_empty("curves", curves).items(), line_colors(curves), itertools.cycle(LINE_STYLES)
+        check_not_empty("curves", curves).items(),
+        colors or line_colors(curves),
+        itertools.cycle(LINE_STYLES),
     ):
         ax.plot(
             np.arange(1, len(values) + 1),

@@ -8,7 +8,7 @@ import torch
 from matplotlib.colors import to_rgb
 from matplotlib.contour import QuadContourSet
 
-from lossbook import figures, margins
+from lossbook import figures, heads, margins
 from lossbook.figures.style import CLASS_COLORS
 from lossbook.heads import euclidean
 from tests.helpers.drawings import TARGETS, cosine
@@ -106,6 +106,24 @@ def test_the_ground_is_the_heads_word_and_the_points_are_the_runs():
     }
     for j in range(10):
         np.testing.assert_allclose(badges[str(j)], x[run.test_labels == j].mean(axis=0), rtol=1e-6)
+
+
+def test_magnified_regions_keep_the_proportions_of_the_class_vectors():
+    run, head = make_run(), heads.Softmax(2, 10)
+    with torch.no_grad():
+        head.weight *= torch.arange(1.0, 11.0)[:, None]
+    figure = figures.magnified_regions(run, head, radii=(8.0, 2.0), points=21)
+    vectors = head.weight.detach().numpy()
+    longest = max(math.hypot(*vector) for vector in vectors)
+    tints = np.array([0.28 * np.array(to_rgb(color)) + 0.72 for color in CLASS_COLORS])
+    for ax, radius in zip(figure.axes, (8.0, 2.0), strict=True):
+        assert ax.get_xlim() == ax.get_ylim() == (-radius, radius)
+        for line, vector in zip(ax.lines, vectors, strict=True):
+            tip = 0.85 * 8.0 * vector / longest
+            np.testing.assert_allclose(line.get_xydata(), [[0, 0], tip], rtol=1e-6)
+        corner = head(torch.tensor([[-radius, -radius]])).argmax().item()
+        np.testing.assert_allclose(np.asarray(ax.images[0].get_array())[0, 0], tints[corner])
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["magnified 1 ×", "magnified 4 ×"]
 
 
 def test_a_nearest_mean_head_and_its_centers():

@@ -90,6 +90,14 @@ EVERY = {
     "regions": lambda run: figures.regions(
         {"one": run, "two": run}, {"one": nearest_spoke, "two": nearest_spoke}
     ),
+    "magnified_regions": lambda run: figures.magnified_regions(
+        run, heads.Softmax(2, 10), radii=(9, 2)
+    ),
+    "own_angle_histogram": lambda run: figures.own_angle_histogram(run, marks=(0, 90)),
+    "best_posteriors": lambda run: figures.best_posteriors(FAR, {"circle": FAR, "simplex": FAR}),
+    "pull_curves": lambda run: figures.pull_curves(
+        [0, 36, 72], {"s = 1": ([0.8, 0.9, 1.0], [0.0, 0.5, 0.9])}, boundary=18
+    ),
     "comparison_schemes": lambda run: figures.comparison_schemes(),
     "target_curves": lambda run: figures.target_curves(TARGETS),
     "decision_boundaries": lambda run: figures.decision_boundaries(TARGETS),

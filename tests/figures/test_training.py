@@ -1,5 +1,7 @@
 """Pictures of a training: counts and curves equal the data."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -44,6 +46,25 @@ def test_angle_histograms_say_what_lies_beyond_the_axis():
         "1 samples lie beyond this axis, up to 180°"
         in figures.angle_histograms(run).axes[0].get_xlabel()
     )
+
+
+def test_own_angle_histogram_counts_the_angles_and_draws_the_marks(run):
+    (ax,) = figures.own_angle_histogram(run, marks=(0, 90), epoch=1).axes
+    snapshot = run.snapshots[0]
+    counts = [0] * 60
+    for x, label in zip(snapshot.test.astype(float), run.test_labels):
+        vector = snapshot.weight[label].astype(float)
+        cos = x @ vector / math.hypot(*x) / math.hypot(*vector)
+        counts[int(math.degrees(math.acos(cos)) // 3)] += 1
+    assert [bar.get_height() for bar in ax.patches] == counts and sum(counts) == 80
+    assert [line.get_xdata()[0] for line in ax.lines] == [0, 90]
+
+
+def test_over_epochs_draws_the_values_in_the_colours_given():
+    (ax,) = figures.over_epochs({"a": [3, 1], "b": [2, 2]}, "y", colors=["red", "blue"]).axes
+    drawn = {line.get_label(): line for line in ax.lines}
+    np.testing.assert_array_equal(drawn["a"].get_xydata(), [[1, 3], [2, 1]])
+    assert [drawn[label].get_color() for label in "ab"] == ["red", "blue"]
 
 
 def test_training_curves_plot_the_history(run):
