@@ -18,10 +18,15 @@ from lossbook.figures.experiments import (
     row_accuracies,
     scale_margin_map,
 )
-from lossbook.figures.margin_curves import target_curves
+from lossbook.figures.margin_curves import against_angle, pull_curves, target_curves
 from lossbook.figures.quality import error_versus_discard, images_by_length, rival_curves
 from lossbook.figures.sphere_plots import sphere, spherical_regions
-from lossbook.figures.training import angle_histograms, over_epochs, training_curves
+from lossbook.figures.training import (
+    angle_histograms,
+    over_epochs,
+    small_angles,
+    training_curves,
+)
 from lossbook.figures.verification import (
     against_gallery,
     neighbours,
@@ -45,6 +50,8 @@ __all__ = [
     "spherical_regions",
     # margins
     "target_curves",
+    "pull_curves",
+    "against_angle",
     "rival_curves",
     "decision_boundaries",
     "regions",
@@ -53,6 +60,7 @@ __all__ = [
     "comparison_schemes",
     # training
     "angle_histograms",
+    "small_angles",
     "training_curves",
     "over_epochs",
     # verification
