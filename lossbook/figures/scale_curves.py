@@ -11,7 +11,7 @@ from lossbook.figures.style import (
     styled,
 )
 
-__all__ = ["best_posteriors", "pull_curves"]
+__all__ = ["best_posteriors", "force_curves"]
 
 
 @styled
@@ -37,7 +37,7 @@ def best_posteriors(scales, curves):
 
 
 @styled
-def pull_curves(theta, curves, boundary):
+def force_curves(theta, curves, boundary):
     """What a sample feels at the angle θ from its class vector: 1 − P, and the turning force.
 
     ``theta`` has angles in degrees; ``curves`` is a dict: label → ``(1 − P, force)``, two arrays of

@@ -16,9 +16,9 @@ def test_best_posteriors_draws_each_curve_over_the_scales():
     assert [text.get_text() for text in ax.get_legend().get_texts()] == list(curves)
 
 
-def test_pull_curves_draws_what_lacks_above_and_the_force_below():
+def test_force_curves_draws_what_lacks_above_and_the_force_below():
     theta, lacking, force = [0, 36, 72], [0.8, 0.9, 1.0], [0.0, 0.5, 0.9]
-    above, below = figures.pull_curves(theta, {"s = 1": (lacking, force)}, boundary=18).axes
+    above, below = figures.force_curves(theta, {"s = 1": (lacking, force)}, boundary=18).axes
     for ax, values in ((above, lacking), (below, force)):
         curve, boundary = ax.lines
         np.testing.assert_array_equal(curve.get_xydata(), np.stack([theta, values], axis=1))
@@ -28,7 +28,7 @@ def test_pull_curves_draws_what_lacks_above_and_the_force_below():
 
 @pytest.mark.parametrize(
     "draw",
-    [lambda: figures.best_posteriors([1, 2], {}), lambda: figures.pull_curves([0, 1], {}, 1)],
+    [lambda: figures.best_posteriors([1, 2], {}), lambda: figures.force_curves([0, 1], {}, 1)],
 )
 def test_no_curves_are_refused(draw):
     with pytest.raises(ValueError, match="curves is empty"):

@@ -82,6 +82,7 @@ EVERY = {
     "filmstrip": lambda run: figures.filmstrip(run),
     "comparison": lambda run: figures.comparison({f"loss {j}": run for j in range(10)}),
     "angle_histograms": lambda run: figures.angle_histograms(run),
+    "small_angles": lambda run: figures.small_angles(FAR, {"float32": 1e-3, "float16": 0.02}),
     "training_curves": lambda run: figures.training_curves(run),
     "training_curves of two": lambda run: figures.training_curves({"one": run, "two": run}),
     "over_epochs": lambda run: figures.over_epochs(
@@ -95,11 +96,15 @@ EVERY = {
     ),
     "own_angle_histogram": lambda run: figures.own_angle_histogram(run, marks=(0, 90)),
     "best_posteriors": lambda run: figures.best_posteriors(FAR, {"circle": FAR, "simplex": FAR}),
-    "pull_curves": lambda run: figures.pull_curves(
+    "force_curves": lambda run: figures.force_curves(
         [0, 36, 72], {"s = 1": ([0.8, 0.9, 1.0], [0.0, 0.5, 0.9])}, boundary=18
     ),
     "comparison_schemes": lambda run: figures.comparison_schemes(),
     "target_curves": lambda run: figures.target_curves(TARGETS),
+    "pull_curves": lambda run: figures.pull_curves({"cosine": lambda x, w: x.float() @ w}, 0.3),
+    "against_angle": lambda run: figures.against_angle(
+        FAR, {"pull": {"one": FAR, "two": 1 - FAR}, "force": {"one": FAR, "two": FAR}}, 0.5
+    ),
     "decision_boundaries": lambda run: figures.decision_boundaries(TARGETS),
     "sectors": lambda run: figures.sectors(TARGETS),
     "sphere": lambda run: figures.sphere(SPHERE, heads=MARGINS["ArcFace"]),
