@@ -99,13 +99,13 @@ def parse(text):
     return tuple(_parse_question(part) for part in re.split(r"^## ", text, flags=re.M)[1:])
 
 
-def to_gift(title, asked):
+def to_gift(title, listed):
     """Questions in Moodle's GIFT format, without their figures.
 
     ``title`` names them in the question bank: ``title 1``, ``title 2`` and so on.
     """
     parts = []
-    for number, question in enumerate(asked, start=1):
+    for number, question in enumerate(listed, start=1):
         lines = [_gift_answer(answer, question.is_number) for answer in question.answers]
         kind = "#" if question.is_number else ""
         body = "\n".join(lines)

@@ -78,9 +78,9 @@ def test_moodle_gets_every_answer_with_its_special_characters_escaped():
 
 @pytest.mark.parametrize("chapter", quiz.chapters())
 def test_a_chapter_asks_four_to_six_questions_and_answers_each_reply(chapter):
-    asked = quiz.questions(chapter)
-    assert 4 <= len(asked) <= 6
-    for question in asked:
+    listed = quiz.questions(chapter)
+    assert 4 <= len(listed) <= 6
+    for question in listed:
         replies = [answer.reply for answer in question.answers]
         assert len(set(replies)) == len(replies)
         rights = [answer for answer in question.answers if answer.right]
