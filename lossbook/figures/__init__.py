@@ -23,7 +23,7 @@ from lossbook.figures.experiments import (
     row_accuracies,
     scale_margin_map,
 )
-from lossbook.figures.margin_curves import target_curves
+from lossbook.figures.margin_curves import against_angle, pulls_by_precision, target_curves
 from lossbook.figures.quality import error_versus_discard, images_by_length, rival_curves
 from lossbook.figures.scale_curves import best_posteriors, pull_curves
 from lossbook.figures.sphere_plots import sphere, spherical_regions
@@ -31,6 +31,7 @@ from lossbook.figures.training import (
     angle_histograms,
     over_epochs,
     own_angle_histogram,
+    small_angles,
     training_curves,
 )
 from lossbook.figures.verification import (
@@ -56,6 +57,8 @@ __all__ = [
     "spherical_regions",
     # margins
     "target_curves",
+    "pulls_by_precision",
+    "against_angle",
     "rival_curves",
     "decision_boundaries",
     "regions",
@@ -69,6 +72,7 @@ __all__ = [
     # training
     "angle_histograms",
     "own_angle_histogram",
+    "small_angles",
     "training_curves",
     "over_epochs",
     # verification

@@ -1,4 +1,4 @@
-"""The curve of a target logit, and its slope."""
+"""The curve of a target logit, its slope, and its pull near the class vector."""
 
 import itertools
 import math
@@ -7,7 +7,9 @@ import numpy as np
 import torch
 
 from lossbook.figures.style import (
+    GREY,
     INK,
+    LIGHT,
     LINE_STYLES,
     check_not_empty,
     label_ends,
@@ -15,8 +17,11 @@ from lossbook.figures.style import (
     new_axes,
     styled,
 )
+from lossbook.metrics.target_pull import target_pull
 
-__all__ = ["target_curves", "evaluate_target"]
+__all__ = ["target_curves", "pulls_by_precision", "against_angle", "evaluate_target"]
+
+PRECISIONS = (torch.float32, torch.float16, torch.bfloat16)
 
 
 @styled
@@ -49,6 +54,85 @@ def target_curves(functions, points=721):
     label_ends(axes[0, 0])
     axes[1, 0].axhline(0, color=INK, linewidth=0.8)
     axes[1, 0].set_xlabel("θ, angle to the sample's own class vector (degrees)")
+    return figure
+
+
+@styled
+def pulls_by_precision(targets, margin, precisions=PRECISIONS, direction=0.0, points=150):
+    """The pull towards the class vector near it, in units of s, one panel for each precision.
+
+    The broad grey curve is ArcFace's pull on paper, sin(θ + ``margin``). Angles at which a target
+    has no finite gradient are marked × at the height called NaN, one row for each target.
+
+    Parameters
+    ----------
+    targets : dict, label → callable
+        Embeddings (N, 2) and a class vector (2,) to targets (N,), as for
+        :func:`lossbook.metrics.target_pull.target_pull`.
+    margin : float
+        In radians.
+    precisions : sequence of torch.dtype
+        Of the embeddings.
+    direction : float
+        The angle at which the class vector stands, in radians.
+    points : int
+        Angles, evenly spaced on a logarithmic axis from 0.001° to 40°.
+    """
+    check_not_empty("functions", targets)
+    theta = torch.deg2rad(torch.logspace(-3, 1.6, points, dtype=torch.float64))
+    degrees = np.degrees(theta.numpy())
+    height = 0.6 + 2.5 * len(precisions)
+    figure, axes = new_axes((7.2, height), len(precisions), 1, sharex=True, sharey=True)
+    for ax, dtype in zip(axes[:, 0], precisions):
+        ax.plot(degrees, torch.sin(theta + margin), color=LIGHT, linewidth=7, label="on paper")
+        for row, (label, color, style) in enumerate(
+            zip(targets, line_colors(targets), itertools.cycle(LINE_STYLES))
+        ):
+            pull = target_pull(targets[label], theta, dtype, direction).numpy()
+            ax.plot(degrees, pull, color=color, linestyle=style, label=label)
+            lost = degrees[~np.isfinite(pull)]
+            ax.scatter(
+                lost, np.full_like(lost, -0.2 - 0.12 * row), 20, color, marker="x", linewidth=1
+            )
+        ax.axhline(0, color=INK, linewidth=0.8)
+        ax.set(title=str(dtype).removeprefix("torch."), ylabel="pull / s")
+    ax.set(xscale="log", xlim=(1e-3, 40), xlabel="θ, angle to the class vector (degrees)")
+    ax.set_xticks([0.001, 0.01, 0.1, 1, 10], ["0.001", "0.01", "0.1", "1", "10"])
+    ax.set(ylim=(-0.45, 1.0))
+    ax.set_yticks([-0.26, 0, 0.3, 0.6, 0.9], ["NaN", "0", "0.3", "0.6", "0.9"])
+    handles = ax.get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=3, columnspacing=1.5)
+    return figure
+
+
+@styled
+def against_angle(theta, panels, boundary=None):
+    """Curves against the angle to the class vector, one panel for each quantity.
+
+    Parameters
+    ----------
+    theta : array (N,)
+        Angles in radians.
+    panels : dict, title of the y axis → dict
+        In each panel: label → values (N,). The panels have the same labels.
+    boundary : float, optional
+        An angle in radians at which an upright line stands, such as that of the decision boundary.
+    """
+    degrees = np.degrees(np.asarray(theta))
+    figure, axes = new_axes((7.2, 2.8 * len(panels)), len(panels), 1, sharex=True)
+    for ax, (ylabel, curves) in zip(axes[:, 0], panels.items()):
+        for (label, values), color, style in zip(
+            curves.items(), line_colors(curves), itertools.cycle(LINE_STYLES)
+        ):
+            ax.plot(degrees, np.asarray(values), color=color, linestyle=style, label=label)
+        if boundary is not None:
+            ax.axvline(math.degrees(boundary), color=GREY, linewidth=1)
+        ax.set(ylabel=ylabel, xlim=(0, degrees.max()))
+    xlabel = "θ, angle to the class vector (degrees)"
+    if boundary is not None:
+        xlabel += f"; the boundary is at {math.degrees(boundary):.0f}°"
+    ax.set_xlabel(xlabel)
+    axes[0, 0].legend(loc="lower right")
     return figure
 
 

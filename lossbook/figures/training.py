@@ -23,7 +23,13 @@ from lossbook.figures.style import (
 )
 from lossbook.figures.views import labels_of, snapshot_at
 
-__all__ = ["angle_histograms", "own_angle_histogram", "training_curves", "over_epochs"]
+__all__ = [
+    "angle_histograms",
+    "own_angle_histogram",
+    "small_angles",
+    "training_curves",
+    "over_epochs",
+]
 
 
 @styled
@@ -96,6 +102,29 @@ def own_angle_histogram(run, marks=(), split="test", epoch=-1):
         ax.axvline(mark, color=RED, linestyle=":")
     ax.set(xlabel="angle θ_y to the own class vector (degrees)", ylabel=f"{split} images per 3°")
     ax.set(xlim=(-3, 183), xticks=range(0, 181, 30))
+    return figure
+
+
+@styled
+def small_angles(theta, marks):
+    """How many samples are at which angle from their class vector, on a logarithmic axis.
+
+    ``theta`` ``(N,)`` in radians, as the first result of :func:`lossbook.metrics.angles`. ``marks``
+    is a dict: label → angle in radians at which an upright line stands. The axis goes from 0.001°
+    to 100°; what lies outside is not drawn.
+    """
+    figure, axes = new_axes((7.2, 3.6))
+    ax = axes[0, 0]
+    ax.hist(np.degrees(theta), bins=np.logspace(-3, 2, 60), color=BLUE)
+    styles = itertools.cycle(LINE_STYLES)
+    # not in the colour of the bars, which is the first
+    for (label, angle), color, style in zip(marks.items(), line_colors(range(5))[1:], styles):
+        ax.axvline(math.degrees(angle), color=color, linestyle=style, label=label)
+    ax.set(xscale="log", xlim=(1e-3, 100), ylabel="samples")
+    ax.set(xlabel="θ, angle to the sample's own class vector (degrees)")
+    ticks = ["0.001", "0.01", "0.1", "1", "10", "100"]
+    ax.set_xticks([float(tick) for tick in ticks], ticks)
+    figure.legend(loc="outside lower center", ncols=3)
     return figure
 
 

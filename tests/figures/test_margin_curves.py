@@ -26,6 +26,42 @@ def test_target_curves_and_their_slopes(label):
     )
 
 
+def test_pulls_are_drawn_where_they_exist_and_marked_where_not():
+    def arcface(x, w):
+        return torch.cos(torch.arccos((x @ w.to(x.dtype)).clamp(-1, 1)) + 0.3)
+
+    panels = figures.pulls_by_precision({"arccos": arcface}, 0.3, points=60).axes
+    assert [ax.get_title(loc="left") for ax in panels] == ["float32", "float16", "bfloat16"]
+    for ax, eps in zip(panels, (2**-23, 2**-10, 2**-7)):
+        paper, pull = ax.lines[:2]
+        np.testing.assert_allclose(
+            paper.get_ydata(), np.sin(np.radians(paper.get_xdata()) + 0.3), rtol=1e-6
+        )
+        finite = np.isfinite(pull.get_ydata())
+        marked = ax.collections[0].get_offsets()[:, 0]
+        np.testing.assert_array_equal(marked, pull.get_xdata()[~finite])
+        # a cosine is 1 up to about the root of eps / 2
+        assert math.radians(marked.max()) == pytest.approx(math.sqrt(eps / 2), rel=0.3)
+    finite = np.isfinite(panels[0].lines[1].get_ydata())
+    paper, pull = (line.get_ydata()[finite] for line in panels[0].lines[:2])
+    np.testing.assert_allclose(pull[-20:], paper[-20:], rtol=1e-2)
+
+
+def test_curves_against_the_angle_are_in_degrees():
+    theta = np.linspace(0, 1, 5)
+    panels = {"pull": {"a": theta, "b": 2 * theta}, "force": {"a": theta**2, "b": theta}}
+    first, second = figures.against_angle(theta, panels, boundary=0.5).axes
+    assert [ax.get_ylabel() for ax in (first, second)] == ["pull", "force"]
+    for ax, curves in zip((first, second), panels.values()):
+        *lines, upright = ax.lines
+        for line, (label, values) in zip(lines, curves.items(), strict=True):
+            assert line.get_label() == label
+            np.testing.assert_allclose(line.get_xdata(), np.degrees(theta))
+            np.testing.assert_allclose(line.get_ydata(), values)
+        assert upright.get_xdata()[0] == pytest.approx(math.degrees(0.5))
+    assert "29°" in second.get_xlabel()
+
+
 @pytest.mark.parametrize(
     "call, error, message",
     [

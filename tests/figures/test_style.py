@@ -82,6 +82,7 @@ EVERY = {
     "filmstrip": lambda run: figures.filmstrip(run),
     "comparison": lambda run: figures.comparison({f"loss {j}": run for j in range(10)}),
     "angle_histograms": lambda run: figures.angle_histograms(run),
+    "small_angles": lambda run: figures.small_angles(FAR, {"float32": 1e-3, "float16": 0.02}),
     "training_curves": lambda run: figures.training_curves(run),
     "training_curves of two": lambda run: figures.training_curves({"one": run, "two": run}),
     "over_epochs": lambda run: figures.over_epochs(
@@ -100,6 +101,12 @@ EVERY = {
     ),
     "comparison_schemes": lambda run: figures.comparison_schemes(),
     "target_curves": lambda run: figures.target_curves(TARGETS),
+    "pulls_by_precision": lambda run: figures.pulls_by_precision(
+        {"cosine": lambda x, w: x.float() @ w}, 0.3
+    ),
+    "against_angle": lambda run: figures.against_angle(
+        FAR, {"pull": {"one": FAR, "two": 1 - FAR}, "force": {"one": FAR, "two": FAR}}, 0.5
+    ),
     "decision_boundaries": lambda run: figures.decision_boundaries(TARGETS),
     "sectors": lambda run: figures.sectors(TARGETS),
     "sphere": lambda run: figures.sphere(SPHERE, heads=MARGINS["ArcFace"]),

@@ -67,6 +67,15 @@ def test_over_epochs_draws_the_values_in_the_colours_given():
     assert [drawn[label].get_color() for label in "ab"] == ["red", "blue"]
 
 
+def test_small_angles_are_counted_on_a_logarithmic_axis():
+    theta = np.radians([0.0005, 0.05, 5, 5, 50])
+    ax = figures.small_angles(theta, {"hole": np.radians(0.014)}).axes[0]
+    counts = [bar.get_height() for bar in ax.patches]
+    assert sum(counts) == 4 and max(counts) == 2 and ax.get_xscale() == "log"
+    (line,) = ax.lines
+    assert line.get_xdata()[0] == pytest.approx(0.014)
+
+
 def test_training_curves_plot_the_history(run):
     loss, accuracy = figures.training_curves(run).axes
     np.testing.assert_allclose(loss.lines[0].get_ydata(), run.history["train_loss"])
