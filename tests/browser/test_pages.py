@@ -14,12 +14,9 @@ from tests.helpers.reader_code import nan_cells
 from tools import toc
 
 PAGES = toc.pages()
-# Cells of tables that hold NaN. In the chapter on NaN it is what was computed; elsewhere the number
-# may only shrink, to 0 or to what a source reports as NaN.
+# Cells of tables that hold NaN. The number may only shrink.
 NAN_CELLS = {
-    "notebooks/07_combined": 6,
     "notebooks/09_many_classes": 1,
-    "notebooks/08_nan": 3,
 }
 PLAIN, MOVING = 1_000_000, 2_500_000  # bytes a page may weigh, compressed
 
