@@ -17,6 +17,7 @@ from lossbook.utils.validation import require
 
 __all__ = [
     "REPORTED",
+    "as_reported",
     "measure",
     "load",
     "table",
@@ -41,6 +42,22 @@ REPORTED = {
     "ArcFace_v3": (math.nan, math.nan),
 }
 REPORTED_SETTING = ("mnist", 10, 2)  # data set, classes, dimensions
+
+
+def as_reported(row):
+    """Train and test accuracy (%) of a preset as its source prints them, as text.
+
+    >>> as_reported("softmax"), as_reported("ArcFace_v1"), as_reported("CosFace_v2")
+    ('93.34 / 94.65', 'prints NaN', 'blank')
+
+    Raises ``KeyError`` for a row that the source does not have.
+    """
+    accuracies = REPORTED[row]
+    if accuracies is None:
+        return "blank"
+    if math.isnan(accuracies[0]):
+        return "prints NaN"
+    return " / ".join(f"{100 * accuracy:.2f}" for accuracy in accuracies)
 
 
 def measure(backbone, head, dataset, run, row):

@@ -97,6 +97,13 @@ def test_trainings_that_are_not_alike_have_no_difference_and_no_mean(saved, key,
         results.table(records)
 
 
+def test_the_sources_accuracies_are_shown_as_it_prints_them():
+    shown = {row: results.as_reported(row) for row in results.REPORTED}
+    assert shown["softmax"] == "93.34 / 94.65" and shown["CosFace_v1"] == "95.52 / 96.32"
+    assert [row for row in shown if shown[row] == "blank"] == ["A-softmax_v2", "CosFace_v2"]
+    assert [row[:7] for row in shown if shown[row] == "prints NaN"] == ["ArcFace"] * 3
+
+
 def test_a_reader_gets_percent_and_degrees(saved):
     table = results.table(saved[0])
     shown = results.with_units(table, "seeds", "test", "gap_median", "loss", "source_test")
