@@ -23,7 +23,7 @@ from lossbook.figures.experiments import (
     row_accuracies,
     scale_margin_map,
 )
-from lossbook.figures.margin_curves import against_angle, pull_curves, target_curves
+from lossbook.figures.margin_curves import against_angle, pulls_by_precision, target_curves
 from lossbook.figures.quality import error_versus_discard, images_by_length, rival_curves
 from lossbook.figures.scale_curves import best_posteriors, force_curves
 from lossbook.figures.sphere_plots import sphere, spherical_regions
@@ -57,7 +57,7 @@ __all__ = [
     "spherical_regions",
     # margins
     "target_curves",
-    "pull_curves",
+    "pulls_by_precision",
     "against_angle",
     "rival_curves",
     "decision_boundaries",

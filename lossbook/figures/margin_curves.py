@@ -19,7 +19,7 @@ from lossbook.figures.style import (
 )
 from lossbook.metrics.target_pull import target_pull
 
-__all__ = ["target_curves", "pull_curves", "against_angle", "evaluate_target"]
+__all__ = ["target_curves", "pulls_by_precision", "against_angle", "evaluate_target"]
 
 PRECISIONS = (torch.float32, torch.float16, torch.bfloat16)
 
@@ -58,7 +58,7 @@ def target_curves(functions, points=721):
 
 
 @styled
-def pull_curves(targets, margin, precisions=PRECISIONS, direction=0.0, points=150):
+def pulls_by_precision(targets, margin, precisions=PRECISIONS, direction=0.0, points=150):
     """The pull towards the class vector near it, in units of s, one panel for each precision.
 
     The broad grey curve is ArcFace's pull on paper, sin(θ + ``margin``). Angles at which a target

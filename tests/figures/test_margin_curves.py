@@ -30,7 +30,7 @@ def test_pulls_are_drawn_where_they_exist_and_marked_where_not():
     def arcface(x, w):
         return torch.cos(torch.arccos((x @ w.to(x.dtype)).clamp(-1, 1)) + 0.3)
 
-    panels = figures.pull_curves({"arccos": arcface}, 0.3, points=60).axes
+    panels = figures.pulls_by_precision({"arccos": arcface}, 0.3, points=60).axes
     assert [ax.get_title(loc="left") for ax in panels] == ["float32", "float16", "bfloat16"]
     for ax, eps in zip(panels, (2**-23, 2**-10, 2**-7)):
         paper, pull = ax.lines[:2]

@@ -101,7 +101,9 @@ EVERY = {
     ),
     "comparison_schemes": lambda run: figures.comparison_schemes(),
     "target_curves": lambda run: figures.target_curves(TARGETS),
-    "pull_curves": lambda run: figures.pull_curves({"cosine": lambda x, w: x.float() @ w}, 0.3),
+    "pulls_by_precision": lambda run: figures.pulls_by_precision(
+        {"cosine": lambda x, w: x.float() @ w}, 0.3
+    ),
     "against_angle": lambda run: figures.against_angle(
         FAR, {"pull": {"one": FAR, "two": 1 - FAR}, "force": {"one": FAR, "two": FAR}}, 0.5
     ),
