@@ -268,6 +268,7 @@ class Center(_JointHead):
     --------
     Zero class vectors make the softmax part log 2; the center is 5 away.
 
+    >>> import math
     >>> head = Center(embedding_dim=2, num_classes=2, balance=0.1)
     >>> head.weight.data = torch.zeros(2, 2)
     >>> head.loss(torch.tensor([[3.0, 4.0]]), torch.tensor([0])).item() - math.log(2)
