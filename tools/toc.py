@@ -63,8 +63,8 @@ def description(page, root=ROOT):
     given = yaml.safe_load(front["yaml"]).get("description") if front else None
     if not given or not 50 <= len(given) <= 160 or given[-1] not in ".?!":
         raise ValueError(
-            f"{page}.md: description is {given!r}; expected, in the front matter, a sentence of 50 to 160 "  # noqa: E501
-            "characters that says what the page is about"
+            f"{page}.md: description is {given!r}; expected, in the front matter, a sentence of "
+            "50 to 160 characters that says what the page is about"
         )
     return given
 

@@ -14,10 +14,11 @@ __all__ = [
     "save_embeddings",
 ]
 
-
 RESUMES = "Stopped, the same command resumes with the next training"
-FONTS = "The characters are drawn from Debian's font packages: if some are missing, the command "
-FONTS += "that installs them is printed."
+FONTS = (
+    "The characters are drawn from Debian's font packages: if some are missing, the command that "
+    "installs them is printed."
+)
 
 
 def add_parser(subparsers):
@@ -179,14 +180,8 @@ def _train_on_omniglot(experiment, name, options):
 def train_noise(options):
     """Run the experiment on wrong labels, or resume it, and print one line per training."""
     from lossbook.experiments import label_noise
-    from lossbook.utils.records import REPOSITORY_FOLDER
 
-    record, _ = label_noise.run(
-        label_noise.PLAN,
-        options.out or REPOSITORY_FOLDER / "noise",
-        device=options.device,
-        made_by={"command": "lossbook noise"},
-    )
+    record = _train(label_noise, "noise", options)
     for name, cell in record["cells"].items():
         print(f"{name:55} test accuracy {cell['test']:.2%}")
 
@@ -194,30 +189,16 @@ def train_noise(options):
 def train_closed_set(options):
     """Run the experiment in the plane, or resume it, and print one line per training."""
     from lossbook.experiments import closed_set
-    from lossbook.utils.records import REPOSITORY_FOLDER
 
-    record, _ = closed_set.run(
-        closed_set.PLAN,
-        options.out or REPOSITORY_FOLDER / "closed-set",
-        device=options.device,
-        made_by={"command": "lossbook closed-set"},
-    )
-    _print_accuracies(record)
+    _print_accuracies(_train(closed_set, "closed-set", options))
 
 
 def train_closed_set_3d(options):
     """Run the experiment in three dimensions, or resume it, and print one line per training."""
     from lossbook.experiments import closed_set
-    from lossbook.utils.records import REPOSITORY_FOLDER
 
-    record, _ = closed_set.run(
-        closed_set.SPHERE_PLAN,
-        options.out or REPOSITORY_FOLDER / "closed-set-3d",
-        embedding_dim=3,
-        device=options.device,
-        made_by={"command": "lossbook closed-set-3d"},
-        **closed_set.SPHERE_RECIPE,
-    )
+    settings = {"embedding_dim": 3, **closed_set.SPHERE_RECIPE}
+    record = _train(closed_set, "closed-set-3d", options, closed_set.SPHERE_PLAN, **settings)
     _print_accuracies(record)
 
 
@@ -229,20 +210,25 @@ def _print_accuracies(record):
 def train_degraded_digits(options):
     """Run the experiment on blurred digits, or resume it, and print one line per training."""
     from lossbook.experiments import degraded_digits
+
+    record = _train(degraded_digits, "degraded-digits", options)
+    for name, cell in record["cells"].items():
+        accuracies = [f"{key} {value['accuracy']:.1%}" for key, value in cell["conditions"].items()]
+        print(f"{name:30} {', '.join(accuracies)}")
+
+
+def _train(experiment, name, options, plan=None, **settings):
+    """The record of an experiment on digits after every cell of its plan is trained."""
     from lossbook.utils.records import REPOSITORY_FOLDER
 
-    record, _ = degraded_digits.run(
-        degraded_digits.PLAN,
-        options.out or REPOSITORY_FOLDER / "degraded-digits",
+    record, _ = experiment.run(
+        plan or experiment.PLAN,
+        options.out or REPOSITORY_FOLDER / name,
         device=options.device,
-        made_by={"command": "lossbook degraded-digits"},
+        made_by={"command": f"lossbook {name}"},
+        **settings,
     )
-    for name, cell in record["cells"].items():
-        conditions = cell["conditions"]
-        accuracies = ", ".join(
-            f"{key} {value['accuracy']:.1%}" for key, value in conditions.items()
-        )
-        print(f"{name:30} {accuracies}")
+    return record
 
 
 def train_typefaces(options):

@@ -9,7 +9,6 @@ import pandas as pd
 
 from lossbook import data, heads
 from lossbook.backbones import LeNetPP
-from lossbook.data.dataset import checksums
 from lossbook.experiments import resumable
 from lossbook.experiments.results import half_width_of_mean
 from lossbook.experiments.rows import FREE_SCALE
@@ -108,12 +107,7 @@ def run(
     """
     dataset = dataset or data.load("mnist5k")
     recipe = {**PROFILES["quick"].recipe, **recipe}
-    settings = {
-        "dataset": dataset.name,
-        "data_sha256": checksums(dataset),
-        "asked": recipe,
-        "embedding_dim": embedding_dim,
-    }
+    settings = resumable.settings_on(dataset, recipe, embedding_dim)
 
     def measure(cell):
         model = backbone(embedding_dim)

@@ -12,7 +12,6 @@ import torch.nn.functional as F
 from lossbook import data
 from lossbook.backbones import LeNetPP, embed
 from lossbook.data.corruption import add_noise, blur, blur_at_random, lower_resolution
-from lossbook.data.dataset import checksums
 from lossbook.experiments import resumable
 from lossbook.heads.presets import head_from_name
 from lossbook.training.loop import fit
@@ -117,13 +116,8 @@ def run(
     """
     recipe = {**RECIPE, **recipe}
     dataset = dataset or data.load("mnist5k")
-    settings = {
-        "dataset": dataset.name,
-        "data_sha256": checksums(dataset),
-        "asked": recipe,
-        "embedding_dim": EMBEDDING_DIM,
-        "strongest_blur": STRONGEST_BLUR,
-    }
+    settings = resumable.settings_on(dataset, recipe, EMBEDDING_DIM)
+    settings["strongest_blur"] = STRONGEST_BLUR
 
     def train(cell):
         return _train_cell(cell, dataset, backbone, device, recipe)

@@ -7,7 +7,7 @@ import torch
 from lossbook import data
 from lossbook.backbones import LeNetPP, embed
 from lossbook.data.corruption import flip_labels
-from lossbook.data.dataset import checksums, stratified_positions
+from lossbook.data.dataset import stratified_positions
 from lossbook.experiments import resumable
 from lossbook.heads.presets import head_from_name
 from lossbook.heads.subcenter import SubCenterArcFace
@@ -66,12 +66,7 @@ def run(
     """
     recipe = {**RECIPE, **recipe}
     dataset = dataset or _few_digits()
-    settings = {
-        "dataset": dataset.name,
-        "data_sha256": checksums(dataset),
-        "asked": recipe,
-        "embedding_dim": EMBEDDING_DIM,
-    }
+    settings = resumable.settings_on(dataset, recipe, EMBEDDING_DIM)
 
     def measure(cell):
         return _train_cell(cell, dataset, backbone, device, recipe), {}

@@ -15,13 +15,24 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock, Timeout
 
+from lossbook.data.dataset import checksums
 from lossbook.utils import records
 from lossbook.utils.files import write_atomically
 from lossbook.utils.progress import progress_bar
 from lossbook.utils.records import FORMAT, ResultError, command_for
 from lossbook.utils.validation import require
 
-__all__ = ["run", "load"]
+__all__ = ["run", "load", "settings_on"]
+
+
+def settings_on(dataset, recipe, embedding_dim):
+    """The settings of an experiment that trains on one data set: its images, recipe, dimension."""
+    return {
+        "dataset": dataset.name,
+        "data_sha256": checksums(dataset),
+        "asked": recipe,
+        "embedding_dim": embedding_dim,
+    }
 
 
 def run(cells, measure, folder, settings, made_by=None, report=None):

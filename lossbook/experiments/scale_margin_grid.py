@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from lossbook.data.dataset import checksums
 from lossbook.experiments import resumable
 from lossbook.experiments.reproduce import train_row
 from lossbook.utils.records import FOLDER
@@ -74,14 +73,8 @@ def run(
     """
     require(loss in MARGINS, f"loss = {loss!r}: expected one of {', '.join(MARGINS)}")
     margins = MARGINS[loss] if margins is None else margins
-    settings = {
-        "loss": loss,
-        "dataset": dataset.name,
-        "classes": len(dataset.classes),
-        "embedding_dim": 2,
-        "data_sha256": checksums(dataset),
-        "asked": recipe,
-    }
+    settings = resumable.settings_on(dataset, recipe, embedding_dim=2)
+    settings |= {"loss": loss, "classes": len(dataset.classes)}
 
     def measure(cell):
         return _train_cell(cell, loss, dataset, backbone, device, recipe), {}

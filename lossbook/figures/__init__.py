@@ -23,9 +23,14 @@ from lossbook.figures.experiments import (
     row_accuracies,
     scale_margin_map,
 )
-from lossbook.figures.margin_curves import against_angle, pulls_by_precision, target_curves
-from lossbook.figures.quality import error_versus_discard, images_by_length, rival_curves
-from lossbook.figures.scale_curves import best_posteriors, force_curves
+from lossbook.figures.margin_curves import (
+    against_angle,
+    best_posteriors,
+    pulls_by_precision,
+    rival_curves,
+    target_curves,
+)
+from lossbook.figures.quality import error_versus_discard, images_by_length
 from lossbook.figures.sphere_plots import sphere, spherical_regions
 from lossbook.figures.training import (
     angle_histograms,
@@ -66,7 +71,6 @@ __all__ = [
     "sectors",
     # the scale
     "best_posteriors",
-    "force_curves",
     # who is compared with whom
     "comparison_schemes",
     # training

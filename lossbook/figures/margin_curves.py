@@ -1,4 +1,4 @@
-"""The curve of a target logit, its slope, and its pull near the class vector."""
+"""Curves of formulas: target logits, their slopes and pulls, rivals' logits, best posteriors."""
 
 import itertools
 import math
@@ -19,7 +19,14 @@ from lossbook.figures.style import (
 )
 from lossbook.metrics.target_pull import target_pull
 
-__all__ = ["target_curves", "pulls_by_precision", "against_angle", "evaluate_target"]
+__all__ = [
+    "target_curves",
+    "pulls_by_precision",
+    "against_angle",
+    "rival_curves",
+    "best_posteriors",
+    "evaluate_target",
+]
 
 PRECISIONS = (torch.float32, torch.float16, torch.bfloat16)
 
@@ -128,11 +135,68 @@ def against_angle(theta, panels, boundary=None):
         if boundary is not None:
             ax.axvline(math.degrees(boundary), color=GREY, linewidth=1)
         ax.set(ylabel=ylabel, xlim=(0, degrees.max()))
+        ax.grid(True, axis="y")
     xlabel = "θ, angle to the class vector (degrees)"
     if boundary is not None:
         xlabel += f"; the boundary is at {math.degrees(boundary):.0f}°"
     ax.set_xlabel(xlabel)
     axes[0, 0].legend(loc="lower right")
+    return figure
+
+
+@styled
+def rival_curves(functions, target, points=401):
+    """The logit of a rival as a function of its cosine, in units of s.
+
+    ``functions`` is a dict: label → callable from rivals' cosines ``(N,)`` to logits ``(N,)``, in
+    torch. The dashed upright line is ``target``, the target's cosine with its margin, beyond which
+    a rival is nearer than the target.
+    """
+    cos = torch.linspace(-1, 1, points, dtype=torch.float64)
+    figure, axes = new_axes((7.2, 4.0))
+    ax = axes[0, 0]
+    for (label, function), color, style in zip(
+        functions.items(), line_colors(functions), itertools.cycle(LINE_STYLES)
+    ):
+        ax.plot(cos, function(cos), color=color, linestyle=style, label=label)
+    ax.axvline(target, color=INK, linestyle=LINE_STYLES[1], linewidth=1.3)
+    ax.annotate(
+        "target with its margin",
+        (target, -0.9),
+        xytext=(-6, 0),
+        textcoords="offset points",
+        ha="right",
+        color=INK,
+    )
+    ax.set(
+        xlabel="cosine with the rival's class vector",
+        ylabel="logit of the rival / s",
+        xticks=(-1, -0.5, 0, 0.5, 1),
+    )
+    ax.grid(True)
+    label_ends(ax)
+    return figure
+
+
+@styled
+def best_posteriors(scales, curves):
+    """The highest posterior that a class can reach, against the scale s on a logarithmic axis.
+
+    ``scales`` has the values of s, above 0; ``curves`` is a dict: label → posteriors, one per
+    scale. Raises ``ValueError`` for an empty dict or more than ten curves.
+    """
+    figure, axes = new_axes((7.2, 4.0))
+    ax = axes[0, 0]
+    for (label, posteriors), color, style in zip(
+        check_not_empty("curves", curves).items(), line_colors(curves), itertools.cycle(LINE_STYLES)
+    ):
+        ax.plot(scales, posteriors, color=color, linestyle=style, label=label)
+    ax.set_xscale("log", base=2)
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.set(xlabel="scale s", ylabel="best posterior P", xlim=(min(scales), max(scales)))
+    ax.set_ylim(0, 1.02)
+    ax.legend(loc="lower right")
+    ax.grid(True)
     return figure
 
 

@@ -1,18 +1,13 @@
-"""Pictures of image quality: images in the order of their lengths, and errors without the worst.
-
-Also the curve of a rival's logit, for losses that change it.
-"""
+"""Pictures of image quality: images in the order of their lengths, and errors without the worst."""
 
 import itertools
 
 import numpy as np
-import torch
 
 from lossbook.figures.style import (
     GREY,
     INK,
     LINE_STYLES,
-    label_ends,
     line_colors,
     new_axes,
     new_panels,
@@ -21,7 +16,7 @@ from lossbook.figures.style import (
 )
 from lossbook.utils.validation import require
 
-__all__ = ["images_by_length", "error_versus_discard", "rival_curves"]
+__all__ = ["images_by_length", "error_versus_discard"]
 
 
 @styled
@@ -82,38 +77,4 @@ def error_versus_discard(panels):
     figure.supxlabel("images discarded (%)", fontsize=12)
     figure.supylabel("errors among those kept (%)", fontsize=12)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=4)
-    return figure
-
-
-@styled
-def rival_curves(functions, target, points=401):
-    """The logit of a rival as a function of its cosine, in units of s.
-
-    ``functions`` is a dict: label → callable from rivals' cosines ``(N,)`` to logits ``(N,)``, in
-    torch. The dashed upright line is ``target``, the target's cosine with its margin, beyond which
-    a rival is nearer than the target.
-    """
-    cos = torch.linspace(-1, 1, points, dtype=torch.float64)
-    figure, axes = new_axes((7.2, 4.0))
-    ax = axes[0, 0]
-    for (label, function), color, style in zip(
-        functions.items(), line_colors(functions), itertools.cycle(LINE_STYLES)
-    ):
-        ax.plot(cos, function(cos), color=color, linestyle=style, label=label)
-    ax.axvline(target, color=INK, linestyle=LINE_STYLES[1], linewidth=1.3)
-    ax.annotate(
-        "target with its margin",
-        (target, -0.9),
-        xytext=(-6, 0),
-        textcoords="offset points",
-        ha="right",
-        color=INK,
-    )
-    ax.set(
-        xlabel="cosine with the rival's class vector",
-        ylabel="logit of the rival / s",
-        xticks=(-1, -0.5, 0, 0.5, 1),
-    )
-    ax.grid(True)
-    label_ends(ax)
     return figure

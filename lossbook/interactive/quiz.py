@@ -4,7 +4,7 @@ import hashlib
 import html
 import re
 
-from lossbook.interactive.widget import assemble, picture
+from lossbook.interactive.widget import Widget, picture
 
 __all__ = ["quiz"]
 
@@ -25,8 +25,7 @@ def quiz(questions, name):
 
     Returns
     -------
-    Quiz
-        It shows itself when it is the last expression of a cell.
+    Widget
 
     Examples
     --------
@@ -34,24 +33,11 @@ def quiz(questions, name):
     >>> quiz(parse("## 1 + 1?\\n\\n= 2\\n  > Yes."), "sums")
     a quiz of 1 question
     """
-    return Quiz(questions, name)
-
-
-class Quiz:
-    """What :func:`quiz` returns; ``html`` is its form."""
-
-    def __init__(self, questions, name):
-        self.questions = tuple(questions)
-        data = {"name": name, "questions": [_encode(question) for question in self.questions]}
-        still = "".join(_as_text(question) for question in self.questions)
-        self.html = assemble("quiz", data, f'<ol class="lb-still">{still}</ol>')
-
-    def _repr_html_(self):
-        return self.html
-
-    def __repr__(self):
-        count = len(self.questions)
-        return f"a quiz of {count} question{'' if count == 1 else 's'}"
+    questions = tuple(questions)
+    data = {"name": name, "questions": [_encode(question) for question in questions]}
+    still = "".join(_as_text(question) for question in questions)
+    count = f"{len(questions)} question{'' if len(questions) == 1 else 's'}"
+    return Widget("quiz", data, f'<ol class="lb-still">{still}</ol>', f"a quiz of {count}")
 
 
 def _encode(question):
@@ -60,6 +46,7 @@ def _encode(question):
     return {
         "text": _paragraphs(question.text),
         "isNumber": question.is_number,
+        "tolerance": question.tolerance,
         "answers": [
             {
                 "value": answer.value if question.is_number else _marked_up(answer.value),

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lossbook.utils.validation import require
 
-__all__ = ["Widget", "assemble", "picture", "bundle", "WEB"]
+__all__ = ["Widget", "picture", "bundle", "WEB"]
 
 WEB = Path(__file__).parent / "web"
 IMPORT = re.compile(r'^import [^;]*? from "([^"]+)";\n', re.MULTILINE)
@@ -40,31 +40,6 @@ for (const root of document.querySelectorAll('[data-lossbook="{key}"]:not(.lb-on
 </script>
 </div>
 """
-
-
-def assemble(kind, data, still):
-    """The HTML of a widget; ``still`` is the HTML that stands in its place without its script.
-
-    ``kind`` and ``data`` are those of :class:`Widget`. Raises ``ValueError`` if the HTML is larger
-    than 500 kB.
-    """
-    text = json.dumps(data, separators=(",", ":"), ensure_ascii=True).replace("<", "\\u003c")
-    made = TEMPLATE.format(
-        kind=kind,
-        key=f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:12]}",
-        style=_read("common.css") + _read(f"{kind}.css"),
-        controls=_read(f"{kind}.html"),
-        script=bundle(WEB / "common.js", WEB / f"{kind}.js"),
-        data=text,
-        still=still,
-    )
-    size = len(made.encode())
-    require(
-        size <= MAX_BYTES,
-        f"this figure would take {size:,} bytes, more than the {MAX_BYTES:,} that a page "
-        "should load: show fewer points or smaller pictures",
-    )
-    return made
 
 
 def picture(figure, alt, attributes=""):
@@ -118,14 +93,14 @@ class Widget:
     Parameters
     ----------
     kind : str
-        The files under ``web/`` that it is made of: ``"epoch_slider"``, ``"rotating_sphere"`` or
-        ``"explorer"``; its element has the CSS class ``lossbook-<kind>``.
+        The files under ``web/`` that it is made of: ``"epoch_slider"``, ``"rotating_sphere"``,
+        ``"explorer"`` or ``"quiz"``; its element has the CSS class ``lossbook-<kind>``.
     data : dict
         Passed to its script, as JSON.
-    still : lossbook.figures.style.NotebookFigure
-        The picture for readers without scripts, and for paper.
+    still : lossbook.figures.style.NotebookFigure or str
+        For readers without scripts, and for paper: a picture, or HTML of the class ``lb-still``.
     alt : str
-        A description of that picture.
+        A description of it.
 
     Raises
     ------
@@ -135,7 +110,22 @@ class Widget:
 
     def __init__(self, kind, data, still, alt):
         self.alt = alt
-        self.html = assemble(kind, data, picture(still, alt, 'class="lb-still"'))
+        text = json.dumps(data, separators=(",", ":"), ensure_ascii=True).replace("<", "\\u003c")
+        self.html = TEMPLATE.format(
+            kind=kind,
+            key=f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:12]}",
+            style=_read("common.css") + _read(f"{kind}.css"),
+            controls=_read(f"{kind}.html"),
+            script=bundle(WEB / "common.js", WEB / f"{kind}.js"),
+            data=text,
+            still=still if isinstance(still, str) else picture(still, alt, 'class="lb-still"'),
+        )
+        size = len(self.html.encode())
+        require(
+            size <= MAX_BYTES,
+            f"this figure would take {size:,} bytes, more than the {MAX_BYTES:,} that a page "
+            "should load: show fewer points or smaller pictures",
+        )
 
     def _repr_html_(self):
         return self.html

@@ -43,6 +43,7 @@ from markdown_it import MarkdownIt
 
 from lossbook import figures, margins
 from lossbook._version import __version__
+from lossbook.teaching import texts
 from lossbook.teaching.points import in_words, share_points
 from lossbook.utils.validation import require
 
@@ -98,9 +99,7 @@ class Block(NamedTuple):
 
 def chapters():
     """The chapters that have an assignment, as two-digit strings."""
-    return sorted(
-        text.name.removesuffix(".md") for text in TEXTS.iterdir() if text.name.endswith(".md")
-    )
+    return texts.chapters(TEXTS)
 
 
 def numbers(chapter, seed=0):
@@ -108,7 +107,9 @@ def numbers(chapter, seed=0):
 
     Raises as :func:`blocks`.
     """
-    lines = [block.content for block in _parse(_read(chapter)) if block.kind == "numbers"]
+    lines = [
+        block.content for block in _parse(texts.read(TEXTS, chapter)) if block.kind == "numbers"
+    ]
     return _draw("\n".join(lines), random.Random(f"{chapter} {seed}"))
 
 
@@ -120,7 +121,7 @@ def blocks(chapter, seed=0):
     drawn = numbers(chapter, seed)
     return [
         Block(block.kind, _fill(block.argument, drawn), _fill(block.content, drawn))
-        for block in _parse(_read(chapter))
+        for block in _parse(texts.read(TEXTS, chapter))
         if block.kind != "numbers"
     ]
 
@@ -177,14 +178,6 @@ def blank_solutions(code):
 
 def _blank(match):
     return (match["blank"] or match["indent"]) + BLANK
-
-
-def _read(chapter):
-    require(
-        chapter in chapters(),
-        f"chapter {chapter!r} has no assignment yet; these have: {', '.join(chapters())}",
-    )
-    return (TEXTS / f"{chapter}.md").read_text(encoding="utf-8")
 
 
 def _parse(text):

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lossbook import bounds, figures, margins
+from lossbook.teaching import texts
 from lossbook.utils.validation import require
 
 __all__ = [
@@ -39,11 +40,9 @@ __all__ = [
     "parse",
     "to_gift",
     "release",
-    "TOLERANCE",
 ]
 
 TEXTS = files("lossbook.teaching") / "questions"
-TOLERANCE = 0.01  # of a number
 ANSWER = re.compile(r"(?:- \[(?P<mark>[x ])\]|(?P<sign>[=!])) (?P<text>.+)\n\s*> (?P<reply>.+)")
 FIGURE = re.compile(r"!figure (?P<code>.+)\n(?P<alt>.+)")
 KNOWN = {"math": math, "bounds": bounds, "margins": margins, "figures": figures}
@@ -61,13 +60,15 @@ class Answer(NamedTuple):
 class Question(NamedTuple):
     """A question and its answers, at least one of them right.
 
-    ``figure`` is a picture to see after the answer, with its ``alt`` text, or None.
+    ``figure`` is a picture to see after the answer, with its ``alt`` text, or None. A number is
+    right within the ``tolerance``, a fraction of it (of 1, if it is 0).
     """
 
     text: str
     answers: tuple
     figure: object = None
     alt: str = ""
+    tolerance: float = 0.01
 
     @property
     def is_number(self):
@@ -77,9 +78,7 @@ class Question(NamedTuple):
 
 def chapters():
     """The chapters that have questions, as two-digit strings."""
-    return sorted(
-        text.name.removesuffix(".md") for text in TEXTS.iterdir() if text.name.endswith(".md")
-    )
+    return texts.chapters(TEXTS)
 
 
 def questions(chapter):
@@ -87,7 +86,7 @@ def questions(chapter):
 
     Raises ``ValueError`` naming the chapters that have questions, if this one has none.
     """
-    return parse(_read(chapter))
+    return parse(texts.read(TEXTS, chapter))
 
 
 def parse(text):
@@ -106,7 +105,7 @@ def to_gift(title, listed):
     """
     parts = []
     for number, question in enumerate(listed, start=1):
-        lines = [_gift_answer(answer, question.is_number) for answer in question.answers]
+        lines = [_gift_answer(answer, question) for answer in question.answers]
         kind = "#" if question.is_number else ""
         body = "\n".join(lines)
         name = f"{_escaped(title)} {number}"
@@ -119,20 +118,12 @@ def release(chapter, out):
 
     Raises as :func:`questions`.
     """
-    text = _read(chapter)
+    text = texts.read(TEXTS, chapter)
     title = text.partition("\n")[0].removeprefix("# ").removesuffix(": check yourself")
     path = Path(out) / f"chapter{chapter}.gift"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(to_gift(title, parse(text)), encoding="utf-8")
     return path
-
-
-def _read(chapter):
-    require(
-        chapter in chapters(),
-        f"chapter {chapter!r} has no questions; these have: {', '.join(chapters())}",
-    )
-    return (TEXTS / f"{chapter}.md").read_text(encoding="utf-8")
 
 
 def _parse_question(part):
@@ -160,12 +151,13 @@ def _parse_answer(match):
     return Answer(match["text"], match["mark"] == "x", match["reply"])
 
 
-def _gift_answer(answer, is_number):
-    share = "=" if answer.right else "~"
-    value = _escaped(answer.value) if not is_number else None
-    if is_number:
+def _gift_answer(answer, question):
+    if question.is_number:
         share = "=" if answer.right else "=%0%"
-        value = f"{answer.value:.6g}:{abs(answer.value) * TOLERANCE:.3g}"
+        value = f"{answer.value:.6g}:{question.tolerance * (abs(answer.value) or 1):.3g}"
+    else:
+        share = "=" if answer.right else "~"
+        value = _escaped(answer.value)
     return f"{share}{value}#{_escaped(answer.reply)}"
 
 

@@ -46,18 +46,19 @@ MODULES = modules_by_name()
 def exists(name):
     """Whether a dotted name can be reached from a module that is called like its first part."""
     first, *rest = name.split(".")
+    modules = MODULES.get(first, [])
     if first in ELSEWHERE:
-        return any(_reach(importlib.import_module(first), rest))
-    return any(found for module in MODULES.get(first, []) for found in _reach(module, rest))
+        modules = [importlib.import_module(first)]
+    return any(reaches(module, rest) for module in modules)
 
 
-def _reach(start, parts):
-    reached = start
+def reaches(place, parts):
+    """Whether each of the parts is an attribute of the one before, from ``place`` on."""
     for part in parts:
-        if not hasattr(reached, part):
-            return [False]
-        reached = getattr(reached, part)
-    return [True]
+        place = getattr(place, part, None)
+        if place is None:
+            return False
+    return True
 
 
 @pytest.mark.parametrize("title", TEXTS)

@@ -62,10 +62,32 @@ def test_curves_against_the_angle_are_in_degrees():
     assert "29°" in second.get_xlabel()
 
 
+def test_a_rival_is_drawn_over_all_cosines():
+    def twice_beyond_half(cos):
+        return torch.where(cos > 0.5, 2 * cos, cos)
+
+    ax = figures.rival_curves({"plain": lambda cos: cos, "twice": twice_beyond_half}, 0.5).axes[0]
+    plain, twice = ax.lines[:2]
+    assert plain.get_ydata() == pytest.approx(plain.get_xdata())
+    assert twice.get_ydata()[-1] == 2 and twice.get_ydata()[0] == -1
+    assert ax.lines[2].get_xdata()[0] == 0.5
+
+
+def test_best_posteriors_draws_each_curve_over_the_scales():
+    scales, curves = [1, 4, 64], {"circle": [0.1, 0.4, 1.0], "simplex": [0.2, 0.9, 1.0]}
+    (ax,) = figures.best_posteriors(scales, curves).axes
+    for line, (label, posteriors) in zip(ax.lines, curves.items(), strict=True):
+        assert line.get_label() == label
+        np.testing.assert_array_equal(line.get_xydata(), np.stack([scales, posteriors], axis=1))
+    assert ax.get_xscale() == "log" and ax.get_xlim() == (1, 64)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == list(curves)
+
+
 @pytest.mark.parametrize(
     "call, error, message",
     [
         (lambda: figures.target_curves({}), ValueError, "functions is empty"),
+        (lambda: figures.best_posteriors([1, 2], {}), ValueError, "curves is empty"),
         (
             lambda: figures.target_curves({"flat": lambda cos: torch.zeros_like(cos)}),
             TypeError,

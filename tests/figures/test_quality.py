@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 
 from lossbook import figures
 
@@ -37,14 +36,3 @@ def test_errors_are_drawn_in_percent_with_their_bands():
     corners = first.collections[0].get_paths()[0].vertices
     assert corners[:, 1].min() == pytest.approx(2.5) and corners[:, 1].max() == pytest.approx(20)
     assert not second.collections
-
-
-def test_a_rival_is_drawn_over_all_cosines():
-    def twice_beyond_half(cos):
-        return torch.where(cos > 0.5, 2 * cos, cos)
-
-    ax = figures.rival_curves({"plain": lambda cos: cos, "twice": twice_beyond_half}, 0.5).axes[0]
-    plain, twice = ax.lines[:2]
-    assert plain.get_ydata() == pytest.approx(plain.get_xdata())
-    assert twice.get_ydata()[-1] == 2 and twice.get_ydata()[0] == -1
-    assert ax.lines[2].get_xdata()[0] == 0.5

@@ -96,9 +96,6 @@ EVERY = {
     ),
     "own_angle_histogram": lambda run: figures.own_angle_histogram(run, marks=(0, 90)),
     "best_posteriors": lambda run: figures.best_posteriors(FAR, {"circle": FAR, "simplex": FAR}),
-    "force_curves": lambda run: figures.force_curves(
-        [0, 36, 72], {"s = 1": ([0.8, 0.9, 1.0], [0.0, 0.5, 0.9])}, boundary=18
-    ),
     "comparison_schemes": lambda run: figures.comparison_schemes(),
     "target_curves": lambda run: figures.target_curves(TARGETS),
     "pulls_by_precision": lambda run: figures.pulls_by_precision(

@@ -28,6 +28,7 @@ def test_the_script_gets_every_answer_as_html():
         ("yes", False, "It is 16."),
     ]
     assert number["answers"] == [{"value": 0.5, "right": True, "reply": "Yes."}]
+    assert number["tolerance"] == 0.01
 
 
 def test_paper_has_the_questions_with_folded_answers():

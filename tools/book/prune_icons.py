@@ -12,13 +12,15 @@ from fontTools import subset
 from fontTools.ttLib import TTFont
 
 SCRIPT = re.compile(
-    r'\s*<!-- So that users can add custom icons -->\s*<script defer src="[^"]*/fontawesome\.js[^"]*"></script>'  # noqa: E501
+    r"\s*<!-- So that users can add custom icons -->"
+    r'\s*<script defer src="[^"]*/fontawesome\.js[^"]*"></script>'
 )
 ICON = re.compile(
     r"""(?P<selectors>\.fa-[\w-]+:before(?:,\.fa-[\w-]+:before)*)\{content:"(?P<character>[^"]+)"\}"""
 )
 FONT = re.compile(
-    r"""url\([^)]*/(?P<name>fa-\w+-\d+)\.woff2\) format\("woff2"\),url\([^)]*\.ttf\) format\("truetype"\)"""  # noqa: E501
+    r'url\([^)]*/(?P<name>fa-\w+-\d+)\.woff2\) format\("woff2"\),'
+    r'url\([^)]*\.ttf\) format\("truetype"\)'
 )
 
 

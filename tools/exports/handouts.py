@@ -14,7 +14,8 @@ from tools.toc import ROOT, chapters
 HANDOUTS = BUILD / "handouts"
 FOOT = (
     '<div style="width: 100%; font: 8px sans-serif; text-align: center">'
-    '<span class="title"></span> · <span class="pageNumber"></span> / <span class="totalPages"></span></div>'  # noqa: E501
+    '<span class="title"></span> · <span class="pageNumber"></span> / '
+    '<span class="totalPages"></span></div>'
 )
 PAPER = {
     "format": "A4",

@@ -2,8 +2,6 @@
 
 import {keepKeys, part} from "./common.js";
 
-const TOLERANCE = 0.01;   // of a number, as in lossbook.teaching.quiz
-
 // What the reader answered, {question: value}; a browser may refuse to keep it.
 function load(name) {
   try {
@@ -21,21 +19,16 @@ function save(name, given) {
   }
 }
 
-// The answer among those of a question that a number is, or undefined.
-export function matchNumber(answers, number) {
-  return answers.find(({value}) => Math.abs(number - value) <= TOLERANCE * (Math.abs(value) || 1));
-}
-
-// {right, reply} of what was typed.
-export function judgeNumber(answers, typed) {
+// {right, reply} of what was typed. A number is one of the answers within their tolerance.
+function judgeNumber({answers, tolerance}, typed) {
   const text = typed.trim();
   if (/^[-+−]?\d*,\d+$/.test(text))
     return {right: false, reply: `Write ${text.replace(",", ".")}, with a point.`};
   const number = Number(text.replace("−", "-"));
   if (text === "" || Number.isNaN(number))
     return {right: false, reply: "Enter a number, such as 0.25."};
-  const matched = matchNumber(answers, number);
-  return matched ?? {right: false, reply: "Not this number. Try again."};
+  const isNear = ({value}) => Math.abs(number - value) <= tolerance * (Math.abs(value) || 1);
+  return answers.find(isNear) ?? {right: false, reply: "Not this number. Try again."};
 }
 
 function element(name, attributes = {}, ...children) {
@@ -63,7 +56,7 @@ function build(question, number, group, answer) {
     const input = element("input", {type: "text", inputmode: "decimal", autocomplete: "off"});
     const check = element("button", {type: "button"}, "Check");
     const judge = () => {
-      const judged = judgeNumber(question.answers, input.value);
+      const judged = judgeNumber(question, input.value);
       show(judged);
       answer(input.value, judged.right);
     };
@@ -73,7 +66,7 @@ function build(question, number, group, answer) {
     controls.append(element("div", {class: "lb-row"}, label, check));
     set = (value) => {
       input.value = value;
-      const judged = judgeNumber(question.answers, value);
+      const judged = judgeNumber(question, value);
       show(judged);
       return judged.right;
     };
