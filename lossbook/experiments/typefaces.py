@@ -134,7 +134,7 @@ OTHERS = tuple(loss for loss in LOSSES if loss not in MAIN)
 FEW_CLASSES = (400,)  # with which typefaces per character and steps are varied
 STAGES = (
     Stage("choice of margins and scales", MAIN, None),
-    Stage("fewest and most identities", MAIN, {"classes": (100, 6400), "seeds": (0,)}),
+    Stage("fewest and most identities", MAIN, {"classes": (100, 6400)}),
     Stage("number of identities", MAIN, {"seeds": (0,)}),
     Stage(
         "typefaces per identity",
