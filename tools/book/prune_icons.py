@@ -7,6 +7,7 @@ and of the fonts and the style sheet only what the pages name is kept.
 
 import logging
 import re
+import warnings
 
 from fontTools import subset
 from fontTools.ttLib import TTFont
@@ -32,18 +33,16 @@ logging.getLogger("fontTools").setLevel(
 def keep_used(book):
     """Rewrite the built pages in the folder ``book``, and the theme's style sheet and fonts in it.
 
-    Raises ``ValueError`` if the theme is no longer built as described: look at what a new release
-    does.
+    A theme that is not built as described keeps all its icons, with a warning.
     """
     styles, scripts = book / "_static/styles/pydata-sphinx-theme.css", book / "_static/scripts"
     fonts = book / "_static/vendor/fontawesome/webfonts"
-    used, pages = set(), 0
+    lighter = {}
     for page in book.glob("**/*.html"):
         text, scripts_removed = SCRIPT.subn("", page.read_text(encoding="utf-8"))
         if scripts_removed:
-            page.write_text(text, encoding="utf-8")
-            used |= names(text)
-            pages += 1
+            lighter[page] = text
+    used = names(" ".join(lighter.values()))
     for script in book.glob("_static/**/*.js"):
         if script.name != "fontawesome.js":
             used |= names(script.read_text(encoding="utf-8"))
@@ -51,15 +50,20 @@ def keep_used(book):
     css, fonts_replaced = FONT.subn(
         r'url(../vendor/fontawesome/webfonts/\g<name>.woff) format("woff")', css
     )
-    if not (pages and characters and fonts_replaced == 3):
-        raise ValueError(
-            f"{pages} pages load the script, the style sheet has {len(characters)} of their icons "
-            f"and {fonts_replaced} fonts: expected some, some and 3; "
-            "the theme has changed, see tools/book/prune_icons.py"
+    if not (lighter and characters and fonts_replaced == 3):
+        warnings.warn(
+            f"all icons of the theme stay: {len(lighter)} pages load its script, the style sheet "
+            f"has {len(characters)} of their icons and {fonts_replaced} fonts; expected some, some "
+            "and 3. The theme has changed, see tools/book/prune_icons.py",
+            stacklevel=2,
         )
+        return
+    kept = characters | literal(book)
+    for page, text in lighter.items():
+        page.write_text(text, encoding="utf-8")
     styles.write_text(css, encoding="utf-8")
     for font in fonts.glob("*.ttf"):
-        thin(font, characters | literal(book))
+        thin(font, kept)
     for stale in [*fonts.glob("*.ttf"), *fonts.glob("*.woff2"), *scripts.glob("fontawesome.js*")]:
         stale.unlink()
 
@@ -89,13 +93,13 @@ def decoded(character):
 
 
 def literal(book):
-    """Characters that other style sheets set from the icon fonts on their own, outside the theme's
-    list of icons."""
+    """Characters that style sheets take from the icon fonts on their own, outside the theme's list
+    of icons: those of boxes such as a note. All of them are private use characters."""
     sheets = [sheet.read_text(encoding="utf-8") for sheet in book.glob("_static/**/*.css")]
     return {
         decoded(text)
         for sheet in sheets
-        for text in re.findall(r'"(\\f[0-9a-f]{3})"', ICON.sub("", sheet))
+        for text in re.findall(r'"(\\[ef][0-9a-f]{3}|[\ue000-\uf8ff])"', ICON.sub("", sheet))
     }
 
 

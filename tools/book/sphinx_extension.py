@@ -14,7 +14,7 @@ from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
-from tools.book import redirects
+from tools.book import redirects, tables
 from tools.toc import ROOT, description, labels, pages, parts
 
 PICTURE = "_static/hero.png"
@@ -85,8 +85,8 @@ def first_picture(app, doctree):
 
 
 def mend(app, page, template, context, doctree):
-    """Mend what extensions write: lists that are none become plain boxes, and an id that all
-    exercises share goes."""
+    """Mend what extensions write: lists that are none become plain boxes, an id that all exercises
+    share goes, and tables of results are dressed."""
     if "body" in context:
         body = re.sub(
             r' role="doc-biblioentry"|(?<=<div) role="list"(?= class="citation-list")'
@@ -94,7 +94,8 @@ def mend(app, page, template, context, doctree):
             "",
             context["body"],
         )
-        context["body"] = re.sub(r"<dl>\n((?:<dd>.*</dd>\n)+)</dl>", as_lines, body)
+        body = re.sub(r"<dl>\n((?:<dd>.*</dd>\n)+)</dl>", as_lines, body)
+        context["body"] = tables.dressed_all(body)
 
 
 def spare_mathjax(app, page, template, context, doctree):
