@@ -3,15 +3,15 @@
 addEventListener("DOMContentLoaded", () => {
   const box = document.createElement("dialog");
   box.className = "lightbox";
-  box.innerHTML = '<form method="dialog"><button aria-label="Close">×</button></form><img alt="">';
-  const large = box.querySelector("img");
+  box.innerHTML = '<form method="dialog"><button aria-label="Close">×</button></form>';
   box.addEventListener("click", (event) => {
     if (event.target === box) box.close();
   });
+  box.addEventListener("close", () => box.querySelector("img")?.remove());
   document.querySelector(".bd-article")?.append(box);
 
   for (const picture of document.querySelectorAll(".bd-article :is(.cell_output, figure) img")) {
-    if (picture.closest("a, button, .lossbook-widget")) continue;
+    if (picture.closest("a, button, .hero, .lossbook-widget")) continue;
     const opener = document.createElement("button");
     opener.type = "button";
     opener.className = "figure-opener";
@@ -19,9 +19,9 @@ addEventListener("DOMContentLoaded", () => {
     picture.replaceWith(opener);
     opener.append(picture);
     opener.addEventListener("click", () => {
-      large.src = picture.currentSrc || picture.src;
-      large.alt = picture.alt;
+      const large = picture.cloneNode();
       large.width = Math.max(picture.naturalWidth, picture.clientWidth);
+      box.append(large);
       box.showModal();
       box.scrollTo(0, 0);
     });

@@ -8,13 +8,25 @@ from lossbook.utils.validation import require
 __all__ = ["margin_explorer"]
 
 
-def margin_explorer(preset="ArcFace_v3", num_classes=10, embedding_dim=2):
+TWIN_SCALE = 16  # enough for ten classes on a circle, which the presets' own scales are not
+PRESETS = {
+    **heads.PRESETS,
+    **{
+        f"{name}_s{TWIN_SCALE}": row._replace(scale=TWIN_SCALE)
+        for name, row in heads.PRESETS.items()
+        if row.unit_embedding
+    },
+}
+
+
+def margin_explorer(preset="ArcFace_v3_s16", num_classes=10, embedding_dim=2):
     """Sliders for m1, m2, m3 and s, with the curve, boundaries, circle, posterior and feasibility.
 
     Parameters
     ----------
     preset : str
-        A row of ``heads.PRESETS`` to start from; all rows are buttons.
+        A row of ``heads.PRESETS`` to start from, or one of those with unit embeddings and
+        ``"_s16"`` after its name, for the same with that scale; all of these are buttons.
     num_classes, embedding_dim : int, in 2 … 30
         C and d to start from; they have sliders too.
 
@@ -29,14 +41,14 @@ def margin_explorer(preset="ArcFace_v3", num_classes=10, embedding_dim=2):
     ValueError
         If ``num_classes`` or ``embedding_dim`` is outside its domain.
     """
-    if preset not in heads.PRESETS:
-        raise KeyError(f"no preset {preset!r}: the presets are {', '.join(heads.PRESETS)}")
+    if preset not in PRESETS:
+        raise KeyError(f"no preset {preset!r}: the presets are {', '.join(PRESETS)}")
     for name, value in (("num_classes", num_classes), ("embedding_dim", embedding_dim)):
         require(
             isinstance(value, int) and 2 <= value <= 30,
             f"{name} = {value!r}: expected a whole number from 2 to 30",
         )
-    start = heads.PRESETS[preset]
+    start = PRESETS[preset]
     still = figures.target_curves(
         {
             "cos θ": lambda cos: 1 * cos,
@@ -44,7 +56,7 @@ def margin_explorer(preset="ArcFace_v3", num_classes=10, embedding_dim=2):
         }
     )
     data = {
-        "presets": {name: row._asdict() for name, row in heads.PRESETS.items()},
+        "presets": {name: row._asdict() for name, row in PRESETS.items()},
         "preset": preset,
         "C": num_classes,
         "d": embedding_dim,

@@ -6,11 +6,25 @@ refused and noted.
 """
 
 import functools
+import re
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.browser.helpers import HTML, Visit, settle
 from tools.exports import browser
+
+
+class ByPage(LoadScopeScheduling):
+    """With ``-n 2`` a worker gets all tests of a page of the book, or of a module."""
+
+    def _split_scope(self, nodeid):
+        page = re.search(r"\[((?:book|notebooks)/[\w/]+)(?:-light|-dark)?\]$", nodeid)
+        return page[1] if page else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return ByPage(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -330,6 +330,21 @@ def test_a_preset_sets_the_sliders(open_page, name):
     )
 
 
+@pytest.mark.parametrize("name", heads.PRESETS)
+def test_a_scale_that_is_free_is_not_judged(open_page, name):
+    page, row = open_page("explorer", **DESKTOP), heads.PRESETS[name]
+    page.get_by_role("button", name=name, exact=True).click()
+    verdict = page.locator('[data-part="verdict"]')
+    free = not (row.unit_weight and row.unit_embedding)
+    assert ("✖ The scale is too small" in verdict.inner_text()) == (not free)
+    assert "lb-fits" not in verdict.get_attribute("class")
+
+
+def test_it_starts_on_a_setting_that_can_work(open_page):
+    verdict = open_page("explorer", **DESKTOP).locator('[data-part="verdict"]')
+    assert "lb-fits" in verdict.get_attribute("class") and "✖" not in verdict.inner_text()
+
+
 def test_a_key_on_a_slider_changes_every_drawing(open_page):
     page = open_page("explorer", **DESKTOP)
     before = page.locator("svg").evaluate_all("all => all.map(svg => svg.innerHTML)")

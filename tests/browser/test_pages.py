@@ -165,8 +165,11 @@ def test_headings_are_smaller_the_deeper_they_stand(desktop):
 
 def test_pictures_are_there_and_described(desktop):
     pictures = desktop.page.locator("article img").evaluate_all(
-        """images => images.map(image =>
-            ({alt: image.alt, width: image.naturalWidth, source: image.src}))"""
+        """async images => {
+            images.forEach(image => image.loading = "eager");
+            await Promise.allSettled(images.map(image => image.decode()));
+            return images.map(image =>
+                ({alt: image.alt, width: image.naturalWidth, source: image.src})); }"""
     )
     assert [picture for picture in pictures if picture["width"] == 0] == [], "not loaded"
     assert [picture for picture in pictures if not described(picture["alt"])] == [], (

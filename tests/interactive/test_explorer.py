@@ -8,7 +8,11 @@ from tests.helpers.widgets import read_data
 
 def test_the_explorer_offers_the_presets_of_the_library():
     decoded = read_data(interactive.margin_explorer("CosFace_v2", num_classes=8, embedding_dim=7))
-    assert {name: heads.Preset(**row) for name, row in decoded["presets"].items()} == heads.PRESETS
+    presets = {name: heads.Preset(**row) for name, row in decoded["presets"].items()}
+    assert {name: presets[name] for name in heads.PRESETS} == heads.PRESETS
+    twins = set(presets) - set(heads.PRESETS)
+    assert {heads.preset_from_name(name) for name in twins} == {presets[name] for name in twins}
+    assert len(twins) == 6 and "ArcFace_v3_s16" in twins
     assert (decoded["preset"], decoded["C"], decoded["d"]) == ("CosFace_v2", 8, 7)
     with pytest.raises(KeyError, match="no preset 'CosFace'.*CosFace_v1"):
         interactive.margin_explorer("CosFace")

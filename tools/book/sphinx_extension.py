@@ -1,4 +1,4 @@
-"""What Sphinx adds to the pages: how links to them look elsewhere, the list on the front page,
+"""What Sphinx adds to the pages: how links to them look elsewhere, the cards of the front page,
 mended markup, and redirects from old addresses.
 
 An extension, listed in _config.yml. What a page is about stands in its own front matter
@@ -11,29 +11,27 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from docutils import nodes
-from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
-from tools.book import redirects, tables
-from tools.toc import ROOT, description, labels, pages, parts
+from tools.book import cards, redirects, tables
+from tools.toc import description, labels, pages
 
 PICTURE = "_static/hero.png"
 
 
-class Road(SphinxDirective):
-    """``{road}``: every page of the book with what it is about, part by part."""
+class BibtexEntry(SphinxDirective):
+    """``{bibtex-entry}``: how to cite the book, with the address that it is published at."""
 
     def run(self):
-        lines = []
-        for caption, listed in parts():
-            lines += [f"**{caption}**", ""]
-            for page in listed:
-                self.env.note_dependency(str(ROOT / f"{page}.md"))
-                lines += [f"[](/{page}.md)", f": {description(page)}", ""]
-        self.env.note_dependency(str(ROOT / "_toc.yml"))
-        road = nodes.container(classes=["road"])
-        self.state.nested_parse(StringList(lines, self.env.docname), self.content_offset, road)
-        return [road]
+        config = self.env.config
+        entry = f"""@book{{lossbook,
+  title     = {{{config.html_title}}},
+  subtitle  = {{An executable book on margin-based softmax losses}},
+  author    = {{{{{config.author}}}}},
+  year      = {{{config.copyright[:4]}}},
+  url       = {{{config.html_baseurl}}}
+}}"""
+        return [nodes.literal_block(entry, entry, language="bibtex")]
 
 
 def address_of_pages(repository):
@@ -109,6 +107,11 @@ def spare_mathjax(app, page, template, context, doctree):
         ]
 
 
+def skip_bare_fields(app, what, name, member, skip, options):
+    """The fields of a named tuple stand in its docstring; a list of their numbers says nothing."""
+    return True if (getattr(member, "__doc__", None) or "").startswith("Alias for field") else None
+
+
 def redirect_old_addresses(app, error):
     """Leave a page that leads on wherever a page of the book used to be."""
     if error is None:
@@ -121,10 +124,14 @@ def as_lines(signature):
 
 
 def setup(app):
-    app.add_directive("road", Road)
+    app.add_directive("bibtex-entry", BibtexEntry)
+    app.add_directive("cards", cards.Cards)
+    app.add_directive("list-of-pages", cards.ListOfPages)
     app.connect("config-inited", set_address)
     app.connect("html-page-context", add_tags)
     app.connect("html-page-context", mend)
+    app.connect("html-page-context", cards.add_pictures)
     app.connect("html-page-context", spare_mathjax, priority=900)  # after MathJax has been added
+    app.connect("autodoc-skip-member", skip_bare_fields)
     app.connect("build-finished", redirect_old_addresses)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -86,16 +86,13 @@ function judge(box, setting, preset) {
   if (setting.m1 < 1)
     lines.push("With m₁ below 1 the target can lie above the cosine: both classes claim part of "
                + "the arc.");
-  lines.push(describeScale(setting, enough, exact));
-  if (preset && !(preset.unit_weight && preset.unit_embedding)) {
-    const free = preset.unit_weight ? "the length of x" : "the lengths of W and x";
-    lines.push(`This preset leaves ${free} free: training finds it, and s here only stands for `
-               + "it.");
-  }
+  const free = preset && !(preset.unit_weight && preset.unit_embedding);
+  lines.push(free ? describeLengths(preset, scale, enough) : describeScale(setting, enough, exact));
   box.replaceChildren(
     ...lines.map(text => Object.assign(document.createElement("p"), {textContent: text})));
-  box.classList.toggle("lb-fits", exact && fits && scale >= enough);
-  box.classList.toggle("lb-fails", !fits || scale < enough);
+  const large = free || scale >= enough;
+  box.classList.toggle("lb-fits", exact && fits && large && !free);
+  box.classList.toggle("lb-fails", !fits || !large);
 }
 
 function describeRoom(C, d, room, gap) {
@@ -116,6 +113,13 @@ function describeMargin(setting, room, gap, cost, fits) {
   const kept = degrees(Math.min(keptAngle(setting, gap), gap)).toFixed(1);
   return `${Number.isNaN(room) ? "? The margin may fit" : "✓ The margin fits"}: at the centre it `
     + `costs ${cost.toFixed(3)}, and a class keeps ${kept}° to each side.`;
+}
+
+// A scale that no setting fixes is neither too small nor enough.
+function describeLengths(preset, scale, enough) {
+  const free = preset.unit_weight ? "the length of x" : "the lengths of W and x";
+  return `This preset leaves ${free} free: training finds the scale, and s = ${scale} only stands `
+    + `for it. ${100 * CONFIDENT} % at a class centre needs a scale of ${enough.toFixed(1)}.`;
 }
 
 // `exact`: there is a formula for the scale, on the simplex and on the circle.
