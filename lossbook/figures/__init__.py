@@ -7,7 +7,6 @@ mean in the pictures of embeddings: ``lossbook.figures.embedding_plots``.
 
 from lossbook.figures.animation import Animation, animate
 from lossbook.figures.benchmarks import build_times, head_costs, training_rates
-from lossbook.figures.comparison_schemes import comparison_schemes
 from lossbook.figures.decision_regions import (
     decision_boundaries,
     magnified_regions,
@@ -31,6 +30,7 @@ from lossbook.figures.margin_curves import (
     target_curves,
 )
 from lossbook.figures.quality import error_versus_discard, images_by_length
+from lossbook.figures.schematics import angle_scheme, comparison_schemes, network_scheme
 from lossbook.figures.sphere_plots import sphere, spherical_regions
 from lossbook.figures.training import (
     angle_histograms,
@@ -71,7 +71,9 @@ __all__ = [
     "sectors",
     # the scale
     "best_posteriors",
-    # who is compared with whom
+    # schematics
+    "network_scheme",
+    "angle_scheme",
     "comparison_schemes",
     # training
     "angle_histograms",

@@ -96,6 +96,8 @@ EVERY = {
     ),
     "own_angle_histogram": lambda run: figures.own_angle_histogram(run, marks=(0, 90)),
     "best_posteriors": lambda run: figures.best_posteriors(FAR, {"circle": FAR, "simplex": FAR}),
+    "network_scheme": lambda run: figures.network_scheme(),
+    "angle_scheme": lambda run: figures.angle_scheme(),
     "comparison_schemes": lambda run: figures.comparison_schemes(),
     "target_curves": lambda run: figures.target_curves(TARGETS),
     "pulls_by_precision": lambda run: figures.pulls_by_precision(
