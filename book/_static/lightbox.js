@@ -10,20 +10,23 @@ addEventListener("DOMContentLoaded", () => {
   box.addEventListener("close", () => box.querySelector("img")?.remove());
   document.querySelector(".bd-article")?.append(box);
 
-  for (const picture of document.querySelectorAll(".bd-article :is(.cell_output, figure) img")) {
-    if (picture.closest("a, button, .hero, .lossbook-widget")) continue;
-    const opener = document.createElement("button");
-    opener.type = "button";
-    opener.className = "figure-opener";
-    opener.title = "Enlarge";
-    picture.replaceWith(opener);
-    opener.append(picture);
-    opener.addEventListener("click", () => {
-      const large = picture.cloneNode();
-      large.width = Math.max(picture.naturalWidth, picture.clientWidth);
-      box.append(large);
-      box.showModal();
-      box.scrollTo(0, 0);
+  function show(picture) {
+    const large = picture.cloneNode();
+    large.width = Math.max(picture.naturalWidth, picture.clientWidth);
+    box.append(large);
+    box.showModal();
+    box.scrollTo(0, 0);
+  }
+
+  // Sphinx makes a figure a link to its file.
+  for (const link of document.querySelectorAll(".bd-article a.image-reference")) {
+    const picture = link.querySelector("img");
+    if (!picture || link.closest(".hero, .lossbook-widget")) continue;
+    link.classList.add("figure-opener");
+    link.title = "Enlarge";
+    link.addEventListener("click", (event) => {
+      event.preventDefault();
+      show(picture);
     });
   }
 });

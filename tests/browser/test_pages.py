@@ -265,7 +265,23 @@ def test_search_finds_arcface(visit):
     with visit("search.html?q=ArcFace", **DESKTOP) as seen:
         results = seen.page.locator("#search-results li a")
         results.first.wait_for()
+        seen.page.wait_for_timeout(1000)
         assert results.count() >= 2
+        assert "notebooks/06_arcface.html" in results.first.get_attribute("href")
+        said = seen.page.locator("#search-results").inner_text()
+        assert "a margin in the angle" in said and "\\(" not in said and ".pdf" not in said
+
+
+def test_a_figure_opens_large_and_closes(visit):
+    with visit("notebooks/01_softmax.html", **PHONE) as seen:
+        figure = seen.page.locator(".figure-opener").first
+        small = figure.locator("img").bounding_box()["width"]
+        figure.click()
+        large = seen.page.locator(".lightbox img")
+        assert large.bounding_box()["width"] > 1.5 * small
+        assert described(large.get_attribute("alt"))
+        seen.page.keyboard.press("Escape")
+        assert large.count() == 0 and not seen.page.locator(".lightbox").is_visible()
 
 
 @pytest.mark.parametrize("page", toc.chapters())
