@@ -19,6 +19,12 @@ PAGE = """<!doctype html><html lang="en"><meta charset="utf-8">
 <link rel="icon" href="data:,"><style>body {{ margin: 16px }}</style><body>{}</body></html>"""
 
 
+NOTE_SHIFTS = """window.shifted = 0;
+new PerformanceObserver(list => {
+  for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifted += entry.value;
+}).observe({type: "layout-shift", buffered: true});"""
+
+
 class Visit:
     """One page in a fresh browser context, and what went wrong while it loaded."""
 
@@ -27,6 +33,7 @@ class Visit:
         self.outside, self.failures, self.console, self.responses = [], [], [], []
         self.context = browser.new_context(**context)
         self.context.route("**/*", self.guard)
+        self.context.add_init_script(NOTE_SHIFTS)
         self.page = self.context.new_page()
         self.page.on("response", self.note_response)
         self.page.on("console", self.note_console)
@@ -39,6 +46,7 @@ class Visit:
             "() => !document.querySelector('.math') || window.MathJax?.startup?.promise"
         )
         self.page.evaluate("() => window.MathJax?.startup?.promise")
+        self.shifted = self.page.evaluate("window.shifted")
         return self
 
     def __exit__(self, *_):

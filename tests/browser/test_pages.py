@@ -45,6 +45,29 @@ def test_a_page_is_light(desktop):
     assert desktop.weight() <= (MOVING if moves else PLAIN)
 
 
+def test_a_page_stays_where_it_is_while_it_loads(desktop):
+    """Cumulative layout shift; 0.25 counts as poor, and 0.1 is a line of text that wraps anew."""
+    assert desktop.shifted < 0.2
+
+
+def test_a_page_that_moves_is_seen(visit):
+    with visit("book/references.html", **DESKTOP) as seen:
+        seen.page.evaluate("""() => { const box = document.createElement("div");
+            box.style.height = "400px"; document.querySelector("article").prepend(box); }""")
+        seen.page.wait_for_function("window.shifted > 0.1")
+
+
+def test_a_page_that_was_read_has_a_tick(visit):
+    with visit("notebooks/13_imperfect_data.html", **DESKTOP) as seen:
+        ticked = seen.page.locator(".bd-links .was-read")
+        assert ticked.count() == 0
+        seen.page.locator(".prev-next-footer").scroll_into_view_if_needed()
+        ticked.wait_for()
+        assert "Imperfect data" in ticked.inner_text()
+        seen.page.goto(f"{seen.site}/book/index.html")
+        seen.page.locator("a.card-of-page .was-read").wait_for()
+
+
 def test_a_page_says_what_it_is_about(desktop):
     assert desktop.page.locator("html").get_attribute("lang") == "en"
     said = dict(

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-from tools.book import cards, redirects, tables
+from tools.book import cards, math_widths, redirects, tables
 from tools.toc import description, labels, pages
 
 PICTURE = "_static/hero.png"
@@ -84,7 +84,7 @@ def first_picture(app, doctree):
 
 def mend(app, page, template, context, doctree):
     """Mend what extensions write: lists that are none become plain boxes, an id that all exercises
-    share goes, and tables of results are dressed."""
+    share goes, tables of results are dressed, and formulas get their width."""
     if "body" in context:
         body = re.sub(
             r' role="doc-biblioentry"|(?<=<div) role="list"(?= class="citation-list")'
@@ -93,7 +93,7 @@ def mend(app, page, template, context, doctree):
             context["body"],
         )
         body = re.sub(r"<dl>\n((?:<dd>.*</dd>\n)+)</dl>", as_lines, body)
-        context["body"] = tables.dressed_all(body)
+        context["body"] = math_widths.reserve_all(tables.dressed_all(body))
 
 
 def spare_mathjax(app, page, template, context, doctree):
