@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from lossbook.experiments.typefaces import Cell
+from lossbook.experiments.typefaces import MAIN, STEPS, Cell, best_row
 from lossbook.metrics.bootstrap import percentile_interval
 
-__all__ = ["MEASURES", "ratio", "ratios", "table"]
+__all__ = ["MEASURES", "chosen_rows", "mean_rates", "ratio", "ratios", "table"]
 
 # Where the rates stand in the saved arrays; a TAR is turned into false rejects.
 MEASURES = {
@@ -19,6 +19,36 @@ MEASURES = {
 }
 
 
+# The rates of a table, and their names in it.
+RATES = {
+    "eer": "EER",
+    "tar@0.01": "TAR at 1e-2",
+    "tar@0.001": "TAR at 1e-3",
+    "tar@0.0001": "TAR at 1e-4",
+    "tar@1e-05": "TAR at 1e-5",
+    "rank_1": "rank 1",
+}
+
+
+def chosen_rows(record, losses=MAIN):
+    """The row that was chosen for each loss, as a dict row → loss; see ``typefaces.best_row``."""
+    return {best_row(loss, record): loss for loss in losses}
+
+
+def mean_rates(record, losses=MAIN):
+    """A DataFrame of the rates of strangers in percent, means over seeds, by classes and loss.
+
+    Of the trainings with all typefaces and the usual number of steps. ``seeds`` counts them.
+    """
+    rows = chosen_rows(record, losses)
+    lines = table(record)
+    usual = lines.row.isin(rows) & lines.typefaces.isna() & lines.steps.eq(STEPS)
+    lines = lines[usual].assign(loss=lines.row.map(rows)).sort_values("classes", kind="stable")
+    groups = lines.groupby(["classes", "loss"], sort=False)
+    means = 100 * groups[list(RATES)].mean()
+    return means.rename(columns=RATES).assign(seeds=groups.size())
+
+
 def table(record):
     """A DataFrame of all cells but those of the tuning: what was varied, and rates of strangers."""
     lines = []
@@ -26,7 +56,7 @@ def table(record):
         if cell["tuning"]:
             continue
         line = {key: cell[key] for key in ("row", "classes", "typefaces", "steps", "seed")}
-        for name in ("eer", "tar@0.01", "tar@0.001", "tar@0.0001", "tar@1e-05", "rank_1"):
+        for name in RATES:
             triple = cell["strangers"][name]
             line[name] = np.nan if triple is None else triple[0]
         lines.append(line)
