@@ -178,8 +178,8 @@ def regions(runs, heads, split="test", epoch=-1, centers=None, points=300):
         ax.text(0, 1.015, score, transform=ax.transAxes, va="bottom", fontsize=11)
         ax.set(xlim=box[:2], ylim=box[2:], aspect="equal")
         ax.locator_params(nbins=4)
-    figure.supxlabel("x₁ (dimensionless)", fontsize=12)
-    figure.supylabel("x₂ (dimensionless)", fontsize=12)
+    figure.supxlabel("x₁", fontsize=12)
+    figure.supylabel("x₂", fontsize=12)
     return add_class_legend(figure, run.classes)
 
 
@@ -257,10 +257,10 @@ def magnified_regions(run, head, radii, points=500):
         for tip, text in zip(tips, badge_texts(run.classes)):
             ax.plot(*zip((0, 0), tip), color=INK, linewidth=1)
             ax.text(*(1.09 * tip), text, ha="center", va="center", weight="bold", clip_on=True)
-        ax.set(xlim=box[:2], ylim=box[2:], aspect="equal", xlabel="x₁ (dimensionless)")
+        ax.set(xlim=box[:2], ylim=box[2:], aspect="equal", xlabel="x₁")
         ax.set_title(f"magnified {max(radii) / radius:.0f} ×")
         ax.locator_params(nbins=4)
-    panels[0].set_ylabel("x₂ (dimensionless)")
+    panels[0].set_ylabel("x₂")
     return add_class_legend(figure, run.classes)
 
 

@@ -97,12 +97,12 @@ def _small_multiples(panels, split, view, **shared):
 
     A panel is ``(title, run, snapshot, snapshots that set the scale)``.
     """
-    columns = min(len(panels), 3 if len(panels) <= 6 else 4)
+    columns = {4: 2}.get(len(panels), min(len(panels), 3 if len(panels) <= 6 else 4))
     panel_size = 7.2 / columns, 7.2 / columns + 0.45
     figure, axes = new_panels(len(panels), columns, panel_size, border=(0, 0.4), **shared)
     for ax, (title, run, snapshot, scale) in zip(axes, panels):
         view_class(view)(ax, run, split, scale, small=True).show(snapshot, title)
     if view == "plane":
-        figure.supxlabel("x₁ (dimensionless)", fontsize=12)
-        figure.supylabel("x₂ (dimensionless)", fontsize=12)
+        figure.supxlabel("x₁", fontsize=12)
+        figure.supylabel("x₂", fontsize=12)
     return add_class_legend(figure, panels[0][1].classes)

@@ -125,8 +125,8 @@ class _View:
             linewidths=0.13 * np.sqrt(size),
         )
         self.rays.set_segments([((0, 0), tip) for tip in tips])
-        for badge, tip in zip(self.badges, tips):
-            badge.set_position(tip)
+        for badge, position in zip(self.badges, self.badge_positions(tips)):
+            badge.set_position(position)
         self.ax.set_title(
             f"{self.split}, epoch {snapshot.epoch}" if title is None else title, pad=21
         )
@@ -147,10 +147,13 @@ class Plane(_View):
         self.ax.axvline(0, color=LIGHT, linewidth=0.7, zorder=0)
         self.ax.locator_params(nbins=4)
         if not self.small:
-            self.ax.set(xlabel="x₁ (dimensionless)", ylabel="x₂ (dimensionless)")
+            self.ax.set(xlabel="x₁", ylabel="x₂")
 
     def positions(self, x):
         return x
+
+    def badge_positions(self, tips):
+        return tips
 
 
 class Circle(_View):
@@ -159,10 +162,12 @@ class Circle(_View):
     Where a point lies across the ring means nothing; it is spread so that points do not cover each
     other. A bar of the histogram is 2° wide and as high as the square root of its count, so that
     the thin tails between classes show. The scale is the same in every circle: 0.5 high for as
-    many samples as an average class has.
+    many samples as an average class has. Badges that would cover each other stand one behind the
+    other on their rays.
     """
 
     reach, bins, tallest, rim, edge = 0.72, 180, 0.5, 1.015, 1.55
+    badge_size = 0.24
 
     def set_up_axes(self, snapshots):
         self.radius = np.random.default_rng(1).uniform(0.86, 0.98, len(self.labels))
@@ -171,7 +176,9 @@ class Circle(_View):
         )
         theta = np.linspace(0, 2 * np.pi, 361)
         self.ax.plot(np.cos(theta), np.sin(theta), color=GREY, linewidth=0.8, zorder=1)
-        self.ax.set(xlim=(-self.edge, self.edge), ylim=(-self.edge, self.edge))
+        highest = max(self.heights(getattr(each, self.split)).max() for each in snapshots)
+        edge = max(self.edge, self.rim + highest + 0.03)
+        self.ax.set(xlim=(-edge, edge), ylim=(-edge, edge))
         self.ax.axis("off")
         if not self.small:
             self.ax.text(
@@ -187,6 +194,18 @@ class Circle(_View):
 
     def positions(self, x):
         return self.radius[:, None] * unit_rows("the embeddings", x)
+
+    def badge_positions(self, tips):
+        placed = []
+        for tip in tips:
+            on_ray = [tip * share for share in (1, 0.66, 0.33)]
+            free = [
+                place
+                for place in on_ray
+                if all(np.linalg.norm(place - other) >= self.badge_size for other in placed)
+            ]
+            placed.append((free or on_ray)[0])
+        return placed
 
     def show(self, snapshot, title=None):
         super().show(snapshot, title)

@@ -193,7 +193,7 @@ def test_text_is_large_enough_and_inside_the_figure(run, name):
 @pytest.mark.parametrize(
     "call, xlabel, ylabel",
     [
-        (lambda run: figures.embeddings(run), "dimensionless", "dimensionless"),
+        (lambda run: figures.embeddings(run), "x₁", "x₂"),
         (lambda run: figures.angle_histograms(run), "degrees", "samples per"),
         (lambda run: figures.training_curves(run), "epoch", "accuracy (%)"),
         (lambda run: figures.target_curves(TARGETS), "degrees", "per radian"),
