@@ -4,7 +4,8 @@
 # make full        every page executed on all of MNIST (hours; goes on where it stopped; JOBS=2 runs two pages at a time)
 # make notebooks   notebooks/*.ipynb from notebooks/*.md, and the README's table of them
 # make slides      a deck of slides per chapter, in _build/slides (no network needed to show them)
-# make handouts    a chapter as a PDF to print, in _build/handouts (needs Chromium)
+# make handouts    chapters as PDF to print, in _build/handouts (needs Chromium); CHAPTER=05 for one,
+#                  SOLUTIONS=no without the solutions
 # make time        how long the book takes to build, from nothing and once more
 # make lock        requirements.txt from pyproject.toml and requirements.in
 # make clean       remove what was built
@@ -38,8 +39,12 @@ full: $(READY)
 notebooks: $(READY)
 	$(VENV) -m tools.notebooks.convert
 
-slides handouts: book
-	$(VENV) -m tools.exports.$@
+slides: book
+	$(VENV) -m tools.exports.slides
+
+handouts: book
+	$(VENV) -m tools.exports.handouts $(if $(CHAPTER),--chapters $(CHAPTER)) \
+	  $(if $(filter no,$(SOLUTIONS)),--without-solutions)
 
 time: $(READY)
 	$(VENV) -m tools.exports.build_minutes

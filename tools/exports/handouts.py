@@ -1,20 +1,27 @@
-"""Print each chapter: ``python -m tools.exports.handouts`` (or ``make handouts``) writes
-_build/handouts/NN_slug.pdf.
+"""Print chapters: ``python -m tools.exports.handouts`` (or ``make handouts``) writes
+_build/handouts/NN_slug.pdf, and with ``--without-solutions`` NN_slug-without-solutions.pdf.
 
 The built page as Chromium prints it, with the print rules of book/_static/book.css: code and
-figures included, solutions folded, a page number at the foot.
+figures included, boxes opened, author, licence and page number at the foot. The PDF has an outline
+and is tagged for screen readers.
 """
 
+import argparse
+import re
 import sys
+
+import yaml
 
 from tools.book.build import BUILD, HTML
 from tools.exports import browser
 from tools.toc import ROOT, chapters
 
+__all__ = ["HANDOUTS", "main", "print_chapter"]
+
 HANDOUTS = BUILD / "handouts"
 FOOT = (
     '<div style="width: 100%; font: 8px sans-serif; text-align: center">'
-    '<span class="title"></span> · <span class="pageNumber"></span> / '
+    '<span class="title"></span> · {credit} · <span class="pageNumber"></span> / '
     '<span class="totalPages"></span></div>'
 )
 PAPER = {
@@ -22,23 +29,67 @@ PAPER = {
     "margin": {"top": "15mm", "bottom": "18mm", "left": "15mm", "right": "15mm"},
     "display_header_footer": True,
     "header_template": "<span></span>",
-    "footer_template": FOOT,
+    "outline": True,
+    "tagged": True,
 }
+# With solutions: everything open. Without: neither solutions nor answers of questions.
+PREPARE = """withSolutions => {
+  for (const box of document.querySelectorAll(".admonition.solution"))
+    if (!withSolutions) box.remove();
+  for (const box of document.querySelectorAll("details")) {
+    const answer = box.closest(".lossbook-quiz");
+    if (answer && !withSolutions) box.remove(); else box.open = true;
+  }
+  for (const box of document.querySelectorAll(".toggle-hidden, .toggle"))
+    box.classList.remove("toggle-hidden", "toggle");
+  document.querySelectorAll("button.toggle-button").forEach(button => button.remove());
+}"""
 
 
-def main():
-    if missing := [page for page in chapters() if not (HTML / f"{page}.html").exists()]:
+def main(arguments=None):
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.exports.handouts",
+        description="Print chapters of the built book as PDF.",
+    )
+    parser.add_argument(
+        "--chapters", nargs="+", metavar="NN", help="only these, such as 05 06 (default: all)"
+    )
+    parser.add_argument(
+        "--without-solutions", action="store_true", help="leave solutions and answers out"
+    )
+    options = parser.parse_args(arguments)
+    numbered = {re.search(r"/(\d\d)_", page)[1]: page for page in chapters()}
+    wanted = options.chapters or list(numbered)
+    if unknown := [number for number in wanted if number not in numbered]:
+        parser.error(f"--chapters {' '.join(unknown)}: expected some of {' '.join(numbered)}")
+    pages = [numbered[number] for number in wanted]
+    if missing := [page for page in pages if not (HTML / f"{page}.html").exists()]:
         sys.exit(f"{', '.join(missing)} not in {HTML.relative_to(ROOT)}: run make book first")
     HANDOUTS.mkdir(parents=True, exist_ok=True)
     with browser.served(HTML) as address, browser.chromium() as chromium:
-        for page in chapters():
-            view = chromium.new_page(color_scheme="light")
-            view.goto(f"{address}/{page}.html", wait_until="load")
-            view.evaluate("() => window.MathJax?.startup?.promise")
-            path = HANDOUTS / f"{page.rpartition('/')[2]}.pdf"
-            view.pdf(path=path, **PAPER)
-            view.close()
+        for page in pages:
+            path = print_chapter(chromium, address, page, not options.without_solutions)
             print(path.relative_to(ROOT))
+
+
+def print_chapter(chromium, address, page, with_solutions=True, folder=HANDOUTS):
+    """Print one page of the book at ``address``; returns the path of the PDF."""
+    view = chromium.new_page(color_scheme="light")
+    view.goto(f"{address}/{page}.html", wait_until="load")
+    view.evaluate("() => window.MathJax?.startup?.promise")
+    view.evaluate(PREPARE, with_solutions)
+    suffix = "" if with_solutions else "-without-solutions"
+    path = folder / f"{page.rpartition('/')[2]}{suffix}.pdf"
+    view.pdf(path=path, footer_template=FOOT.format(credit=credit()), **PAPER)
+    view.close()
+    return path
+
+
+def credit():
+    """Author and licence, as in _config.yml."""
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    licence = re.search(r"CC BY [\d.]+", config["copyright"])[0]
+    return f"{config['author']}, {licence}"
 
 
 if __name__ == "__main__":
