@@ -155,7 +155,10 @@ function onInput() {
   if (complaints.length) return;
   const before = training.setting;
   training.setting = settingOf(form);
-  if (training.failure) [training.failure, app.dataset.state] = [null, "paused"];
+  if (training.failure) {
+    [training.failure, app.dataset.state] = [null, "paused"];
+    setStatus(`The setting has changed. Play goes on from step ${training.step}.`);
+  }
   if (training.setting.show !== before.show) chosen.clear();
   updateControls();
   if (training.setting.seed !== before.seed) reset();

@@ -112,6 +112,7 @@ def test_the_naive_version_says_nan_and_the_sound_one_goes_on_from_there(open_la
     failed_at = lab.number("step-count")
     lab.setting("compute").select_option("sound")
     assert lab.state() == "paused"
+    assert lab.part("status").inner_text().startswith("The setting has changed.")
     lab.part("step").click()
     assert (
         lab.number("step-count") == failed_at + 1 and lab.part("gradient").inner_text() == "finite"

@@ -54,7 +54,30 @@ export function start(root, data) {
 
   data.colors.forEach((color, j) => root.style.setProperty(`--lb-class-${j + 1}`, color));
   set({...data.presets[data.preset], C: data.C, d: data.d});
+  if (inBook()) {
+    const given = addressed();
+    if (Object.keys(given).length) {
+      pressed = null;
+      set(given);
+    }
+    root.addEventListener("change", () => keepInAddress(controls));
+    part(root, "presets").addEventListener("click", () => keepInAddress(controls));
+  }
   new ResizeObserver(show).observe(part(root, "sliders"));
+}
+
+// On a page of the book the address holds the setting. In a notebook it belongs to Jupyter.
+const inBook = () => "content_root" in document.documentElement.dataset;
+
+function addressed() {
+  const given = [...new URLSearchParams(location.search)].filter(([name, value]) =>
+    SLIDERS.some(([known]) => known === name) && value !== "" && Number.isFinite(+value));
+  return Object.fromEntries(given.map(([name, value]) => [name, +value]));
+}
+
+function keepInAddress(controls) {
+  const setting = controls.map(({name, input}) => [name, input.value]);
+  history.replaceState(null, "", `?${new URLSearchParams(setting)}${location.hash}`);
 }
 
 // A slider with its label and value; `onInput` is called with its name when the reader moves it.
