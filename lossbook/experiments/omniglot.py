@@ -46,6 +46,7 @@ __all__ = [
 KNOWN = ("Balinese", "Early_Aramaic", "Greek", "Korean", "Latin")
 HELD_OUT = ("Japanese_(katakana)", "Sanskrit", "Tagalog")
 RECIPE = {"epochs": 20, "batch_size": 64, "learning_rate": 5e-3}
+PER_CLASS = 4  # images of a class in a batch, for losses on pairs and triplets alone
 MOST, RESAMPLES = 50_000, 200
 GRID = np.geomspace(1e-4, 1, 25)  # FARs at which a ROC is kept
 BINS = np.linspace(-1, 1, 61)  # of cosines
@@ -260,6 +261,7 @@ def _train_cell(cell, known, strangers, backbone, build, device, recipe):
     model = backbone(cell.embedding_dim)
     head, kind = build(cell.row, cell.embedding_dim, cell.classes)
     epochs = round(recipe["epochs"] * len(known.train) / len(dataset.train))
+    batches = {"per_class": PER_CLASS} if kind == "distance" else {}
     run = fit(
         model,
         head,
@@ -268,7 +270,7 @@ def _train_cell(cell, known, strangers, backbone, build, device, recipe):
         device=device,
         progress=False,
         snapshot_size=10,
-        **{**recipe, "epochs": epochs},
+        **{**recipe, "epochs": epochs, **batches},
     )
     head.eval()
     test = dataset.test
@@ -284,6 +286,7 @@ def _train_cell(cell, known, strangers, backbone, build, device, recipe):
         "loss": run.name,
         **({"scale": float(head.scale)} if cell.row in FREE_SCALE else {}),
         "similarity": kind,
+        **batches,
         "epochs": epochs,
         "device": run.config["device"],
         "versions": run.config["versions"],

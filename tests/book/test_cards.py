@@ -20,5 +20,5 @@ def test_a_card_says_how_long_and_whether_something_moves():
     card = cards.card("notebooks/01_softmax", "1")
     assert "1. Softmax" in card and 'href="../notebooks/01_softmax.html"' in card
     assert toc.description("notebooks/01_softmax") in card
-    assert "25 min · interactive" in card
+    assert "30 min · interactive" in card
     assert "min" not in cards.card("book/notation", "").split("card-facts")[1]

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-from tools.book import cards, math_widths, redirects, tables
+from tools.book import cards, data_images, math_widths, redirects, tables
 from tools.toc import description, labels, pages
 
 PICTURE = "_static/hero.png"
@@ -96,6 +96,14 @@ def mend(app, page, template, context, doctree):
         context["body"] = math_widths.reserve_all(tables.dressed_all(body))
 
 
+def move_pictures(app, page, template, context, doctree):
+    """Put pictures that a page holds in base64 into files."""
+    if "body" in context:
+        context["body"] = data_images.to_files(
+            context["body"], app.outdir, lambda name: context["pathto"](name, resource=True)
+        )
+
+
 def spare_mathjax(app, page, template, context, doctree):
     """Load MathJax where there are formulas to set, and nowhere else."""
     if not re.search(r'class="(?:[^"]* )?math[ "]', context.get("body", "")):
@@ -130,6 +138,7 @@ def setup(app):
     app.connect("config-inited", set_address)
     app.connect("html-page-context", add_tags)
     app.connect("html-page-context", mend)
+    app.connect("html-page-context", move_pictures)
     app.connect("html-page-context", cards.add_pictures)
     app.connect("html-page-context", spare_mathjax, priority=900)  # after MathJax has been added
     app.connect("autodoc-skip-member", skip_bare_fields)

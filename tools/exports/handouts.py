@@ -59,10 +59,10 @@ def main(arguments=None):
     )
     options = parser.parse_args(arguments)
     numbered = {re.search(r"/(\d\d)_", page)[1]: page for page in chapters()}
-    wanted = options.chapters or list(numbered)
-    if unknown := [number for number in wanted if number not in numbered]:
+    chosen = options.chapters or list(numbered)
+    if unknown := [number for number in chosen if number not in numbered]:
         parser.error(f"--chapters {' '.join(unknown)}: expected some of {' '.join(numbered)}")
-    pages = [numbered[number] for number in wanted]
+    pages = [numbered[number] for number in chosen]
     if missing := [page for page in pages if not (HTML / f"{page}.html").exists()]:
         sys.exit(f"{', '.join(missing)} not in {HTML.relative_to(ROOT)}: run make book first")
     HANDOUTS.mkdir(parents=True, exist_ok=True)
