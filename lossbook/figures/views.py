@@ -198,7 +198,7 @@ class Circle(_View):
     def badge_positions(self, tips):
         placed = []
         for tip in tips:
-            on_ray = [tip * share for share in (1, 0.66, 0.33)]
+            on_ray = [tip * share for share in (1, 0.65, 0.3)]
             free = [
                 place
                 for place in on_ray

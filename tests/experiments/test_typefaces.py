@@ -149,3 +149,25 @@ def test_losses_on_pairs_get_batches_with_several_images_of_a_class(tmp_path, mo
     assert len(batches) == 4
     if on_pairs:
         assert {count for batch in batches for count in batch.tolist()} <= {0, 4}
+
+
+def test_the_mean_rates_are_those_of_the_saved_trainings():
+    record, _ = typefaces.load()
+    rows = typefaces_gains.chosen_rows(record)
+    assert set(rows.values()) == set(typefaces.MAIN)
+    assert all(row in typefaces.GRID[loss] for row, loss in rows.items())
+    rates = typefaces_gains.mean_rates(record)
+    for (classes, loss), line in rates.iterrows():
+        cells = [
+            cell
+            for cell in record["cells"].values()
+            if rows.get(cell["row"]) == loss
+            and (cell["classes"], cell["steps"]) == (classes, typefaces.STEPS)
+            and not cell["tuning"]
+            and cell["typefaces"] is None
+        ]
+        assert len(cells) == line.seeds > 0
+        for column, name in (("EER", "eer"), ("TAR at 1e-4", "tar@0.0001"), ("rank 1", "rank_1")):
+            given = [cell["strangers"][name] for cell in cells]
+            values = [value[0] if isinstance(value, list) else value for value in given]
+            assert line[column] == pytest.approx(100 * sum(values) / len(values))

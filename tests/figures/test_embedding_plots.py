@@ -166,3 +166,29 @@ def test_a_zero_embedding_has_no_place_on_the_circle():
     run.snapshots[-1].test[3] = 0
     with pytest.raises(ValueError, match="row 3 of the embeddings is the zero vector"):
         figures.circle(run)
+
+
+def test_badges_of_classes_in_one_direction_stand_behind_each_other():
+    run = make_run()
+    run.snapshots[-1].weight[:3] = [[1, 0], [1, 0.02], [1, -0.02]]
+    figure = figures.circle(run)
+    badges = {
+        text.get_text(): np.array(text.get_position())
+        for text in figure.axes[0].texts
+        if text.get_text() in run.classes
+    }
+    assert len(badges) == 10
+    apart = [np.linalg.norm(badges[a] - badges[b]) for a in badges for b in badges if a < b]
+    assert min(apart) >= 0.2
+    for label, position in badges.items():  # each on the ray of its class vector
+        vector = run.snapshots[-1].weight[int(label)]
+        np.testing.assert_allclose(
+            position / np.linalg.norm(position), vector / np.linalg.norm(vector), atol=1e-6
+        )
+
+
+def test_a_circle_holds_its_highest_bar():
+    run = make_run()
+    run.snapshots[-1].test[:] = [1, 0]  # everything in one direction
+    (low, high), _ = figures.circle(run).axes[0].get_xlim(), None
+    assert high == -low > 1 + 0.5 * np.sqrt(10)
