@@ -67,11 +67,14 @@ def ratio(arrays, without, with_margin, measure="EER", known=False, seed=0):
     """(ratio, low, high): an error rate of some cells over that of others; below 1 they are better.
 
     ``without`` and ``with_margin`` are lists of cells that differ in their training seeds alone.
-    The interval (95 %) resamples identities, the same ones for both, and training seeds, for each
-    on its own. ``measure`` is one of ``MEASURES``; ``known`` takes the known characters. All three
+    The interval (95 %) resamples identities, the same ones for both, and training seeds. A seed
+    decides the first weights and the batches of both, so those of the same seeds are drawn
+    together; lists of other seeds are drawn each on its own. ``measure`` is one of ``MEASURES``; ``known`` takes the known characters. All three
     are NaN if ``without`` makes no error on some resample, or the measure is undefined.
     """
     random = np.random.default_rng(seed)
+    paired = [cell.seed for cell in without] == [cell.seed for cell in with_margin]
+    drawn = None
     prefix, column = "known_" if known else "", MEASURES[measure]
     means, resampled_means = [], []
     for cells in (without, with_margin):
@@ -79,7 +82,8 @@ def ratio(arrays, without, with_margin, measure="EER", known=False, seed=0):
         resampled = np.array([arrays[cell.name][prefix + "resampled"][:, column] for cell in cells])
         if measure != "EER":
             estimates, resampled = 1 - estimates, 1 - resampled
-        drawn = random.integers(0, len(cells), resampled.shape)
+        if drawn is None or not paired:
+            drawn = random.integers(0, len(cells), resampled.shape)
         means.append(estimates.mean())
         resampled_means.append(np.take_along_axis(resampled, drawn, axis=0).mean(axis=0))
     if means[0] == 0 or not resampled_means[0].all():
