@@ -69,8 +69,9 @@ def ratio(arrays, without, with_margin, measure="EER", known=False, seed=0):
     ``without`` and ``with_margin`` are lists of cells that differ in their training seeds alone.
     The interval (95 %) resamples identities, the same ones for both, and training seeds. A seed
     decides the first weights and the batches of both, so those of the same seeds are drawn
-    together; lists of other seeds are drawn each on its own. ``measure`` is one of ``MEASURES``; ``known`` takes the known characters. All three
-    are NaN if ``without`` makes no error on some resample, or the measure is undefined.
+    together; lists of other seeds are drawn each on its own. ``measure`` is one of ``MEASURES``;
+    ``known`` takes the known characters. All three are NaN if ``without`` makes no error on some
+    resample, or the measure is undefined.
     """
     random = np.random.default_rng(seed)
     paired = [cell.seed for cell in without] == [cell.seed for cell in with_margin]
