@@ -67,7 +67,7 @@ def card(page, number):
     facts = []
     if minutes := re.search(r"\*Reading (\d+) min", text):
         facts.append(f"{minutes[1]} min")
-    if re.search(r"interactive\.(?!check_yourself|quiz)\w+\(|<canvas", text):
+    if re.search(r"interactive\.(?!quiz)\w+\(|<canvas", text):
         facts.append("interactive")
     picture = f'<img data-page="{page}">' if number or page in STATIC else ""
     return (
