@@ -21,12 +21,16 @@ from lossbook.data.typefaces import HeldOut
 from lossbook.experiments import resumable
 from lossbook.heads.presets import head_from_preset, preset_from_name
 from lossbook.metrics.all_pairs import verify_all_pairs
+from lossbook.metrics.identification import search
+from lossbook.metrics.protocols import gallery_and_probe
+from lossbook.metrics.quality import error_versus_discard
 from lossbook.training.loop import fit
 from lossbook.training.run import Run
 from lossbook.utils.records import FOLDER
 from lossbook.utils.validation import require
 
 __all__ = [
+    "ADAPTIVE",
     "CLASSES",
     "Cell",
     "GRID",
@@ -64,6 +68,7 @@ EMBEDDING_DIM = 64
 RECIPE = {"batch_size": 256, "learning_rate": 5e-3, "precision": "bfloat16"}
 PER_CLASS = 4  # images of a class in a batch, for losses on pairs and triplets
 STEPS = 1500
+DISCARDED = (0, 0.1, 0.2, 0.3, 0.5)  # shares of the strangers' images, those of least quality
 SECONDS_PER_STEP = 0.15  # with verification, on two CPU cores with matrix units
 CLASSES = (100, 400, 1600, 6400)
 
@@ -82,6 +87,9 @@ GRID = {
     ),
 }
 LOSSES = tuple(GRID)
+# Losses whose margin adapts, with the margin, and so the scale, that was chosen for ArcFace.
+# MagFace's is 0.45 for the shortest embeddings.
+ADAPTIVE = ("MagFace_m0.45", "AdaFace_m0.3", "CurricularFace_m0.3")
 NUMBER = r"(\d+(?:\.\d+)?)"
 
 
@@ -142,6 +150,12 @@ STAGES = (
         {"classes": FEW_CLASSES, "typefaces": (5, 15, 45), "seeds": (0,)},
     ),
     Stage("steps", MAIN, {"classes": FEW_CLASSES, "steps": (500, 4500), "seeds": (0,)}),
+    Stage(
+        "steps, most identities",
+        ("norm-softmax", "ArcFace"),
+        {"classes": (6400,), "steps": (4500,), "seeds": (0, 1, 2)},
+    ),
+    Stage("margins that adapt", ADAPTIVE, {"classes": (6400,)}),
     Stage("choice of margins and scales", OTHERS, None),
     Stage("number of identities", OTHERS, {"seeds": (0,)}),
     Stage("number of identities", LOSSES, {"seeds": (1, 2)}),
@@ -165,7 +179,8 @@ def build_head(row, embedding_dim, num_classes):
     """(head, kind of similarity) of a row.
 
     A row is ``"softmax"``, ``"contrastive_m1"``, ``"triplet-batch-all_m0.5"`` (how triplets are
-    mined, and the margin), ``"combined_m0.3_m0.2"`` (m2 and m3), or a name that
+    mined, and the margin), ``"combined_m0.3_m0.2"`` (m2 and m3), ``"AdaFace_m0.3"``,
+    ``"CurricularFace_m0.3"``, ``"MagFace_m0.45"`` (its lowest margin), or a name that
     :func:`lossbook.heads.head_from_name` takes. Unless it gives a scale with ``_s``, the scale is
     that of :func:`lossbook.bounds.working_scale`, times the number after ``_x`` at its end.
 
@@ -181,6 +196,14 @@ def build_head(row, embedding_dim, num_classes):
         m2, m3 = float(match[1]), float(match[2])
         scale = factor * bounds.working_scale(num_classes, m2=m2, m3=m3)
         return heads.CombinedMargin(embedding_dim, num_classes, scale, 1, m2, m3), "cosine"
+    if match := re.fullmatch(rf"(AdaFace|CurricularFace|MagFace)_m{NUMBER}", name):
+        margin = float(match[2])
+        scale = factor * bounds.working_scale(num_classes, m2=margin)
+        if match[1] == "MagFace":
+            head = heads.MagFace(embedding_dim, num_classes, scale, low_margin=margin)
+        else:
+            head = getattr(heads, match[1])(embedding_dim, num_classes, scale, margin)
+        return head, "cosine"
     preset = preset_from_name(name)
     if preset.unit_embedding and "_s" not in name:
         scale = factor * bounds.working_scale(num_classes, preset.m1, preset.m2, preset.m3)
@@ -376,8 +399,8 @@ def train(cell, data, *, backbone=small_network, device=None, sizes=None, **reci
 def _measure(cell, trained, data, start):
     """(record, arrays) of one cell, begun at ``start``: its rates on strangers and on the known."""
     parts, history, config = trained.parts, trained.run.history, trained.run.config
-    strangers = _verify(trained, data, parts.strangers)
-    known = _verify(trained, data, parts.characters[: len(parts.strangers)])
+    strangers, quality = _verify(trained, data, parts.strangers)
+    known, _ = _verify(trained, data, parts.characters[: len(parts.strangers)])
     record = {
         **cell._asdict(),
         "loss": trained.run.name,
@@ -388,6 +411,7 @@ def _measure(cell, trained, data, start):
         "train_accuracy": float(history.train_acc.iloc[-1]),
         "strangers": strangers.summary,
         "known": known.summary,
+        "quality": quality,
         "device": config["device"],
         "versions": config["versions"],
         "seconds": round(float(history.seconds.sum()), 1),
@@ -403,6 +427,17 @@ def _measure(cell, trained, data, start):
 
 
 def _verify(trained, data, characters):
+    """(rates, what the length of an embedding says of the errors of rank 1)."""
     split = data.select(characters, trained.parts.unseen_faces)
-    x = embed(trained.backbone, split.images).numpy()
-    return verify_all_pairs(x, split.labels.numpy(), trained.similarity)
+    x, labels = embed(trained.backbone, split.images).numpy(), split.labels.numpy()
+    rates = verify_all_pairs(x, labels, trained.similarity)
+    lengths = np.linalg.norm(x, axis=1)
+    gallery, probe = gallery_and_probe(labels)
+    found = search(x[gallery], labels[gallery], x[probe], labels[probe], trained.similarity)
+    right = found.rank == 1
+    quality = {
+        "discarded": list(DISCARDED),
+        "by_length": error_versus_discard(lengths[probe], right, DISCARDED).tolist(),
+        "by_score": error_versus_discard(found.top, right, DISCARDED).tolist(),
+    }
+    return rates, quality

@@ -115,6 +115,24 @@ def test_heads_have_the_scale_of_the_rule_and_the_margins_of_their_names():
             typefaces.build_head(row, 64, 6400)
 
 
+@pytest.mark.parametrize("row", typefaces.ADAPTIVE)
+def test_a_margin_that_adapts_has_the_scale_of_arcface_with_its_margin(row):
+    head, similarity = typefaces.build_head(row, 8, 400)
+    margin = float(row.partition("_m")[2])
+    assert type(head).__name__ == row.partition("_m")[0] and similarity == "cosine"
+    assert head.scale == pytest.approx(bounds.working_scale(400, m2=margin))
+    assert head.low_margin == margin if "Mag" in row else head.margin == margin
+
+
+def test_quality_is_what_is_left_of_the_errors_when_short_embeddings_are_left_out(tmp_path):
+    cells = typefaces.plan(["ArcFace_m0.3"], classes=(8,), steps=(6,), seeds=(0,))
+    record, _ = run(cells, tmp_path)
+    cell = record["cells"][cells[0].name]
+    quality, (rank_1, *_) = cell["quality"], cell["strangers"]["rank_1"]
+    assert quality["by_length"][0] == quality["by_score"][0] == pytest.approx(1 - rank_1)
+    assert len(quality["by_length"]) == len(quality["discarded"]) == len(typefaces.DISCARDED)
+
+
 def test_the_network_has_six_convolutions():
     widths = [
         layer.out_channels
