@@ -18,8 +18,21 @@ export function press(buttons, isPressed) {
   for (const button of buttons) button.setAttribute("aria-pressed", String(isPressed(button)));
 }
 
+// Let a button copy the page's address. `status`, an element with aria-live, tells how it went.
+export function copyLinkWith(button, status) {
+  button.addEventListener("click", async () => {
+    status.textContent = "";                   // so that the same words are read out once more
+    try {
+      await navigator.clipboard.writeText(location.href);
+      status.textContent = "Link copied.";
+    } catch {
+      status.textContent = "The browser did not let this page copy. Copy the address bar instead.";
+    }
+  });
+}
+
 // Keys work on what has the focus; JupyterLab would take arrows and Enter for shortcuts of its own.
 export function keepKeys(root) {
-  for (const control of root.querySelectorAll("button, input, canvas"))
+  for (const control of root.querySelectorAll("button, input, canvas, [role=slider]"))
     control.setAttribute("data-lm-suppress-shortcuts", "");
 }
