@@ -20,6 +20,10 @@ and what follows it is the answers, each with the sentence that its reader gets:
 A number is a Python expression, in which ``math``, ``bounds`` and ``margins`` are known. It is
 right within one percent. A last paragraph that begins with ``!figure`` holds an expression that
 draws a picture with ``figures``, and its alt text; the reader sees it after the answer.
+
+``course-before`` and ``course-after`` are two tests for the whole course. Question by question they
+are of the same kind with other numbers, and ``!measures`` says of what. Nothing else has that line,
+the last one of a question.
 """
 
 import math
@@ -35,6 +39,7 @@ from lossbook.utils.validation import require
 __all__ = [
     "Answer",
     "Question",
+    "COURSE",
     "chapters",
     "questions",
     "parse",
@@ -44,6 +49,8 @@ __all__ = [
 
 TEXTS = files("lossbook.teaching") / "questions"
 ANSWER = re.compile(r"(?:- \[(?P<mark>[x ])\]|(?P<sign>[=!])) (?P<text>.+)\n\s*> (?P<reply>.+)")
+COURSE = ("course-before", "course-after")
+MEASURES = re.compile(r"!measures (.+)")
 FIGURE = re.compile(r"!figure (?P<code>.+)\n(?P<alt>.+)")
 KNOWN = {"math": math, "bounds": bounds, "margins": margins, "figures": figures}
 GIFT_SPECIAL = re.compile(r"([~=#{}:\\])")
@@ -61,7 +68,8 @@ class Question(NamedTuple):
     """A question and its answers, at least one of them right.
 
     ``figure`` is a picture to see after the answer, with its ``alt`` text, or None. A number is
-    right within the ``tolerance``, a fraction of it (of 1, if it is 0).
+    right within the ``tolerance``, a fraction of it (of 1, if it is 0). ``measures`` is what a
+    question of the course's tests is there to find out; "" for those of a chapter.
     """
 
     text: str
@@ -69,6 +77,7 @@ class Question(NamedTuple):
     figure: object = None
     alt: str = ""
     tolerance: float = 0.01
+    measures: str = ""
 
     @property
     def is_number(self):
@@ -78,13 +87,13 @@ class Question(NamedTuple):
 
 def chapters():
     """The chapters that have questions, as two-digit strings."""
-    return texts.chapters(TEXTS)
+    return [name for name in texts.chapters(TEXTS) if name not in COURSE]
 
 
 def questions(chapter):
-    """The questions of a chapter, such as ``"05"``: a tuple of :class:`Question`.
+    """The questions of a chapter, such as ``"05"``, or of a test in ``COURSE``, as a tuple.
 
-    Raises ``ValueError`` naming the chapters that have questions, if this one has none.
+    Raises ``ValueError`` naming the chapters and tests that there are, if this is none of them.
     """
     return parse(texts.read(TEXTS, chapter))
 
@@ -101,7 +110,8 @@ def parse(text):
 def to_gift(title, listed):
     """Questions in Moodle's GIFT format, without their figures.
 
-    ``title`` names them in the question bank: ``title 1``, ``title 2`` and so on.
+    ``title`` names them in the question bank: ``title 1``, ``title 2`` and so on. What a question
+    measures stands in a comment above it.
     """
     parts = []
     for number, question in enumerate(listed, start=1):
@@ -109,18 +119,21 @@ def to_gift(title, listed):
         kind = "#" if question.is_number else ""
         body = "\n".join(lines)
         name = f"{_escaped(title)} {number}"
-        parts.append(f"::{name}::[markdown]{_escaped(question.text)} {{{kind}\n{body}\n}}\n")
+        comment = f"// Measures: {question.measures}\n" if question.measures else ""
+        parts.append(
+            f"{comment}::{name}::[markdown]{_escaped(question.text)} {{{kind}\n{body}\n}}\n"
+        )
     return "\n".join(parts)
 
 
 def release(chapter, out):
     """Write a chapter's questions to ``chapterNN.gift`` in the folder ``out``; returns the path.
 
-    Raises as :func:`questions`.
+    A test in ``COURSE`` goes to a file of its own name. Raises as :func:`questions`.
     """
     text = texts.read(TEXTS, chapter)
     title = text.partition("\n")[0].removeprefix("# ").removesuffix(": check yourself")
-    path = Path(out) / f"chapter{chapter}.gift"
+    path = Path(out) / f"{chapter if chapter in COURSE else 'chapter' + chapter}.gift"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(to_gift(title, parse(text)), encoding="utf-8")
     return path
@@ -129,7 +142,10 @@ def release(chapter, out):
 def _parse_question(part):
     heading, _, rest = part.strip().partition("\n")
     paragraphs = [paragraph.strip() for paragraph in rest.split("\n\n") if paragraph.strip()]
-    figure, alt = None, ""
+    figure, alt, measures = None, "", ""
+    if paragraphs and (match := MEASURES.fullmatch(paragraphs[-1])):
+        measures = match[1]
+        paragraphs.pop()
     if paragraphs and (match := FIGURE.fullmatch(paragraphs[-1])):
         figure, alt = eval(match["code"], dict(KNOWN)), match["alt"]
         paragraphs.pop()
@@ -141,7 +157,8 @@ def _parse_question(part):
     require(any(answer.right for answer in parsed), f"{heading!r} has no right answer")
     kinds = {isinstance(answer.value, str) for answer in parsed}
     require(len(kinds) == 1, f"{heading!r}: answers are either to choose or numbers, not both")
-    return Question("\n\n".join([heading, *texts]), parsed, figure, alt)
+    text = "\n\n".join([heading, *texts])
+    return Question(text, parsed, figure, alt, measures=measures)
 
 
 def _parse_answer(match):

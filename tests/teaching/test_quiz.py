@@ -5,9 +5,12 @@ import re
 
 import jupytext
 import pytest
+import torch
 
+from lossbook import heads
 from lossbook.cli.main import main
 from lossbook.figures.style import NotebookFigure
+from lossbook.metrics.verification import rates_at
 from lossbook.teaching import quiz
 from tools import toc
 
@@ -76,10 +79,10 @@ def test_moodle_gets_every_answer_with_its_special_characters_escaped():
     assert "{#\n=2.30259:0.023#ln 10.\n=%0%10:0.1#That is" in number
 
 
-@pytest.mark.parametrize("chapter", quiz.chapters())
+@pytest.mark.parametrize("chapter", [*quiz.chapters(), *quiz.COURSE])
 def test_a_chapter_asks_four_to_six_questions_and_answers_each_reply(chapter):
     listed = quiz.questions(chapter)
-    assert 4 <= len(listed) <= 6
+    assert 4 <= len(listed) <= 6 or (chapter in quiz.COURSE and len(listed) == 15)
     for question in listed:
         replies = [answer.reply for answer in question.answers]
         assert len(set(replies)) == len(replies)
@@ -117,3 +120,132 @@ def test_assign_writes_the_questions_if_asked(tmp_path, capsys):
     assert main([*arguments, "--quiz"]) == 0
     assert f"{tmp_path}/chapter16.gift" in capsys.readouterr().out
     assert "::Margins that adapt 1::" in (tmp_path / "chapter16.gift").read_text()
+
+
+def test_assign_writes_both_tests_of_the_course_and_no_notebook(tmp_path, capsys):
+    arguments = ["assign", *quiz.COURSE, "--out", str(tmp_path)]
+    assert main(arguments) == 2 and not list(tmp_path.iterdir())
+    refusal = "course-before course-after: these are questions, so add --quiz"
+    assert refusal in capsys.readouterr().err
+    assert main([*arguments, "--quiz"]) == 0
+    before, after = (tmp_path / f"{name}.gift" for name in quiz.COURSE)
+    assert capsys.readouterr().out == f"{before}\n{after}\n"
+    assert set(tmp_path.iterdir()) == {before, after}
+    assert before.read_text().startswith(
+        "// Measures: What softmax makes of logits: only their differences count (chapter 1)\n"
+        "::Course test A 1::[markdown]A softmax gets the logits 12, 10 and 10."
+    )
+
+
+def test_the_courses_tests_are_parallel():
+    before, after = (quiz.questions(name) for name in quiz.COURSE)
+    assert [question.measures for question in before] == [question.measures for question in after]
+    assert len({question.measures for question in before}) == len(before)
+    for first, second in zip(before, after):
+        assert first.text != second.text and first.is_number == second.is_number
+        assert len(first.answers) == len(second.answers) and first.measures
+        if first.is_number:
+            assert not math.isclose(right(first), right(second), rel_tol=0.01)
+    # Neither form can be passed by always choosing the same place.
+    for form in (before, after):
+        places = [
+            [answer.right for answer in question.answers].index(True)
+            for question in form
+            if not question.is_number
+        ]
+        assert len(set(places)) >= 3 and max(map(places.count, places)) < len(places) / 2 + 1
+
+
+def right(question):
+    return next(answer.value for answer in question.answers if answer.right)
+
+
+def posterior(logits):
+    return torch.softmax(torch.tensor(logits), 0)[0]
+
+
+def logit_of_lengths(embedding, class_vector, degrees):
+    head = heads.Softmax(2, 2, bias=False)
+    angle = math.radians(degrees)
+    head.weight.data[0] = class_vector * torch.tensor([math.cos(angle), math.sin(angle)])
+    return head(torch.tensor([[embedding, 0.0]]))[0, 0]
+
+
+def posterior_at_class_vector(scale, num_classes):
+    head = heads.NormSoftmax(2, num_classes, scale=scale)  # evenly spaced, as it starts
+    return torch.softmax(head(head.weight), 1)[0, 0]
+
+
+def logit_in_training(head, cos):
+    head.weight.data[0] = torch.tensor([1.0, 0.0])
+    x = torch.tensor([[cos, math.sqrt(1 - cos**2)]])
+    return head(x, torch.tensor([0]))[0, 0]
+
+
+def lead_at_class_vector(num_classes):
+    weight = heads.NormSoftmax(2, num_classes).weight
+    cos = torch.sort(weight @ weight.T, descending=True).values[0]
+    return cos[0] - cos[1]
+
+
+def false_accepts(genuine, accepted, impostors, falsely):
+    same = torch.arange(genuine + impostors) < genuine
+    scores = torch.zeros(len(same))
+    scores[:accepted] = 1
+    scores[genuine : genuine + falsely] = 1
+    return 100 * rates_at(scores.numpy(), same.numpy(), 0.5).far
+
+
+def megabytes_of_logits(batch, num_classes):
+    thousandth = heads.CosFace(2, num_classes // 1000)(torch.ones(batch, 2))
+    return 1000 * thousandth.nbytes / 1e6
+
+
+def cosface(scale, margin):
+    return heads.CosFace(2, 3, scale=scale, margin=margin)
+
+
+def arcface(scale, margin):
+    return heads.ArcFace(2, 3, scale=scale, margin=margin)
+
+
+COMPUTED = {
+    1: lambda: (posterior([12.0, 10, 10]), posterior([-3.0, -4, -4, -4])),
+    2: lambda: (logit_of_lengths(3.0, 4, 60), logit_of_lengths(5.0, 2, 120)),
+    4: lambda: (posterior_at_class_vector(3, 4), posterior_at_class_vector(1.5, 3)),
+    7: lambda: (logit_in_training(cosface(20, 0.3), 0.8), logit_in_training(cosface(30, 0.2), 0.6)),
+    8: lambda: (
+        logit_in_training(arcface(10, 0.5), math.cos(math.radians(40))),
+        logit_in_training(arcface(20, 0.3), math.cos(math.radians(60))),
+    ),
+    10: lambda: (lead_at_class_vector(5), lead_at_class_vector(9)),
+    12: lambda: (false_accepts(400, 380, 2000, 30), false_accepts(500, 450, 4000, 20)),
+    15: lambda: (megabytes_of_logits(200, 50_000), megabytes_of_logits(100, 1_000_000)),
+}
+
+
+@torch.no_grad()
+def test_the_library_computes_every_number_of_the_courses_tests():
+    forms = [quiz.questions(name) for name in quiz.COURSE]
+    asked = [number for number, question in enumerate(forms[0], 1) if question.is_number]
+    assert asked == list(COMPUTED)
+    for number, compute in COMPUTED.items():
+        for form, value in zip(forms, compute(), strict=True):
+            assert right(form[number - 1]) == pytest.approx(float(value), rel=1e-5)
+
+
+def by_arccos(cos):
+    return torch.cos(torch.arccos(cos) + 0.3)
+
+
+def by_root(cos):
+    return cos * math.cos(0.3) - torch.sqrt(1 - cos**2) * math.sin(0.3)
+
+
+@pytest.mark.parametrize("target", [by_arccos, by_root])
+def test_on_the_class_vector_the_loss_is_finite_and_its_gradient_nan(target):
+    """As question 11 of either test has it."""
+    x = torch.tensor([2.0, 0.0], requires_grad=True)
+    loss = -target(torch.nn.functional.normalize(x, dim=0) @ torch.tensor([1.0, 0.0]))
+    loss.backward()
+    assert loss.isfinite() and x.grad.isnan().any()
