@@ -12,6 +12,7 @@ from lossbook.interactive.widget import WEB, bundle
 from lossbook.metrics import winning_regions
 from tests.browser.helpers import DESKTOP, PAGE, PHONE, Visit, settle
 from tests.helpers.runs import make_run
+from tests.helpers.widgets import read_data
 from tools.exports.browser import served
 
 N = 300
@@ -288,8 +289,9 @@ def test_nothing_sticks_out_on_a_phone(open_page, name):
             .map(e => e.outerHTML.slice(0, 80)); }""")
         == []
     )
-    assert page.evaluate("""() => [...document.querySelectorAll("button, input")].every(
-        e => e.getBoundingClientRect().height >= 32)"""), "a finger needs room"
+    assert page.evaluate("""() => [...document.querySelectorAll("button, input, [role=slider]")]
+        .filter(e => e.checkVisibility())
+        .every(e => e.getBoundingClientRect().height >= 32)"""), "a finger needs room"
 
 
 @pytest.mark.parametrize("name", ["scrub", "explorer"])
@@ -485,3 +487,37 @@ def test_the_kept_arc_is_that_of_the_figure(javascript, m1, m2, m3):
         assert len(own) == 0
     else:
         assert min(kept, math.pi / 8) == pytest.approx(own.max(), abs=2 * math.pi / 3600)
+def in_two_classes(head, theta, length):
+    """The margined targets over s, and their slopes per radian, of embeddings of one length."""
+    theta = theta.clone().requires_grad_()
+    head.weight.data = torch.eye(2, dtype=torch.float64)
+    x = length * torch.stack([torch.cos(theta), torch.sin(theta)], dim=1)
+    target = head.eval()(x, torch.zeros(len(x), dtype=torch.long))[:, 0] / head.scale
+    (slope,) = torch.autograd.grad(target.sum(), theta)
+    return target.detach(), slope
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [("AdaFace", -1), ("AdaFace", -0.35), ("AdaFace", 0), ("AdaFace", 0.6), ("AdaFace", 1)]
+    + [("MagFace", 10), ("MagFace", 47), ("MagFace", 110)],
+)
+def test_a_margin_that_follows_the_length_is_that_of_its_head(javascript, name, value):
+    head, length = heads.from_preset(name, 2, 2), value
+    if name == "AdaFace":
+        head.spread, length = 1, 60 + 15 * value
+        head.mean_length.fill_(60)
+        head.deviation.fill_(15 - 1e-3)  # the head adds as much
+    theta = torch.linspace(0.001, math.pi - 0.001, 199, dtype=torch.float64)
+    target, slope = in_two_classes(head, theta, length)
+    data = read_data(interactive.margin_explorer())["adaptive"][name]
+    made = """(({adaptive, value, theta}) => {
+        const setting = MARGINS_OF_LENGTH[adaptive.slider](adaptive, value);
+        return theta.map(t => [targetAtAngle(t, setting), slopeInAngle(t, setting)]);
+    })(argument)"""
+    argument = {"adaptive": data, "value": value, "theta": theta.tolist()}
+    drawn = np.array(javascript(made, argument))
+    np.testing.assert_allclose(drawn[:, 0], target, atol=1e-6)
+    np.testing.assert_allclose(drawn[:, 1], slope, atol=1e-5)
+
+

@@ -42,6 +42,13 @@ export function keptAngle(margin, gap) {
   return lead(gap) > 0 ? gap : findRoot(alpha => -lead(alpha), 0, gap);
 }
 
+// The value from `low` to `high` with which a class keeps the angle alpha, or the one that comes
+// nearest. `marginOf` makes a margin of a value; the larger the value, the larger the margin.
+export function valueKeeping(alpha, gap, marginOf, low, high) {
+  const cost = value => Math.cos(gap - alpha) - targetAtAngle(alpha, marginOf(value));
+  return findRoot(cost, low, high);
+}
+
 // Where a rising function crosses zero, by bisection.
 function findRoot(rising, low, high) {
   for (let i = 0; i < 100; i++) {

@@ -1,18 +1,25 @@
 // One margin setting in four drawings and a verdict; every change draws them anew.
-import {centrePosterior, greatestCosineMargin, keptAngle, leastScale, otherCosines, posterior}
-  from "./bounds.js";
-import {part, press} from "./common.js";
-import {degrees, drawCharts, gapOf} from "./margin_charts.js";
-import {targetAtAngle} from "./margins.js";
+import {centrePosterior, greatestCosineMargin, keptAngle, leastScale, otherCosines, posterior,
+        valueKeeping} from "./bounds.js";
+import {copyLinkWith, part, press} from "./common.js";
+import {makeHandle, placeHandle} from "./drag_handle.js";
+import {circleIn, degrees, drawCharts, gapOf, otherAngle} from "./margin_charts.js";
+import {MARGINS_OF_LENGTH, targetAtAngle} from "./margins.js";
 
+const signed = (value, digits) => value.toFixed(digits).replace("-", "−");
 const SLIDERS = [      // name, symbol, meaning, from, to, step, how its value reads
   ["m1", "m₁", "× angle", 0.5, 4, 0.05, value => value.toFixed(2)],
-  ["m2", "m₂", "+ angle", 0, 1.5, 0.01, value => `${value.toFixed(2)} rad`],
+  ["m2", "m₂", "+ angle", 0, 1.5, 0.01, value => `${signed(value, 2)} rad`],
   ["m3", "m₃", "− cosine", 0, 1, 0.01, value => value.toFixed(2)],
   ["scale", "s", "scale", 1, 64, 0.5, value => value.toFixed(1)],
   ["C", "C", "classes", 2, 30, 1, value => String(value)],
   ["d", "d", "dimensions", 2, 30, 1, value => String(value)],
+  ["theta", "θ", "embedding", 0, 180, 0.5, value => `${value.toFixed(1)}°`],
+  ["v", "v", "length", -1, 1, 0.05, value => signed(value, 2)],
+  ["a", "a", "length", 10, 110, 1, value => String(value)],
 ];
+const MARGINS = {m1: 1, m2: 0, m3: 0};      // and which value of each is none
+const LENGTHS = ["v", "a"];
 const CONFIDENT = 0.9;      // the posterior that should be possible at a class centre
 
 function percent(p) {
@@ -21,66 +28,150 @@ function percent(p) {
 }
 
 export function start(root, data) {
-  let pressed = data.preset;
+  // `adaptive`: the preset whose margins follow the embedding's length; `dragged`: the setting that
+  // the boundary moves.
+  const state = {pressed: data.preset, adaptive: null, dragged: "m2", setting: {}};
   const controls = SLIDERS.map(slider => makeSlider(slider, name => {
-    if (!["C", "d"].includes(name)) pressed = null;
+    if (name in MARGINS) state.dragged = name;
+    if (name in MARGINS || name === "scale") state.pressed = state.adaptive;
     show();
   }));
   part(root, "sliders").append(...controls.map(({label}) => label));
   const buttons = Object.entries(data.presets).map(([name, preset]) => {
     const button = document.createElement("button");
     Object.assign(button, {type: "button", textContent: name});
-    button.addEventListener("click", () => { pressed = name; set(preset); });
+    button.addEventListener("click", () => {
+      state.pressed = name;
+      set({...preset, ...data.adaptive[name]?.start});
+    });
     part(root, "presets").append(button);
     return button;
   });
+  const placeHandles = addHandles(part(root, "circle"), state, controls, settingWith);
 
+  // Set what `values` names. Where it names a length, the margins follow that length.
   function set(values) {
+    const {adaptive} = data, setting = name => controlOf(controls, name).input;
+    state.adaptive = Object.keys(adaptive).find(name => adaptive[name].slider in values) ?? null;
     for (const {name, input} of controls) if (name in values) input.value = values[name];
+    state.dragged = adaptive[state.adaptive]?.slider
+      ?? ["m2", "m3", "m1"].find(name => +setting(name).value !== MARGINS[name]) ?? "m2";
     show();
   }
 
+  // What the sliders say, but for these values.
+  function settingWith(values) {
+    const read = controls.map(({name, input}) => [name, +input.value]);
+    const setting = {...Object.fromEntries(read), ...values};
+    if (!state.adaptive) return setting;
+    const {slider, ...constants} = data.adaptive[state.adaptive];
+    return {...setting, ...MARGINS_OF_LENGTH[slider](constants, setting[slider])};
+  }
+
   function show() {
-    const setting = {};
-    for (const {name, input, showValue} of controls) {
-      setting[name] = +input.value;
-      showValue();
+    const setting = state.setting = settingWith({}), {pressed, adaptive} = state;
+    for (const {name, label, input, showValue} of controls) {
+      input.disabled = adaptive !== null && name in MARGINS;
+      if (input.disabled) input.value = setting[name];
+      label.hidden = LENGTHS.includes(name) && data.adaptive[adaptive]?.slider !== name;
+      showValue(setting[name]);
     }
     press(buttons, button => button.textContent === pressed);
     judge(part(root, "verdict"), setting, data.presets[pressed]);
+    part(root, "point").textContent = describePoint(setting);
     part(root, "where").textContent = setting.d === 2 ? "On the circle" : "Between two classes";
     drawCharts(name => part(root, name), setting);
+    placeHandles();
   }
 
   data.colors.forEach((color, j) => root.style.setProperty(`--lb-class-${j + 1}`, color));
-  set({...data.presets[data.preset], C: data.C, d: data.d});
+  set({...data.presets[data.preset], ...data.adaptive[data.preset]?.start, theta: 14,
+       C: data.C, d: data.d});
   if (inBook()) {
-    const given = addressed();
+    const query = [...new URLSearchParams(location.search)], given = addressed(query);
     if (Object.keys(given).length) {
-      pressed = null;
       set(given);
+      state.pressed = state.adaptive;
+      show();
     }
+    part(root, "share").hidden = false;
+    part(root, "status").textContent = complaintsAbout(query, controls).join(" ");
     root.addEventListener("change", () => keepInAddress(controls));
-    part(root, "presets").addEventListener("click", () => keepInAddress(controls));
+    for (const name of ["presets", "copy"])
+      part(root, name).addEventListener("click", () => keepInAddress(controls));
+    copyLinkWith(part(root, "copy"), part(root, "status"));
   }
   new ResizeObserver(show).observe(part(root, "sliders"));
 }
 
+// The embedding and the boundary of class 1 as handles on the circle; returns a function that puts
+// them where the setting has them.
+function addHandles(svg, state, controls, settingWith) {
+  const gap = () => gapOf(state.setting), theta = () => state.setting.theta * Math.PI / 180;
+  const kept = () => keptAngle(state.setting, gap());
+  const angleAt = event => {
+    const box = svg.getBoundingClientRect();
+    return circleIn(svg, gap()).angleAt(event.clientX - box.left, event.clientY - box.top);
+  };
+  const point = makeHandle("point", "Embedding: angle from class vector 1", {
+    angle: theta,
+    angleAt,
+    moveTo: angle => controlOf(controls, "theta").change(degrees(angle)),
+    step: count => controlOf(controls, "theta").step(count),
+  });
+  const edge = makeHandle("edge", "Boundary of class 1: angle from class vector 1", {
+    angle: () => Math.max(0, kept()),
+    angleAt,
+    moveTo(angle) {
+      const {name, input, change} = controlOf(controls, state.dragged);
+      const alpha = Math.min(gap(), Math.max(0, angle));
+      const marginOf = value => settingWith({[name]: value});
+      change(valueKeeping(alpha, gap(), marginOf, +input.min, +input.max));
+    },
+    step: count => controlOf(controls, state.dragged).step(-count),   // a larger margin keeps less
+  });
+  svg.after(edge, point);
+
+  return () => {
+    const {setting, dragged} = state, {at, radius} = circleIn(svg, gap());
+    const {symbol, format} = controlOf(controls, dragged), boundary = Math.max(0, kept());
+    const effect = kept() < 0 ? "no class can win" : `a class keeps ${degrees(kept()).toFixed(1)}°`;
+    placeHandle(point, at(theta(), radius), setting.theta, 180,
+                `${setting.theta.toFixed(1)}°: ${outcome(setting)}`);
+    placeHandle(edge, at(boundary, radius + 18), degrees(boundary), degrees(gap()),
+                `${symbol} = ${format(setting[dragged])}: ${effect}`);
+  };
+}
+
+const controlOf = (controls, name) => controls.find(control => control.name === name);
+
 // On a page of the book the address holds the setting. In a notebook it belongs to Jupyter.
 const inBook = () => "content_root" in document.documentElement.dataset;
 
-function addressed() {
-  const given = [...new URLSearchParams(location.search)].filter(([name, value]) =>
+function addressed(query) {
+  const given = query.filter(([name, value]) =>
     SLIDERS.some(([known]) => known === name) && value !== "" && Number.isFinite(+value));
   return Object.fromEntries(given.map(([name, value]) => [name, +value]));
 }
 
-function keepInAddress(controls) {
-  const setting = controls.map(({name, input}) => [name, input.value]);
-  history.replaceState(null, "", `?${new URLSearchParams(setting)}${location.hash}`);
+// A sentence for each value of the address that its slider does not have.
+function complaintsAbout(query, controls) {
+  return query.flatMap(([name, text]) => {
+    const input = controlOf(controls, name)?.input;
+    if (!input || (text !== "" && +text === +input.value)) return [];
+    return `${name} = ${text || "nothing"} in the address: expected a number from ${input.min} to `
+      + `${input.max} in steps of ${input.step}. It is ${input.value} here.`;
+  });
 }
 
-// A slider with its label and value; `onInput` is called with its name when the reader moves it.
+// Margins that follow a length are left out: the length says it all.
+function keepInAddress(controls) {
+  const free = controls.filter(({label, input}) => !label.hidden && !input.disabled);
+  const setting = new URLSearchParams(free.map(({name, input}) => [name, input.value]));
+  history.replaceState(null, "", `?${setting}${location.hash}`);
+}
+
+// A slider with its label and value; `onInput` is called with its name when its value changes.
 function makeSlider([name, symbol, meaning, min, max, step, format], onInput) {
   const label = document.createElement("label"), input = document.createElement("input");
   const text = document.createElement("span"), bold = document.createElement("b");
@@ -92,11 +183,33 @@ function makeSlider([name, symbol, meaning, min, max, step, format], onInput) {
   bold.textContent = symbol;
   text.append(bold, ` ${meaning}`);
   label.append(text, input, output);
-  const showValue = () => {
-    output.textContent = format(+input.value);
+  const showValue = value => {
+    output.textContent = format(value);
     input.setAttribute("aria-valuetext", output.textContent);
   };
-  return {name, label, input, showValue};
+  const change = value => {
+    input.value = value;
+    onInput(name);
+  };
+  return {name, symbol, format, label, input, showValue, change,
+          step: count => change(+input.value + count * step)};
+}
+
+// What becomes of an embedding between class vector 1 and 2.
+function outcome(setting) {
+  const theta = setting.theta * Math.PI / 180, other = otherAngle(setting);
+  if (targetAtAngle(theta, setting) > Math.cos(other)) return "class 1 wins with its margin";
+  if (Math.abs(theta - other) < 1e-9) return "neither is nearer";
+  return theta < other ? "class 1 is nearer, but not by its margin" : "class 2 is nearer";
+}
+
+function describePoint(setting) {
+  const theta = setting.theta * Math.PI / 180, other = otherAngle(setting);
+  const target = targetAtAngle(theta, setting);
+  return `The embedding x is ${setting.theta.toFixed(1)}° from class vector 1 and `
+    + `${degrees(other).toFixed(1)}° from 2. Divided by s, its logits are ${signed(target, 3)} for `
+    + `class 1, margin included, and ${signed(Math.cos(other), 3)} for class 2: `
+    + `${outcome(setting)}.`;
 }
 
 // Can C classes in d dimensions meet this margin at their centres, and is the scale large enough

@@ -10,9 +10,10 @@ const path = points => "M" + points.map(([x, y]) => `${x.toFixed(1)} ${y.toFixed
 
 export function drawCharts(svg, setting) {
   if (!svg("curve").clientWidth) return;       // not on the page yet: there is no width to draw to
-  drawCurve(svg("curve"), theta => targetAtAngle(theta, setting), Math.cos,
+  const theta = setting.theta * Math.PI / 180;
+  drawCurve(svg("curve"), angle => targetAtAngle(angle, setting), Math.cos, theta,
             "Target logit in units of s");
-  drawCurve(svg("slope"), theta => slopeInAngle(theta, setting), theta => -Math.sin(theta),
+  drawCurve(svg("slope"), angle => slopeInAngle(angle, setting), angle => -Math.sin(angle), theta,
             "Derivative of the target logit");
   drawAngles(svg("angles"), setting);
   drawCircle(svg("circle"), setting);
@@ -42,8 +43,9 @@ function frame(svg, height, [x0, x1, xTicks], [y0, y1, yTicks], xLabel) {
   return {X, Y, grid: [...vertical, ...horizontal, name].join("")};
 }
 
-// f as a solid line, and what it would be without a margin as a broken one.
-function drawCurve(svg, f, withoutMargin, label) {
+// f as a solid line with a dot at the embedding's angle, and what f would be without a margin as a
+// broken line.
+function drawCurve(svg, f, withoutMargin, theta, label) {
   const thetas = range(0, Math.PI), height = Math.max(150, Math.min(220, 0.6 * svg.clientWidth));
   const values = [...thetas.map(f), ...thetas.map(withoutMargin)];
   const least = Math.min(...values), most = Math.max(...values);
@@ -52,12 +54,13 @@ function drawCurve(svg, f, withoutMargin, label) {
   const ticks = Array.from({length: Math.round((high - low) / step) + 1}, (_, k) => low + k * step);
   const {X, Y, grid} = frame(svg, height, [0, 180, [0, 60, 120, 180]], [low, high, ticks],
                              "angle θ (degrees)");
-  const curve = g => path(thetas.map(theta => [X(degrees(theta)), Y(g(theta))]));
+  const curve = g => path(thetas.map(angle => [X(degrees(angle)), Y(g(angle))]));
   fill(svg, height,
     `${label} against the angle: ${f(0).toFixed(2)} at 0°, ${f(Math.PI / 2).toFixed(2)} at 90°, `
-    + `${f(Math.PI).toFixed(2)} at 180°; broken line without margin`,
+    + `${f(Math.PI).toFixed(2)} at 180°, ${f(theta).toFixed(2)} for the embedding; broken line `
+    + "without margin",
     `${grid}<path class="lb-cut" d="${curve(withoutMargin)}"/>`
-    + `<path class="lb-line" d="${curve(f)}"/>`);
+    + `<path class="lb-line" d="${curve(f)}"/>` + dot(X(degrees(theta)), Y(f(theta))));
 }
 
 // Who wins where, by the angles to two class vectors: class 1 where target(θ₁) > cos θ₂, class 2
@@ -85,11 +88,17 @@ function drawAngles(svg, setting) {
     + `<path class="lb-cut" d="M${at(0, 0)}L${at(Math.PI, Math.PI)}"/>`
     + `<path class="lb-path" d="M${at(0, gap)}L${at(gap, 0)}"/>`
     + classMark(X(degrees(0)) + 1, Y(degrees(gap)), 1) + classMark(X(degrees(gap)), Y(0) - 1, 2)
+    + dot(X(setting.theta), Y(degrees(otherAngle(setting))))
     + `<text x="2" y="${Y(90) + 4}">θ₂</text>`);
 }
 
 // The angle between neighbouring class vectors; 90° where no formula is known.
 export const gapOf = ({C, d}) => Math.acos(neighbourCosine(C, d) || 0);
+
+// The embedding's angle to class vector 2: it moves from class vector 1 to 2, and on.
+export const otherAngle = setting => Math.abs(gapOf(setting) - setting.theta * Math.PI / 180);
+
+const dot = (x, y) => `<circle class="lb-dot" cx="${x}" cy="${y}" r="4.5"/>`;
 
 function classMark(x, y, number) {
   return `<g class="lb-${number === 1 ? "one" : "two"}">`
@@ -97,16 +106,29 @@ function classMark(x, y, number) {
     + `<text class="lb-name" x="${x}" y="${y + 4.5}" text-anchor="middle">${number}</text>`;
 }
 
+// Where the circle lies in its picture. `at` is the place at an angle from class vector 1, which
+// grows towards class vector 2, and a distance from the centre; `angleAt` is the angle of a place,
+// from −π/2 to 3π/2.
+export function circleIn(svg, gap) {
+  const half = svg.clientWidth / 2, radius = half - 34, up = gap / 2;
+  const at = (angle, r) => [half + r * Math.sin(angle - up), half - 6 - r * Math.cos(angle - up)];
+  const angleAt = (x, y) => {
+    const turned = Math.atan2(x - half, half - 6 - y) + up;
+    return turned > 1.5 * Math.PI ? turned - 2 * Math.PI
+      : turned < -Math.PI / 2 ? turned + 2 * Math.PI : turned;
+  };
+  return {half, radius, at, angleAt};
+}
+
 // The directions each class keeps. On the circle all classes are there; in more dimensions the
 // plane of two is shown.
 function drawCircle(svg, setting) {
-  const height = svg.clientWidth, half = height / 2, radius = half - 26, gap = gapOf(setting);
-  const kept = Math.min(keptAngle(setting, gap), Math.PI), count = setting.d === 2 ? setting.C : 2;
-  const at = (angle, r) => [half + r * Math.cos(angle), half - 10 - r * Math.sin(angle)];
-  const [up, first, second] = [0, gap / 2, -gap / 2].map(angle => Math.PI / 2 + angle);
+  const height = svg.clientWidth, gap = gapOf(setting), count = setting.d === 2 ? setting.C : 2;
+  const {half, radius, at} = circleIn(svg, gap);
+  const kept = Math.min(keptAngle(setting, gap), Math.PI);
   const classes = Array.from({length: count}, (_, j) => {
-    const middle = first - j * gap, large = Number(kept > Math.PI / 2);
-    const [x1, y1] = at(middle + kept, radius), [x2, y2] = at(middle - kept, radius);
+    const middle = j * gap, large = Number(kept > Math.PI / 2);
+    const [x1, y1] = at(middle - kept, radius), [x2, y2] = at(middle + kept, radius);
     const arc = `M${x1} ${y1}A${radius} ${radius} 0 ${large} 1 ${x2} ${y2}`;
     return `<g class="${["lb-one", "lb-two"][j] ?? "lb-other"}">`
       + (kept > 0 ? `<path class="lb-arc" d="${arc}"/>` : "")
@@ -114,11 +136,13 @@ function drawCircle(svg, setting) {
   });
   const caption = kept < 0 ? "no class can win"
     : `${degrees(kept).toFixed(1)}° kept of ${degrees(gap / 2).toFixed(1)}°`;
+  const edge = [at(Math.max(kept, 0), 0.6 * radius), at(Math.max(kept, 0), radius + 10)];
   fill(svg, height,
     `Class vectors ${degrees(gap).toFixed(1)} degrees apart; ${caption} on each side of a class `
     + "vector",
-    `<circle class="lb-ring" cx="${half}" cy="${half - 10}" r="${radius}"/>` + classes.join("")
-    + `<path class="lb-cut" d="${path([at(up, 0.6 * radius), at(up, radius + 14)])}"/>`
-    + classMark(...at(first, radius - 20), 1) + classMark(...at(second, radius - 20), 2)
-    + `<text class="lb-word" x="${half}" y="${height - 6}" text-anchor="middle">${caption}</text>`);
+    `<circle class="lb-ring" cx="${half}" cy="${half - 6}" r="${radius}"/>` + classes.join("")
+    + `<path class="lb-cut" d="${path([at(gap / 2, 0.6 * radius), at(gap / 2, radius + 14)])}"/>`
+    + `<g class="lb-one"><path class="lb-edge" d="${path(edge)}"/></g>`
+    + classMark(...at(0, radius - 20), 1) + classMark(...at(gap, radius - 20), 2)
+    + `<text class="lb-word" x="${half}" y="${height - 4}" text-anchor="middle">${caption}</text>`);
 }
