@@ -1,4 +1,5 @@
 // The samples whose gradients the reader wants to see, and the cursor that a keyboard moves.
+import { angleBetween, directionOf } from "./head.js";
 
 const MOST_CHOSEN = 10;
 
@@ -33,8 +34,9 @@ export class ChosenSamples {
     this.cursor = ordered[next % ordered.length];
   }
 
-  /** A line for each chosen digit: its image, class, angle to its class vector, and gradient. */
-  show({ images, labels }, { embeddings, weight, pulls }) {
+  /** A line for each chosen digit: its image, class, angle to its class vector, and gradient, the
+   * last two for each side. */
+  show({ images, labels }, sides) {
     while (this.list.children.length > this.rows.length) this.list.lastChild.remove();
     this.rows.forEach((i, row) => {
       const item = this.list.children[row] ?? this.list.appendChild(document.createElement("li"));
@@ -43,16 +45,14 @@ export class ChosenSamples {
         item.pixels = pixels;
         item.replaceChildren(makeThumbnail(pixels), document.createElement("span"));
       }
-      const turn = directionOf(embeddings, i) - directionOf(weight, label);
-      const theta = Math.acos(Math.cos(turn)) * 180 / Math.PI;
-      const gradient = Number(Math.hypot(...pulls.get(i)).toPrecision(2));
-      item.lastChild.textContent = `${label}: θ ${theta.toFixed(0)}°, gradient ${gradient}`;
+      const texts = sides.map(({ name, scene: { embeddings, weight, pulls } }) => {
+        const theta = angleBetween(embeddings, i, weight, label).toFixed(0);
+        const gradient = Number(Math.hypot(...pulls.get(i)).toPrecision(2));
+        return `${sides.length > 1 ? `${name} ` : ""}θ ${theta}°, gradient ${gradient}`;
+      });
+      item.lastChild.textContent = `${label}: ${texts.join("; ")}`;
     });
   }
-}
-
-function directionOf(vectors, i) {
-  return Math.atan2(vectors[2 * i + 1], vectors[2 * i]);
 }
 
 /** An image of 8×8 pixels, dark on white; its class is written beside it. */

@@ -4,18 +4,37 @@
 // Addresses from before these settings had the names of the library.
 const OLD_NAMES = { w_norm: "unit_weight", x_norm: "unit_embedding" };
 
-/** Every named field of the form as { name: number | boolean | string }. */
+/** Every field in use as { name: number | boolean | string }. */
 export function settingOf(form) {
-  return Object.fromEntries(fields(form).map((field) => [field.name, valueOf(field)]));
+  return Object.fromEntries(usedFields(form).map((field) => [field.name, valueOf(field)]));
 }
 
-/** The query of an address with all settings of the form. */
+/** The setting of each training: the form's, and that of the loss to compare with, if there is one.
+ * `losses` has the setting of each such loss, and the names of those that the reader chooses. */
+export function settingsOf(form, losses) {
+  const first = settingOf(form);
+  if (first.compare === "none") return [first];
+  const { chosen, ...second } = losses[first.compare];
+  for (const name of chosen) second[name] = first[`compare_${name}`];
+  return [first, { ...first, ...second }];
+}
+
+/** Use the fields that the loss to compare with has, and hide the others. */
+export function useCompared(form, losses) {
+  const { chosen } = losses[form.elements.compare.value] ?? { chosen: [] };
+  for (const box of form.querySelectorAll("[data-compared]")) {
+    box.hidden = !chosen.includes(box.dataset.compared);
+    for (const input of box.querySelectorAll("input")) input.disabled = box.hidden;
+  }
+}
+
+/** The query of an address with all settings in use. */
 export function addressOf(form) {
-  return "?" + new URLSearchParams(fields(form).map((field) => [field.name, textOf(field)]));
+  return "?" + new URLSearchParams(usedFields(form).map((field) => [field.name, textOf(field)]));
 }
 
 /** Put the settings of an address's query into the form; returns a sentence for each bad one. */
-export function readAddress(form, query, presets) {
+export function readAddress(form, query, { presets, losses }) {
   const complaints = [], names = fields(form).map((field) => field.name).join(", ");
   for (const [given, text] of new URLSearchParams(query)) {
     const name = Object.hasOwn(OLD_NAMES, given) ? OLD_NAMES[given] : given;
@@ -30,12 +49,16 @@ export function readAddress(form, query, presets) {
     if (!complaint) setText(field, text);
     else complaints.push(field ? `${complaint} It stays at ${textOf(field)}.` : complaint);
   }
+  useCompared(form, losses);
+  const { compare } = form.elements, given = new URLSearchParams(query);
+  for (const { name } of fields(form).filter((field) => field.disabled && given.has(field.name)))
+    complaints.push(`${name} = ${given.get(name)}: has no effect with compare = ${compare.value}.`);
   return complaints;
 }
 
 /** One sentence for each field whose value is not allowed. */
 export function complaintsOf(form) {
-  return fields(form).map((field) => complaintOf(field, textOf(field))).filter(Boolean);
+  return usedFields(form).map((field) => complaintOf(field, textOf(field))).filter(Boolean);
 }
 
 /** Set the fields that are named in `values`. */
@@ -61,6 +84,10 @@ export function moveSliders(form) {
 
 function fields(form) {
   return [...form.elements].filter((field) => field.name);
+}
+
+function usedFields(form) {
+  return fields(form).filter((field) => !field.disabled);
 }
 
 function valueOf(field) {

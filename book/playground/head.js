@@ -31,6 +31,18 @@ export function predict(embeddings, weight, { unit_weight }) {
   return winners;
 }
 
+/** The angle between row i of `vectors` and row j of `others`, in degrees. */
+export function angleBetween(vectors, i, others, j) {
+  const [a, b] = [directionOf(vectors, i), directionOf(others, j)];
+  const turn = Math.abs(a - b) * 180 / Math.PI;
+  return Math.min(turn, 360 - turn);
+}
+
+/** The angle from the first axis to row i of `vectors`, in radians from −π to π. */
+export function directionOf(vectors, i) {
+  return Math.atan2(vectors[2 * i + 1], vectors[2 * i]);
+}
+
 /**
  * The cross-entropy of each sample, and the gradients of their sum.
  * `embeddings` n×2, `weight` classes×2, `labels` n. Arithmetic is rounded to the arrays' own type,

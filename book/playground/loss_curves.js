@@ -3,11 +3,21 @@
 
 const MOST_ROWS = 600, LEFT = 48, RIGHT = 74, TOP = 10, BOTTOM = 22;
 
+// What `lines` are for the loss and for the accuracy, with one loss and for two.
+const DASHED = [6, 4];
+export const LINES = [
+  [[{ key: "lossA", name: "batch", dash: [] }],
+   [{ key: "trainA", name: "training", dash: [] },
+    { key: "heldA", name: "held out", dash: DASHED }]],
+  [[{ key: "lossA", name: "A", dash: [] }, { key: "lossB", name: "B", dash: DASHED }],
+   [{ key: "heldA", name: "A", dash: [] }, { key: "heldB", name: "B", dash: DASHED }]],
+];
+
 export class LossCurves {
-  /** `lines`: [{ key, name, dash }]; `log` for a logarithmic scale, else shares from 0 to 1, shown
-   * in percent. */
-  constructor(canvas, lines, log, look) {
-    Object.assign(this, { canvas, lines, log, look, context: canvas.getContext("2d") });
+  /** `log` for a logarithmic scale, else shares from 0 to 1, shown in percent. Set `lines`,
+   * [{ key, name, dash }], before drawing. */
+  constructor(canvas, log, look) {
+    Object.assign(this, { canvas, log, look, context: canvas.getContext("2d") });
   }
 
   draw(history) {

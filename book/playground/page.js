@@ -1,41 +1,53 @@
 // The page: the buttons, the form, and the loop that trains and draws. tools/web/playground.py
 // writes the constant `data` before this script.
-import { part } from "../../lossbook/interactive/web/common.js";
+import { copyLinkWith, part } from "../../lossbook/interactive/web/common.js";
 import { ChosenSamples } from "./chosen_samples.js";
-import { Circle, Plane } from "./embedding_pictures.js";
-import { addressOf, complaintsOf, moveSliders, readAddress, setFields, settingOf, sliderValue }
-  from "./form.js";
-import { addRow, LossCurves } from "./loss_curves.js";
-import { BATCH, split, STEPS, Training } from "./training.js";
+import { addressOf, complaintsOf, moveSliders, readAddress, setFields, settingOf, settingsOf,
+         sliderValue, useCompared } from "./form.js";
+import { addRow, LINES, LossCurves } from "./loss_curves.js";
+import { rowOf, Side } from "./side.js";
+import { BATCH, split, STEPS } from "./training.js";
+import { ABOUT_COMPARING, describeFailure, describeLoss, describeResult, formatLoss, percent }
+  from "./words.js";
 
 // Milliseconds: a picture and the training before it should fit into FRAME, of which the training
 // takes SHORTEST to LONGEST.
 const FRAME = 40, SHORTEST = 4, LONGEST = 25;
-const ACCURACIES = [{ key: "train", name: "training", dash: [] },
-                    { key: "held", name: "held out", dash: [6, 4] }];
 
 const app = document.getElementById("playground-app"), form = app.querySelector("form");
 const look = { classes: data.colors };
-const pictures = [new Circle(part(app, "circle"), data, look),
-                  new Plane(part(app, "plane"), data, look)];
-const curves = [new LossCurves(part(app, "loss"), [{ key: "loss", name: "batch", dash: [] }], true,
-                               look),
-                new LossCurves(part(app, "accuracy"), ACCURACIES, false, look)];
+const sides = [new Side(app, "A", "", data, look), new Side(app, "B", "-b", data, look)];
+const curves = [new LossCurves(part(app, "loss"), true, look),
+                new LossCurves(part(app, "accuracy"), false, look)];
 const sets = split(data), chosen = new ChosenSamples(part(app, "chosen"));
-let training, history, playing = false, pictureCount = 0, frameStart = 0, trainingTime = 0;
+// `running` are the sides that train, in step with each other.
+let running, history, playing = false, pictureCount = 0, frameStart = 0, trainingTime = 0;
 
 // Training
 
 function reset() {
-  training = new Training(sets.train, settingOf(form), data.annealing);
+  const settings = settingsOf(form, data.losses);
+  running = sides.slice(0, settings.length);
+  running.forEach((side, k) => side.begin(sets.train, settings[k], data.annealing));
+  app.toggleAttribute("data-compares", running.length > 1);
+  curves.forEach((curve, k) => { curve.lines = LINES[running.length - 1][k]; });
   history = [];
   if (!playing) app.dataset.state = "paused";
   show();
   setStatus("Ready: new weights, nothing learned yet.");
 }
 
+/** The first training; what does not depend on the loss, all have in common. */
+function first() {
+  return running[0].training;
+}
+
+function failedSide() {
+  return running.find(({ training }) => training.failure);
+}
+
 function play(on) {
-  if (on && training.failure) reset();
+  if (on && failedSide()) reset();
   playing = on;
   part(app, "play").textContent = on ? "Pause" : "Play";
   app.dataset.state = on ? "playing" : "paused";
@@ -48,22 +60,22 @@ function nextPicture() {
   const now = performance.now();
   const rest = now - frameStart - trainingTime;     // what the last picture took besides training
   const until = now + Math.max(SHORTEST, Math.min(LONGEST, FRAME - rest));
-  const last = training.step + Number(training.setting.pace);
-  do advance(); while (playing && training.step < last && performance.now() < until);
+  const last = first().step + Number(first().setting.pace);
+  do advance(); while (playing && first().step < last && performance.now() < until);
   [frameStart, trainingTime] = [now, performance.now() - now];
   show();
   requestAnimationFrame(nextPicture);
 }
 
-/** One step; it ends the training if it fails, or if it is the last that was planned. */
+/** One step of each side; it ends the training if it fails, or if it is the last planned. */
 function advance() {
-  training.advance();
-  if (training.failure) {
+  for (const { training } of running) training.advance();
+  const side = failedSide();
+  if (side) {
     if (playing) play(false);
     app.dataset.state = "failed";
-    const { what } = training.failure, { step: at } = training;
-    setStatus(`${what} at step ${at}: ${reason(training.failure)} The step was not taken.`);
-  } else if (training.step === STEPS) {
+    setStatus(`${letterOf(side)}${describeFailure(side.training.failure)} The step was not taken.`);
+  } else if (first().step === STEPS) {
     play(false);
     setStatus("That was all that was planned. Play goes on.");
   }
@@ -71,56 +83,45 @@ function advance() {
 
 function step() {
   if (playing) play(false);
-  if (training.failure) reset();
+  if (failedSide()) reset();
   advance();
   show();
-  if (!training.failure) setStatus(`At ${summary()}.`);
-}
-
-function reason({ loss, label, cause }) {
-  const ordinary = `the loss is an ordinary ${loss.toFixed(3)}, but a gradient is not finite. `;
-  return (Number.isFinite(loss) ? ordinary : "the loss is not finite. ") + {
-    arccos: `A ${label} lies exactly along its class vector, cos θ = ±1, where arccos has an ` +
-            "infinite slope, and ∞ · 0 is not a number.",
-    exp: "In single precision the exp of a logit above 88 is infinite, and that of one below " +
-         "−103 is 0.",
-    runaway: "The weights have run away: try a lower learning rate.",
-  }[cause];
+  if (!failedSide()) setStatus(`At ${summary()}.`);
 }
 
 function summary() {
-  if (!history.length) return "step 0";
-  const { step: at, loss, train, held } = history.at(-1);
-  return `step ${at}: loss ${loss.toFixed(3)}, ${percent(train)} of the training and ` +
-         `${percent(held)} of the held-out digits right`;
+  const { step: at } = running[0].result;
+  if (!at) return "step 0";
+  const results = running.map((side) => letterOf(side) + describeResult(side.result));
+  return `step ${at}: ${results.join("; ")}`;
+}
+
+/** In a comparison, what precedes a sentence about one side. */
+function letterOf({ name }) {
+  return running.length > 1 ? `${name}: ` : "";
 }
 
 // Showing
 
 function shownSet() {
-  return training.setting.show === "held" ? sets.held : sets.sample;
+  return first().setting.show === "held" ? sets.held : sets.sample;
 }
 
 function show() {
-  const shown = shownSet(), { labels } = shown, { failure, step: now, weight } = training;
-  const train = training.evaluate(sets.sample), held = training.evaluate(sets.held);
-  const { embeddings, winners } = shown === sets.held ? held : train;
+  const shown = shownSet(), now = first().step, failure = failedSide()?.training.failure;
+  for (const side of running) side.evaluate(sets, shown, chosen);
   if (now > (history.at(-1)?.step ?? 0)) {
-    history = addRow(history, { step: now, loss: training.loss, failure, train: train.accuracy,
-                                held: held.accuracy });
+    history = addRow(history, { step: now, failure, ...rowOf(running) });
   }
-  const { rows, cursor } = chosen, pulls = training.pulls(embeddings, labels, rows);
-  const scene = { embeddings, winners, labels, weight: weight.value, chosen: rows, cursor, pulls,
-                  failure };
-  for (const picture of pictures) picture.draw(scene);
+  for (const side of running) side.draw();
   for (const curve of curves) curve.draw(history);
-  chosen.show(shown, scene);
-  part(app, "clear").disabled = rows.length === 0;
+  chosen.show(shown, running);
+  part(app, "clear").disabled = chosen.rows.length === 0;
+  const { loss, train, held, angle } = running[0].result;
   const numbers = { "step-count": now, epoch: (now * BATCH / sets.train.n).toFixed(1),
-                    "loss-now": now ? training.loss.toFixed(3) : "–",
-                    gradient: failure?.what ?? (now ? "finite" : "–"),
-                    train: percent(train.accuracy), held: percent(held.accuracy),
-                    lambda: training.lambda.toFixed(2) };
+                    "loss-now": formatLoss(loss), gradient: failure?.what ?? (now ? "finite" : "–"),
+                    train: percent(train), held: percent(held), angle: `${angle.toFixed(1)}°`,
+                    lambda: first().lambda.toFixed(2) };
   for (const [name, value] of Object.entries(numbers)) part(app, name).textContent = value;
   app.dataset.pictures = ++pictureCount;
 }
@@ -132,10 +133,6 @@ function setStatus(text) {
 function complain(sentences) {
   const paragraph = (text) => Object.assign(document.createElement("p"), { textContent: text });
   part(app, "complaints").replaceChildren(...sentences.map(paragraph));
-}
-
-function percent(share) {
-  return `${(100 * share).toFixed(1)} %`;
 }
 
 /** Read the colours of the style sheet; they change between light and dark. */
@@ -153,22 +150,27 @@ function onInput() {
   const complaints = complaintsOf(form);
   complain(complaints.map((sentence) => `${sentence} Until then the last sound setting holds.`));
   if (complaints.length) return;
-  const before = training.setting;
-  training.setting = settingOf(form);
-  if (training.failure) {
-    [training.failure, app.dataset.state] = [null, "paused"];
-    setStatus(`The setting has changed. Play goes on from step ${training.step}.`);
-  }
-  if (training.setting.show !== before.show) chosen.clear();
   updateControls();
-  if (training.setting.seed !== before.seed) reset();
-  else show();
+  const settings = settingsOf(form, data.losses), { show: set, seed, compare } = first().setting;
+  if (settings[0].show !== set) chosen.clear();
+  if (settings[0].seed !== seed || settings[0].compare !== compare) return reset();
+  if (failedSide()) {
+    app.dataset.state = "paused";
+    setStatus(`The setting has changed. Play goes on from step ${first().step}.`);
+  }
+  running.forEach(({ training }, k) => {
+    Object.assign(training, { setting: settings[k], failure: null });
+  });
+  show();
 }
 
-/** Set the sliders and the menu of presets to the values of the fields. */
+/** Set what follows the fields: sliders, the menu of presets, and what the losses do. */
 function updateControls() {
+  useCompared(form, data.losses);
   moveSliders(form);
-  const setting = settingOf(form);
+  const [setting, compared] = settingsOf(form, data.losses);
+  part(app, "about").textContent = describeLoss(setting);
+  part(app, "about-b").textContent = compared ? describeLoss(compared) : ABOUT_COMPARING;
   const same = (preset) => Object.entries(preset).every(([name, value]) => setting[name] === value);
   const names = Object.keys(data.presets);
   part(app, "preset").value = names.find((name) => same(data.presets[name])) ?? "";
@@ -182,19 +184,23 @@ function choose(i) {
   setStatus(`${change}: a ${shownSet().labels[i]}. ${chosen.rows.length} chosen.`);
 }
 
-function walk(step) {
-  const shown = shownSet(), { embeddings } = training.evaluate(shown);
+function walk({ scene: { embeddings, labels } }, step) {
   chosen.walk(embeddings, step);
   show();
-  setStatus(`At a ${shown.labels[chosen.cursor]}.`);
+  setStatus(`At a ${labels[chosen.cursor]}.`);
 }
 
-function onKey(event) {
+function onKey(event, side) {
   const way = { ArrowLeft: 1, ArrowUp: 1, ArrowRight: -1, ArrowDown: -1 }[event.key];
-  if (way) walk(way);
+  if (way) walk(side, way);
   else if (event.key === "Enter" || event.key === " ") choose(chosen.cursor);
   else return;
   event.preventDefault();
+}
+
+function keepInAddress() {
+  if (complaintsOf(form).length) return;
+  window.history.replaceState(null, "", addressOf(form) + window.location.hash);
 }
 
 function listen() {
@@ -217,23 +223,24 @@ function listen() {
     if (target.dataset.for) setFields(form, { [target.dataset.for]: sliderValue(target) });
     onInput();
   });
-  form.addEventListener("change", () => {
-    if (complaintsOf(form).length) return;
-    window.history.replaceState(null, "", addressOf(form) + window.location.hash);
-  });
-  for (const picture of pictures) {
+  form.addEventListener("change", keepInAddress);
+  part(app, "copy").addEventListener("click", keepInAddress);      // before it is copied
+  copyLinkWith(part(app, "copy"), part(app, "copied"));
+  for (const side of sides) for (const picture of side.pictures) {
     picture.canvas.addEventListener("click", ({ offsetX, offsetY }) => {
       choose(picture.nearest(offsetX, offsetY));
     });
-    picture.canvas.addEventListener("keydown", onKey);
+    picture.canvas.addEventListener("keydown", (event) => onKey(event, side));
   }
   const recolored = new MutationObserver(() => { readColors(); show(); });
   recolored.observe(document.documentElement, { attributeFilter: ["data-theme"] });
   new ResizeObserver(show).observe(app);
 }
 
-part(app, "preset").append(...Object.keys(data.presets).map((name) => new Option(name, name)));
-complain(readAddress(form, window.location.search, data.presets));
+const options = (choices) => Object.keys(choices).map((name) => new Option(name, name));
+part(app, "preset").append(...options(data.presets));
+form.elements.compare.append(...options(data.losses));
+complain(readAddress(form, window.location.search, data));
 updateControls();
 document.documentElement.classList.add("playground-runs");
 app.hidden = false;

@@ -1,5 +1,5 @@
 // One training: the network, the class vectors, the shuffled digits, and how far it has come.
-import { crossEntropy, predict } from "./head.js";
+import { angleBetween, crossEntropy, predict } from "./head.js";
 import { adam, generator, Network, Parameter } from "./network.js";
 
 export const SIZES = [64, 64, 32, 2], BATCH = 64, STEPS = 2500;
@@ -30,7 +30,8 @@ export class Training {
     const random = this.random = generator(setting.seed);
     this.network = new Network(SIZES, random);
     this.weight = new Parameter(20, 1 / Math.sqrt(2), random, Float32Array);
-    if (setting.unit_weight) this.spaceEvenly();
+    const turn = random();    // drawn by every loss: all see the same batches afterwards
+    if (setting.unit_weight) this.spaceEvenly(turn);
     this.parameters = [...this.network.parameters, this.weight];
     this.order = Uint16Array.from({ length: train.n }, (_, i) => i);
     this.next = train.n;
@@ -38,8 +39,7 @@ export class Training {
 
   /** Unit class vectors start evenly spaced, turned by one random angle, as in
    * lossbook/heads/base.py. */
-  spaceEvenly() {
-    const turn = this.random();
+  spaceEvenly(turn) {
     for (let j = 0; j < 10; j++) {
       const angle = 2 * Math.PI / 10 * (j + turn);
       this.weight.value.set([Math.cos(angle), Math.sin(angle)], 2 * j);
@@ -106,12 +106,15 @@ export class Training {
     }));
   }
 
-  /** Embeddings and predictions of one set, and the share that is right without margin. */
+  /** Embeddings and predictions of one set, the share that is right without margin, and the mean
+   * angle to the vector of the class, in degrees. */
   evaluate({ images, labels, n }) {
     const embeddings = this.network.forward(images, n);
     const winners = predict(embeddings, this.weight.value, this.setting);
     const right = labels.filter((label, i) => label === winners[i]).length;
-    return { embeddings, winners, accuracy: right / n };
+    const sum = labels.reduce((before, label, i) =>
+      before + angleBetween(embeddings, i, this.weight.value, label), 0);
+    return { embeddings, winners, accuracy: right / n, angle: sum / n };
   }
 }
 

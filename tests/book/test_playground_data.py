@@ -1,6 +1,7 @@
 """What the playground is given: its data are the library's, its script is its modules."""
 
 import re
+from inspect import signature
 
 import numpy as np
 import pytest
@@ -28,6 +29,18 @@ def test_the_presets_and_the_annealing_are_those_of_the_heads():
         assert preset["anneal"] == hasattr(head, "lambda_start")
     for kind, head in [("unit", heads.SphereFace(2, 10)), ("free", heads.LSoftmax(2, 10))]:
         assert data["annealing"][kind] == {"start": head.lambda_start, "until": head.anneal_until}
+
+
+def test_the_losses_to_compare_with_are_the_heads_of_their_names():
+    values = {"s": 16, "m1": 4, "m2": 0.3, "m3": 0.2}
+    for name, loss in playground.data()["losses"].items():
+        setting = loss | {field: values[field] for field in loss["chosen"]}
+        row = heads.Preset(*(setting[field] for field in playground.FIELDS))
+        kind = type(heads.head_from_preset(row, 2, 10))
+        assert kind.__name__.lower() == name.replace("-", "").lower()
+        assert ("s" in loss["chosen"]) == ("scale" in signature(kind).parameters)
+        margins = [field for field in loss["chosen"] if field != "s"]
+        assert len(margins) == ("margin" in signature(kind).parameters)
 
 
 def test_the_script_holds_every_module_once_and_no_import():

@@ -175,6 +175,10 @@ def test_a_preset_is_one_name_in_the_address_or_one_choice_in_the_menu(open_lab)
         ("preset=ArcFace", "preset = ArcFace", "ArcFace_v1, ArcFace_v2"),
         ("preset=constructor", "preset = constructor", "ArcFace_v1"),
         ("margin=3", "margin = 3", "one of preset, unit_weight, unit_embedding"),
+        ("compare=nothing", "compare = nothing", "none or softmax or norm-softmax"),
+        ("compare=ArcFace&compare_m2=9", "compare_m2 = 9", "from 0 to 3.14. It stays at 0.3"),
+        ("compare=ArcFace&compare_m3=1", "compare_m3 = 1", "no effect with compare = ArcFace"),
+        ("compare_s=8", "compare_s = 8", "no effect with compare = none"),
         ("x=<img src=x onerror=alert(1)>", "x = <img src=x onerror=alert(1)>", "one of"),
     ],
 )
@@ -285,6 +289,75 @@ def test_the_same_address_gives_the_same_training(open_lab):
     for _ in range(5):
         other.part("step").click()
     assert losses[0] == losses[1] != other.part("loss-now").inner_text()
+
+
+COMPARISON = "?s=16&m2=0.3&compare=norm-softmax&compare_s=8"
+
+
+def test_a_comparison_trains_each_loss_as_it_trains_alone(open_lab):
+    def fare(query):
+        lab = open_lab(query, **STILL)
+        for _ in range(5):
+            lab.part("step").click()
+        return lab
+
+    both = fare(COMPARISON)
+    arcface = fare("?s=16&m2=0.3")
+    softmax = fare("?preset=norm-softmax&s=8")
+    for words, alone in [("words", arcface), ("words-b", softmax)]:
+        loss, train, held, angle = (
+            alone.part(name).inner_text() for name in ("loss-now", "train", "held", "angle")
+        )
+        assert both.part(words).inner_text() == (
+            f"Loss {loss}, {train} of the training and {held} of the held-out digits right. "
+            f"The mean angle of a held-out digit to its class vector is {angle}."
+        )
+    assert both.part("title").inner_text() == "A: ArcFace, s = 16, m₂ = 0.3"
+    assert both.part("title-b").inner_text() == "B: norm-softmax, s = 8"
+    assert re.match(r"At step 5: A: loss .* right; B: loss .* right\.", status_of(both))
+
+
+def status_of(lab):
+    return lab.part("status").inner_text()
+
+
+def test_the_side_that_fails_is_named_and_both_go_on_together(open_lab):
+    lab = open_lab("?s=16&m2=0&compute=exp&compare=norm-softmax&compare_s=256", **STILL)
+    lab.part("step").click()
+    assert lab.state() == "failed" and status_of(lab).startswith("B: ")
+    lab.setting("compute").select_option("sound")
+    lab.part("step").click()
+    assert status_of(lab).startswith("At step 2: A: loss")
+
+
+@pytest.mark.parametrize("context", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_a_comparison_stands_side_by_side_or_stacked(open_lab, context):
+    lab = open_lab(COMPARISON, **context, **STILL)
+    for picture in ("circle", "plane"):
+        a, b = (lab.part(name).bounding_box() for name in (picture, f"{picture}-b"))
+        assert a["width"] == b["width"] > 250
+        if context is DESKTOP:
+            assert a["y"] == b["y"] and a["x"] + a["width"] <= b["x"]
+        else:
+            assert a["x"] == b["x"] and a["y"] + a["height"] <= b["y"]
+    lab.setting("compare").select_option("none")
+    assert not lab.part("circle-b").is_visible() and not lab.part("words").is_visible()
+    assert lab.part("loss-now").is_visible()
+
+
+def test_the_copied_link_restores_the_comparison(open_lab):
+    lab = open_lab(**STILL, permissions=["clipboard-read", "clipboard-write"])
+    lab.setting("compare").select_option("ArcFace")
+    assert lab.setting("compare_s").is_visible() and not lab.setting("compare_m1").is_visible()
+    lab.setting("compare_m2").fill("0.5")
+    lab.part("copy").click()
+    lab.wait(lambda: lab.part("copied").inner_text() == "Link copied.")
+    link = lab.page.evaluate("navigator.clipboard.readText()")
+    assert link.endswith("compare=ArcFace&compare_s=16&compare_m2=0.5") and link == lab.page.url
+    lab.page.goto(link)
+    assert lab.part("complaints").inner_text() == ""
+    assert lab.part("title-b").inner_text() == "B: ArcFace, s = 16, m₂ = 0.5"
+    assert "adds 0.5 rad" in lab.part("about-b").inner_text()
 
 
 def test_every_control_has_a_name(open_lab):

@@ -245,6 +245,61 @@ def test_three_steps_of_training_are_pytorch_s(modules):
         )
 
 
+def test_two_losses_start_from_one_network_and_see_the_same_batches(modules):
+    start, other_loss, other_seed = modules.evaluate(
+        """async () => {
+        const { Training } = await import("/book/playground/training.js");
+        const train = { images: new Float32Array(64 * 200), labels: Array(200).fill(0), n: 200 };
+        return [[true, 0], [false, 0], [true, 1]].map(([unit_weight, seed]) => {
+            const training = new Training(train, { unit_weight, seed }, {});
+            const weights = training.network.parameters.map(({ value }) => [...value]);
+            return [weights, Array.from({ length: 7 }, () => [...training.draw().rows])];
+        }); }"""
+    )
+    assert start == other_loss
+    assert start[0] != other_seed[0] and start[1] != other_seed[1]
+    assert len({tuple(rows) for rows in start[1]}) == 7
+
+
+def test_the_angles_are_pytorch_s(modules):
+    x, weight, labels = samples()
+    angles = modules.evaluate(
+        """async ([x, weight, labels]) => {
+        const { angleBetween } = await import("/book/playground/head.js");
+        return labels.map((label, i) => angleBetween(x, i, weight, label)); }""",
+        [x.flatten().tolist(), weight.flatten().tolist(), labels.tolist()],
+    )
+    expected = F.cosine_similarity(x, weight[labels]).arccos().rad2deg()
+    torch.testing.assert_close(
+        torch.tensor(angles, dtype=torch.float64), expected, rtol=1e-6, atol=1e-6
+    )
+
+
+def test_every_loss_has_its_name_and_a_sentence(modules):
+    rows = {name: dict(zip(FIELDS, row)) for name, row in heads.PRESETS.items()}
+    rows["combined"] = dict(zip(FIELDS, (True, True, 64, 0.9, 0.4, 0.15)))
+    words = modules.evaluate(
+        """async (rows) => {
+        const { describeLoss, titleOf } = await import("/book/playground/words.js");
+        return Object.fromEntries(Object.entries(rows).map(([name, setting]) =>
+            [name, [titleOf(setting), describeLoss(setting)]])); }""",
+        rows,
+    )
+    for name in heads.PRESETS:
+        head_class = type(heads.from_preset(name, 2, 10)).__name__
+        assert words[name][0].partition(",")[0].replace("-", "").lower() == head_class.lower()
+    assert words["ArcFace_v3"][0] == "ArcFace, s = 4, m₂ = 0.3"
+    assert "adds 0.3 rad (17.2°)" in words["ArcFace_v3"][1]
+    assert "takes 0.2 off the cosine" in words["CosFace_v2"][1]
+    assert "by 3: to win in training, that angle must be less than 1/3" in words["A-softmax_v2"][1]
+    assert "cos(2θ) in the place of cos θ" in words["L-softmax_v1"][1]
+    assert "length of the class vectors" not in words["A-softmax_v1"][1]
+    assert "the embedding and of the class vectors counts" in words["softmax"][1]
+    assert "each times 1." in words["norm-softmax"][1]
+    assert words["combined"][0] == "combined margin, s = 64, m₁ = 0.9, m₂ = 0.4, m₃ = 0.15"
+    assert "cos(0.9θ + 0.4) − 0.15 in the place of cos θ" in words["combined"][1]
+
+
 def as_torch(values, parameter):
     """A parameter of the page in PyTorch's shape.
 

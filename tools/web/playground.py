@@ -21,6 +21,16 @@ SOURCE = ROOT / "book/playground"
 # Names of the form's settings, in the order of the fields of heads.Preset.
 FIELDS = ("unit_weight", "unit_embedding", "s", "m1", "m2", "m3")
 
+# The losses to compare with: a preset of each, and the settings of it that the reader chooses.
+LOSSES = {
+    "softmax": ("softmax", ()),
+    "norm-softmax": ("norm-softmax", ("s",)),
+    "L-softmax": ("L-softmax_v1", ("m1",)),
+    "SphereFace": ("A-softmax_v1", ("m1",)),
+    "CosFace": ("CosFace_v1", ("s", "m3")),
+    "ArcFace": ("ArcFace_v1", ("s", "m2")),
+}
+
 
 def build(folder):
     """Write playground.js and playground.css into ``folder``."""
@@ -42,13 +52,16 @@ def data():
         "free": heads.from_preset("L-softmax_v1", 2, 10),
         "unit": heads.from_preset("A-softmax_v1", 2, 10),
     }
+    presets = {
+        name: dict(zip(FIELDS, row)) | {"anneal": row.m1 > 1} for name, row in heads.PRESETS.items()
+    }
     return {
         # A pixel is 0 to 16: one digit of base 17.
         "pixels": "".join("0123456789abcdefg"[int(value)] for value in digits.data.ravel()),
         "labels": "".join(map(str, digits.target)),
-        "presets": {
-            name: dict(zip(FIELDS, row)) | {"anneal": row.m1 > 1}
-            for name, row in heads.PRESETS.items()
+        "presets": presets,
+        "losses": {
+            name: presets[preset] | {"chosen": chosen} for name, (preset, chosen) in LOSSES.items()
         },
         "annealing": {
             name: {"start": head.lambda_start, "until": head.anneal_until}
