@@ -313,3 +313,14 @@ def test_paper_and_readers_without_scripts_get_the_picture(open_page, chromium, 
             still.is_visible()
             and "one and two and three on the unit sphere" in still.get_attribute("alt")
         )
+
+
+def test_play_goes_through_the_epochs_and_stops(open_page):
+    page = open_page("single", **STILL)
+    last = seen(page)
+    page.get_by_role("button", name="Play").click()
+    page.get_by_text("epoch 1", exact=True).wait_for()
+    page.get_by_role("button", name="Pause").wait_for()
+    page.get_by_role("button", name="Play").wait_for()
+    assert page.locator('[data-part="epoch"]').inner_text() == "epoch 3"
+    np.testing.assert_array_equal(seen(page), last)

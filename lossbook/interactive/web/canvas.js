@@ -91,7 +91,7 @@ export function drawLine(pen, x1, y1, x2, y2) {
 
 // The badge of class j, at the end of its vector.
 export function drawBadge(pen, x, y, j, data, colors, small) {
-  pen.font = `bold ${small ? 10 : 13}px system-ui, "DejaVu Sans", sans-serif`;
+  pen.font = `bold ${small ? 11 : 13}px system-ui, "DejaVu Sans", sans-serif`;
   pen.textAlign = "center";
   pen.textBaseline = "middle";
   pen.fillStyle = data.colors[j];

@@ -33,6 +33,6 @@ export function copyLinkWith(button, status) {
 
 // Keys work on what has the focus; JupyterLab would take arrows and Enter for shortcuts of its own.
 export function keepKeys(root) {
-  for (const control of root.querySelectorAll("button, input, canvas, [role=slider]"))
+  for (const control of root.querySelectorAll("button, input, select, canvas, [role=slider]"))
     control.setAttribute("data-lm-suppress-shortcuts", "");
 }

@@ -1,6 +1,7 @@
 // Spheres side by side, one per run, turned by one camera.
 import {approach, badgeElement, colorsOf, crossMark, drawRing, fillKey, reducedMotion, scoreOf,
         ticker} from "./canvas.js";
+import {makeClock} from "./clock.js";
 import {onTheme, part, press} from "./common.js";
 import {drawGlobe, gridLines, look, makeGlobe} from "./globe.js";
 
@@ -10,9 +11,9 @@ const HINT = "Drag a sphere, or use the arrow keys: all turn together. Point at 
   + "it, to find it everywhere.";
 
 export function start(root, data) {
-  const last = data.epochs.length - 1, slider = part(root, "slider"), turn = part(root, "turn");
+  const last = data.epochs.length - 1, turn = part(root, "turn");
   const [east, down] = data.home, camera = {east, down}, goal = {east, down}, grid = gridLines();
-  const state = {time: last, epoch: last, split: data.split, turning: !reducedMotion.matches,
+  const state = {epoch: last, split: data.split, turning: !reducedMotion.matches,
                  caps: data.views.some(view => view.rims), inSight: false, chosen: null,
                  colors: colorsOf(root, data)};
   const globes = data.views.map(view => makeGlobe(view, data));
@@ -21,23 +22,19 @@ export function start(root, data) {
   part(root, "views").style.setProperty("--lb-columns", [1, 2, 3, 2][globes.length - 1]);
   fillKey(part(root, "key"), data);
 
-  const wake = ticker(frame);
+  const wake = ticker(frame), clock = makeClock(root, data.epochs, wake);
   function frame(step) {
     if (state.turning) goal.east = camera.east += SPEED * step;
     for (const axis of ["east", "down"]) camera[axis] = approach(camera[axis], goal[axis], step);
-    state.time = approach(state.time, +slider.value, step);
+    const moving = clock.advance(step);
     show();
-    const settled = camera.east === goal.east && camera.down === goal.down
-      && state.time === +slider.value;
+    const settled = camera.east === goal.east && camera.down === goal.down && !moving;
     if (state.inSight && (state.turning || !settled)) wake();
   }
 
   function show() {
-    const epoch = Math.floor(state.time), t = state.time - epoch, next = Math.min(epoch + 1, last);
+    const {epoch, next, t, title} = clock.moment();
     state.epoch = epoch;
-    const title = `epoch ${data.epochs[epoch]}` + (t ? ` → ${data.epochs[next]}` : "");
-    part(root, "epoch").textContent = title;
-    slider.setAttribute("aria-valuetext", title);
     look(grid, camera);
     for (const globe of globes) {
       for (const path of [globe.vectors, globe[state.split].points, state.caps && globe.rims])
@@ -135,9 +132,6 @@ export function start(root, data) {
   });
   turn.addEventListener("click", () => setTurning(!state.turning));
   part(root, "reset").addEventListener("click", reset);
-  slider.max = slider.value = last;
-  slider.disabled = last === 0;
-  slider.addEventListener("input", wake);
   for (const globe of globes) listen(globe, data, state, rotate, reset, choose);
   setSplit(data.split);
   setTurning(state.turning);
