@@ -94,7 +94,8 @@ class Widget:
     ----------
     kind : str
         The files under ``web/`` that it is made of: ``"epoch_slider"``, ``"rotating_sphere"``,
-        ``"explorer"`` or ``"quiz"``; its element has the CSS class ``lossbook-<kind>``.
+        ``"explorer"``, ``"sector_ring"`` or ``"quiz"``; its element has the CSS class
+        ``lossbook-<kind>``.
     data : dict
         Passed to its script, as JSON.
     still : lossbook.figures.style.NotebookFigure or str

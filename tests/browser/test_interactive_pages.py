@@ -38,10 +38,12 @@ def folder(run, tmp_path_factory):
     )
     where = tmp_path_factory.mktemp("pages")
     ring = interactive.scrub(run, view="circle").html
+    sectors = interactive.sector_ring("ArcFace", 0.3).html
     for name, body in {
         "scrub": scrub,
         "ring": ring,
         "explorer": explorer,
+        "sectors": sectors,
         "both": scrub + explorer + scrub,
     }.items():
         (where / f"{name}.html").write_text(PAGE.format(body), encoding="utf-8")
@@ -231,6 +233,61 @@ def test_play_goes_through_all_epochs_and_stops(open_page):
     assert page.locator('[data-part="epoch"]').inner_text() == "epoch 3"
 
 
+def test_a_filter_shows_one_class_or_the_mistakes_of_the_epoch(open_page, run):
+    page, snapshot, labels = open_page("scrub", **DESKTOP), run.snapshots[0], run.test_labels
+    set_slider(page, 0)
+    wrong, everything = snapshot.test_pred != labels, picture(page)
+    score = page.locator('[data-split="test"] [data-part="score"]')
+
+    def filtered(choice, steps):
+        """The score, and what is told of the test points that arrow keys lead to."""
+        page.get_by_label("show").select_option(choice)
+        settle(page)
+        assert picture(page) != everything
+        told = []
+        for _ in range(steps):
+            page.locator('[data-split="test"] canvas').press("ArrowRight")
+            page.evaluate("() => new Promise(requestAnimationFrame)")
+            told.append(" ".join(about(page).split()))
+        return score.inner_text(), told
+
+    text, told = filtered("mistakes", 4)
+    assert text.endswith(f"✖ {wrong.sum()} of {N}")
+    assert all("mistake" in each for each in told) and len(set(told)) > 1
+    of_4 = labels == 4
+    text, told = filtered("only 4", of_4.sum() + 1)
+    assert text.endswith(f"✖ {wrong[of_4].sum()} of {of_4.sum()}")
+    assert all("test image of 4" in each for each in told)
+    assert sum("mistake" in each for each in told[1:]) == wrong[of_4].sum()
+    assert told[0] == told[-1]  # round all of them
+    page.get_by_label("show").select_option("all")
+    settle(page)
+    assert picture(page) == everything and "Point at a point" in about(page)
+
+
+def test_a_point_that_the_filter_hides_is_not_chosen(open_page, run):
+    page = open_page("scrub", **DESKTOP)
+    _, point = lonely(run, wrong=False)
+    page.get_by_label("show").select_option("mistakes")
+    page.mouse.click(*place_of(page, point))
+    settle(page)
+    assert "Point at a point" in about(page)
+
+
+def test_on_a_phone_the_panels_stand_one_above_the_other(open_page):
+    page = open_page("scrub", **PHONE)
+    train, test = (page.locator(f'[data-split="{name}"] canvas') for name in ("train", "test"))
+    above, below = train.bounding_box(), test.bounding_box()
+    assert above["x"] == below["x"] and above["y"] + above["height"] <= below["y"]
+    assert above["width"] > 300
+    box = page.locator('[data-part="slider"]').bounding_box()
+    assert box["y"] + box["height"] <= 844, "the slider stays in sight"
+    sizes = page.locator(".lb-live *").evaluate_all(
+        "all => all.map(element => parseFloat(getComputedStyle(element).fontSize))"
+    )
+    assert min(sizes) >= 11
+
+
 def test_two_widgets_on_a_page_leave_each_other_alone(open_page):
     page = open_page("both", **DESKTOP)
     assert page.locator(".lb-on").count() == 3
@@ -252,7 +309,7 @@ LOOK = """() => ({
             .map(path => getComputedStyle(path).stroke))})"""
 
 
-@pytest.mark.parametrize("name", ["scrub", "explorer"])
+@pytest.mark.parametrize("name", ["scrub", "explorer", "sectors"])
 def test_colours_follow_the_reader_and_the_theme(open_page, name):
     page, looks = open_page(name, color_scheme="light", **DESKTOP), {}
     for scheme in ("light", "dark"):
@@ -277,7 +334,7 @@ def test_colours_follow_the_reader_and_the_theme(open_page, name):
         assert page.evaluate(LOOK) == looks[theme]
 
 
-@pytest.mark.parametrize("name", ["scrub", "explorer"])
+@pytest.mark.parametrize("name", ["scrub", "explorer", "sectors"])
 def test_nothing_sticks_out_on_a_phone(open_page, name):
     page = open_page(name, **PHONE)
     assert page.evaluate("() => document.documentElement.scrollWidth") == 390
@@ -294,7 +351,7 @@ def test_nothing_sticks_out_on_a_phone(open_page, name):
         .every(e => e.getBoundingClientRect().height >= 32)"""), "a finger needs room"
 
 
-@pytest.mark.parametrize("name", ["scrub", "explorer"])
+@pytest.mark.parametrize("name", ["scrub", "explorer", "sectors"])
 def test_paper_and_readers_without_scripts_get_the_picture(open_page, chromium, name, folder):
     page = open_page(name, **DESKTOP)
     still, live = page.locator(".lb-still"), page.locator(".lb-live")
@@ -402,6 +459,35 @@ def test_the_verdict_knows_the_bounds(open_page, setting, words):
     assert [text for text in words if text not in verdict] == [], verdict
 
 
+# sector_ring
+
+
+@pytest.mark.parametrize("m", [0, 0.2, 0.55, 0.7])
+def test_the_ring_is_won_as_python_says(open_page, m):
+    page = open_page("sectors", **DESKTOP)
+    page.locator('[data-part="slider"]').evaluate(MOVE_SLIDER, m)
+    _, winner = winning_regions.on_circle(lambda cos: margins.arcface(cos, m), 10)
+    text, share = page.locator('[data-part="about"]').inner_text(), (winner >= 0).mean()
+    assert page.locator(".lb-won").count() == len(set(winner) - {-1})
+    if share == 0:
+        assert text == "✖ No class wins any direction: m is larger than 2π/C = 0.628 rad."
+    else:
+        assert text.startswith(f"{share:.0%}".replace("%", " % of the circle is won."))
+        assert f"Each class wins {18 * share:.1f}° to either side" in text
+        assert (f"no class wins the {math.degrees(m):.1f}° between" in text) == (m > 0)
+    widths = page.locator(".lb-won").evaluate_all("all => all.map(arc => arc.getTotalLength())")
+    assert widths == pytest.approx([2 * math.pi * 107 / 10 * share] * len(widths), abs=0.4)
+
+
+def test_keys_move_the_margin(open_page):
+    page = open_page("sectors", **DESKTOP)
+    page.get_by_label("Margin m").focus()
+    before = page.locator("svg").inner_html()
+    page.keyboard.press("ArrowRight")
+    assert page.locator('[data-part="value"]').inner_text() == "0.31 rad"
+    assert page.locator("svg").inner_html() != before
+
+
 # The same formulas in two languages
 
 
@@ -446,6 +532,40 @@ def test_the_curve_and_its_slope_are_those_of_python(javascript, m1, m2, m3):
     )
 
 
+def in_two_classes(head, theta, length):
+    """The margined targets over s, and their slopes per radian, of embeddings of one length."""
+    theta = theta.clone().requires_grad_()
+    head.weight.data = torch.eye(2, dtype=torch.float64)
+    x = length * torch.stack([torch.cos(theta), torch.sin(theta)], dim=1)
+    target = head.eval()(x, torch.zeros(len(x), dtype=torch.long))[:, 0] / head.scale
+    (slope,) = torch.autograd.grad(target.sum(), theta)
+    return target.detach(), slope
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [("AdaFace", -1), ("AdaFace", -0.35), ("AdaFace", 0), ("AdaFace", 0.6), ("AdaFace", 1)]
+    + [("MagFace", 10), ("MagFace", 47), ("MagFace", 110)],
+)
+def test_a_margin_that_follows_the_length_is_that_of_its_head(javascript, name, value):
+    head, length = heads.from_preset(name, 2, 2), value
+    if name == "AdaFace":
+        head.spread, length = 1, 60 + 15 * value
+        head.mean_length.fill_(60)
+        head.deviation.fill_(15 - 1e-3)  # the head adds as much
+    theta = torch.linspace(0.001, math.pi - 0.001, 199, dtype=torch.float64)
+    target, slope = in_two_classes(head, theta, length)
+    data = read_data(interactive.margin_explorer())["adaptive"][name]
+    made = """(({adaptive, value, theta}) => {
+        const setting = MARGINS_OF_LENGTH[adaptive.slider](adaptive, value);
+        return theta.map(t => [targetAtAngle(t, setting), slopeInAngle(t, setting)]);
+    })(argument)"""
+    argument = {"adaptive": data, "value": value, "theta": theta.tolist()}
+    drawn = np.array(javascript(made, argument))
+    np.testing.assert_allclose(drawn[:, 0], target, atol=1e-6)
+    np.testing.assert_allclose(drawn[:, 1], slope, atol=1e-5)
+
+
 @pytest.mark.parametrize("C", [2, 3, 4, 8, 10, 30])
 def test_the_bounds_are_those_of_python(javascript, C):
     for d in {2, max(2, C // 2), C - 1, C, 30}:
@@ -487,37 +607,3 @@ def test_the_kept_arc_is_that_of_the_figure(javascript, m1, m2, m3):
         assert len(own) == 0
     else:
         assert min(kept, math.pi / 8) == pytest.approx(own.max(), abs=2 * math.pi / 3600)
-def in_two_classes(head, theta, length):
-    """The margined targets over s, and their slopes per radian, of embeddings of one length."""
-    theta = theta.clone().requires_grad_()
-    head.weight.data = torch.eye(2, dtype=torch.float64)
-    x = length * torch.stack([torch.cos(theta), torch.sin(theta)], dim=1)
-    target = head.eval()(x, torch.zeros(len(x), dtype=torch.long))[:, 0] / head.scale
-    (slope,) = torch.autograd.grad(target.sum(), theta)
-    return target.detach(), slope
-
-
-@pytest.mark.parametrize(
-    "name, value",
-    [("AdaFace", -1), ("AdaFace", -0.35), ("AdaFace", 0), ("AdaFace", 0.6), ("AdaFace", 1)]
-    + [("MagFace", 10), ("MagFace", 47), ("MagFace", 110)],
-)
-def test_a_margin_that_follows_the_length_is_that_of_its_head(javascript, name, value):
-    head, length = heads.from_preset(name, 2, 2), value
-    if name == "AdaFace":
-        head.spread, length = 1, 60 + 15 * value
-        head.mean_length.fill_(60)
-        head.deviation.fill_(15 - 1e-3)  # the head adds as much
-    theta = torch.linspace(0.001, math.pi - 0.001, 199, dtype=torch.float64)
-    target, slope = in_two_classes(head, theta, length)
-    data = read_data(interactive.margin_explorer())["adaptive"][name]
-    made = """(({adaptive, value, theta}) => {
-        const setting = MARGINS_OF_LENGTH[adaptive.slider](adaptive, value);
-        return theta.map(t => [targetAtAngle(t, setting), slopeInAngle(t, setting)]);
-    })(argument)"""
-    argument = {"adaptive": data, "value": value, "theta": theta.tolist()}
-    drawn = np.array(javascript(made, argument))
-    np.testing.assert_allclose(drawn[:, 0], target, atol=1e-6)
-    np.testing.assert_allclose(drawn[:, 1], slope, atol=1e-5)
-
-

@@ -18,6 +18,7 @@ def widgets():
         interactive.scrub(make_run()),
         interactive.margin_explorer(),
         interactive.sphere(make_3d_run()),
+        interactive.sector_ring(),
     ]
 
 
@@ -55,15 +56,17 @@ def test_the_same_input_gives_the_same_html_and_another_its_own_key(widgets):
     assert interactive.scrub(make_run()).html == widgets[0].html
     assert interactive.margin_explorer().html == widgets[1].html
     assert interactive.sphere(make_3d_run()).html == widgets[2].html
+    assert interactive.sector_ring().html == widgets[3].html
     keys = [
         re.findall(r'data-lossbook="([\w-]+)"', widget.html)
         for widget in [*widgets, interactive.scrub(make_run(seed=1))]
     ]
-    assert [len(set(key)) for key in keys] == [1, 1, 1, 1] and len({key[0] for key in keys}) == 4
+    assert {len(set(key)) for key in keys} == {1} and len({key[0] for key in keys}) == 5
 
 
 @pytest.mark.parametrize(
-    "number, kind", [(0, "epoch_slider"), (1, "explorer"), (2, "rotating_sphere")]
+    "number, kind",
+    [(0, "epoch_slider"), (1, "explorer"), (2, "rotating_sphere"), (3, "sector_ring")],
 )
 def test_the_element_has_the_class_of_its_kind(widgets, number, kind):
     assert f'<div class="lossbook-widget lossbook-{kind}" ' in widgets[number].html
