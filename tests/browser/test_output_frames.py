@@ -17,6 +17,7 @@ WIDGETS = {
     "scrub": lambda: interactive.scrub(make_run(epochs=3)),
     "explorer": interactive.margin_explorer,
     "sphere": lambda: interactive.sphere({"one": make_3d_run(seed=0), "two": make_3d_run(seed=1)}),
+    "sectors": interactive.sector_ring,
 }
 PHONE, DESKTOP = 320, 760
 
@@ -134,6 +135,10 @@ def test_sliders_and_keys_work_there(frames):
     explorer.page.keyboard.press("End")
     assert "✖ The margin is too large" in explorer.locator('[data-part="verdict"]').inner_text()
     assert explorer.locator('[data-part="curve"]').inner_html() != curve
+    sectors = by_name["sectors"]
+    sectors.get_by_label("Margin m").focus()
+    sectors.page.keyboard.press("End")
+    assert "✖ No class wins any direction" in sectors.locator('[data-part="about"]').inner_text()
 
 
 def test_spheres_turn_there(frames):
