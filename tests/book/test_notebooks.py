@@ -164,6 +164,7 @@ def small_book(tmp_path):
             "[Second](02_second.ipynb), [here](02_second.ipynb), Fig. 2.1",
         ),
         ("{doc}`02_second` {math}`x^2`", "[Second](02_second.ipynb) $x^2$"),
+        ("an {term}`EER`, {term}`its\nscales <scale>`", "an EER, its scales"),
         (
             "[](02_second.md), [two](02_second.md), [](ch:2), [two](#ch:2)",
             "[Second](02_second.ipynb), [two](02_second.ipynb), [Second](02_second.ipynb), [two](02_second.ipynb)",  # noqa: E501

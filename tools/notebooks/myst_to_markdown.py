@@ -146,6 +146,8 @@ class Lowering:
             return self.citation(name, text)
         if name in ("eq", "numref"):
             return self.label(text)
+        if name == "term":  # a word of the glossary, shown as it is or by another
+            return TITLED.sub(r"\g<title>", text)
         if name in ("ref", "doc"):
             titled = TITLED.match(text)
             if titled:
