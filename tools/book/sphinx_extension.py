@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-from tools.book import cards, data_images, math_widths, redirects, tables
-from tools.toc import description, labels, pages
+from tools.book import cards, data_images, math_widths, redirects, symbols, tables
+from tools.toc import chapters, description, labels, pages
 
 PICTURE = "_static/hero.png"
 
@@ -82,6 +82,12 @@ def first_picture(app, doctree):
     return PICTURE, "Handwritten digits as points in a plane, under two losses"
 
 
+def add_meanings(app, page, template, context, doctree):
+    """Let a chapter say what its symbols mean."""
+    if page in chapters():
+        context["body"] = symbols.add_meanings(page, context["body"])
+
+
 def mend(app, page, template, context, doctree):
     """Mend what extensions write: lists that are none become plain boxes, an id that all exercises
     share goes, tables of results are dressed, and formulas get their width."""
@@ -137,6 +143,7 @@ def setup(app):
     app.add_directive("list-of-pages", cards.ListOfPages)
     app.connect("config-inited", set_address)
     app.connect("html-page-context", add_tags)
+    app.connect("html-page-context", add_meanings)
     app.connect("html-page-context", mend)
     app.connect("html-page-context", move_pictures)
     app.connect("html-page-context", cards.add_pictures)
