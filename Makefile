@@ -6,6 +6,7 @@
 # make slides      a deck of slides per chapter, in _build/slides (no network needed to show them)
 # make handouts    chapters as PDF to print, in _build/handouts (needs Chromium); CHAPTER=05 for one,
 #                  SOLUTIONS=no without the solutions
+# make downloads   the book, and beside it archives of all handouts and slides, as it is published
 # make time        how long the book takes to build, from nothing and once more
 # make lock        requirements.txt from pyproject.toml and requirements.in
 # make clean       remove what was built
@@ -19,7 +20,7 @@ PYTHON ?= $(shell $(FIND))
 VENV   := .venv/bin/python
 READY  := .venv/.lock-installed
 
-.PHONY: book test colab full notebooks slides handouts time lock clean
+.PHONY: book test colab full notebooks slides handouts downloads time lock clean
 .DELETE_ON_ERROR:
 
 book: $(READY)
@@ -45,6 +46,9 @@ slides: book
 handouts: book
 	$(VENV) -m tools.exports.handouts $(if $(CHAPTER),--chapters $(CHAPTER)) \
 	  $(if $(filter no,$(SOLUTIONS)),--without-solutions)
+
+downloads: handouts slides
+	$(VENV) -m tools.exports.downloads
 
 time: $(READY)
 	$(VENV) -m tools.exports.build_minutes

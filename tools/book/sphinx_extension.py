@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-from tools.book import cards, data_images, math_widths, redirects, symbols, tables
+from tools.book import cards, data_images, downloads, math_widths, redirects, symbols, tables
 from tools.toc import chapters, description, labels, pages
 
 PICTURE = "_static/hero.png"
@@ -132,6 +132,13 @@ def redirect_old_addresses(app, error):
         redirects.write(Path(app.outdir), app.config.html_baseurl)
 
 
+def pack_notebooks(app, error):
+    """Leave an archive of all notebooks, with a link on the front page."""
+    if error is None:
+        files = downloads.notebooks(app.config.html_baseurl)
+        downloads.add(Path(app.outdir), "notebooks", files)
+
+
 def as_lines(signature):
     lines = signature[1].replace("<dd>", "<span>").replace("</dd>", "</span>")
     return f'<span class="sig-lines">{lines}</span>'
@@ -150,4 +157,5 @@ def setup(app):
     app.connect("html-page-context", spare_mathjax, priority=900)  # after MathJax has been added
     app.connect("autodoc-skip-member", skip_bare_fields)
     app.connect("build-finished", redirect_old_addresses)
+    app.connect("build-finished", pack_notebooks)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
