@@ -117,6 +117,22 @@ def test_a_change_of_code_or_library_makes_a_page_outdated(make_page, monkeypatc
     assert full_profile.state(record, page) == "outdated"
 
 
+def test_a_page_depends_on_what_it_imports_and_on_what_that_imports():
+    def used(code):
+        paths = full_profile.modules_used([code])
+        return {str(path.relative_to(toc.ROOT / "lossbook")) for path in paths}
+
+    assert used("import numpy\nfrom pathlib import Path") == set()
+    assert used("from lossbook import margins") == used("import lossbook.margins as m")
+    assert {"margins.py", "utils/validation.py"} <= used("from lossbook.margins import arcface")
+    of_omniglot = used("from lossbook.experiments import omniglot")
+    assert {"experiments/omniglot.py", "training/loop.py"} <= of_omniglot
+    assert "experiments/typefaces.py" not in of_omniglot
+    assert {"heads/fused/__init__.py", "heads/margin_heads.py"} <= used(
+        "from lossbook import heads"
+    )
+
+
 def test_pages_are_chosen_by_number_or_name():
     available = ["notebooks/05_cosface", "notebooks/11_many", "book/faq"]
     assert full_profile.select(["11", "faq", "05_cosface"], available) == [

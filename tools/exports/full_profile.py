@@ -3,16 +3,17 @@
 ``python -m tools.exports.full_profile`` executes every chapter and every other page with code, with
 the profile fast, and keeps book/full-profile.json: for each page whether it passed, the cells that
 failed and why, the seconds, the threads and the versions. A page that passed is not executed again
-while its code and the library are what they were; what it reads from book/results is the same in
-every profile and does not count. A cell that fails stops neither its page nor the others, so that
-one run shows every claim that does not hold. Failures after the first one of a page may follow from
-it.
+while its code and what it imports from the library are what they were; what it reads from
+book/results is the same in every profile and does not count. A cell that fails stops neither its
+page nor the others, so that one run shows every claim that does not hold. Failures after the first
+one of a page may follow from it.
 
 MNIST is read from the folder that ``LOSSBOOK_DATA`` names, or downloaded. ``OMP_NUM_THREADS`` sets
 the threads of a page; without it the pages share the cores.
 """
 
 import argparse
+import ast
 import hashlib
 import json
 import os
@@ -21,6 +22,7 @@ import resource
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import cache
 from importlib.metadata import version
 
 import pandas as pd
@@ -184,16 +186,54 @@ def error_of(cell):
 
 
 def digests(page):
-    """What a page's result depends on: its code, and the library's."""
+    """What a page's result depends on: its code, and the modules of the library that it uses."""
     cells = code_cells(myst_nb_reader_plugin(source(page)))
     library = hashlib.sha256()
-    for path in sorted(ROOT.glob("lossbook/**/*.py")):
+    for path in modules_used(cell.source for _, _, cell in cells):
         library.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
     code = json.dumps([(cell.source, cell.metadata.get("tags", [])) for _, _, cell in cells])
     return {
         "code": hashlib.sha256(code.encode()).hexdigest()[:12],
         "library": library.hexdigest()[:12],
     }
+
+
+def modules_used(sources):
+    """The files of the library that pieces of code import, directly or through others, sorted."""
+    found, waiting = set(), [path for text in sources for path in imported(text)]
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            waiting += imported(path.read_text(encoding="utf-8"))
+    return sorted(found)
+
+
+@cache
+def imported(text):
+    """The files of the library that a piece of Python imports by name.
+
+    ``from lossbook.experiments import omniglot`` is the module omniglot, not all experiments.
+    """
+    names = []
+    for statement in ast.walk(ast.parse(text)):
+        if isinstance(statement, ast.Import):
+            names += [alias.name for alias in statement.names]
+        elif isinstance(statement, ast.ImportFrom):
+            names += [f"{statement.module}.{alias.name}" for alias in statement.names]
+    return [path for path in map(module_file, names) if path]
+
+
+def module_file(name):
+    """The file of the longest part of a dotted name that is a module of the library, or None."""
+    parts = name.split(".")
+    if parts[0] != "lossbook":
+        return None
+    for length in range(len(parts), 0, -1):
+        path = ROOT.joinpath(*parts[:length])
+        for file in (path.with_suffix(".py"), path / "__init__.py"):
+            if file.is_file():
+                return file
 
 
 def load(path=RECORD):
