@@ -51,5 +51,5 @@ def test_on_a_phone_a_tap_shows_it_within_the_window(visit):
         box = meaning.bounding_box()
         assert box["x"] >= 0 and box["x"] + box["width"] <= PHONE["viewport"]["width"]
         assert "in radians" in meaning.inner_text()
-        seen.page.locator("h1").tap()
+        seen.page.locator(".bd-article h1").tap()
         assert not meaning.is_visible()
