@@ -236,7 +236,7 @@ def train_typefaces(options):
     from pathlib import Path
 
     from lossbook.data.typefaces import typefaces as load_typefaces
-    from lossbook.experiments import typefaces
+    from lossbook.experiments import typefaces, typefaces_rows
     from lossbook.utils.records import REPOSITORY_FOLDER
 
     folder = Path(options.out or REPOSITORY_FOLDER / "typefaces")
@@ -246,12 +246,12 @@ def train_typefaces(options):
         _print_plan(stages, record)
         return
     if stages[0].options is not None:
-        typefaces.rows_of(stages[0].losses, record)  # refuses before the data are made
+        typefaces_rows.rows_of(stages[0].losses, record)  # refuses before the data are made
     data = load_typefaces(
         typefaces.MIN_FACES, typefaces.CHARACTERS, allow_missing=options.allow_missing
     )
     for stage in stages:
-        rows = () if stage.options is None else typefaces.rows_of(stage.losses, record)
+        rows = () if stage.options is None else typefaces_rows.rows_of(stage.losses, record)
         record, _ = typefaces.run(
             typefaces.cells_of(stage, rows),
             data,
@@ -290,7 +290,7 @@ def save_embeddings(options):
 
 def _typefaces_stages(options):
     """The stages that the options select: all of the experiment if they select nothing."""
-    from lossbook.experiments import typefaces
+    from lossbook.experiments import typefaces, typefaces_rows
     from lossbook.utils.validation import require
 
     selected = {
@@ -300,7 +300,7 @@ def _typefaces_stages(options):
         "seeds": options.seeds,
     }
     selected = {name: tuple(values) for name, values in selected.items() if values}
-    losses = tuple(options.losses or typefaces.LOSSES)
+    losses = tuple(options.losses or typefaces_rows.LOSSES)
     if options.tune:
         require(
             not selected,
@@ -314,14 +314,14 @@ def _typefaces_stages(options):
 
 def _print_plan(stages, record):
     """Print the trainings that are left, by stage, and how long they take."""
-    from lossbook.experiments import typefaces
+    from lossbook.experiments import typefaces, typefaces_rows
 
     measured = set(record["cells"]) if record else set()
     listed = dict.fromkeys(measured)
     waiting = []
     for stage in stages:
         try:
-            rows = typefaces.rows_of(stage.losses, record)
+            rows = typefaces_rows.rows_of(stage.losses, record)
         except ValueError:  # not chosen yet: the losses stand for them
             rows = stage.losses
         cells = [cell for cell in typefaces.cells_of(stage, rows) if cell.name not in listed]

@@ -16,6 +16,7 @@ from lossbook.experiments import (
     scales,
     typefaces,
     typefaces_gains,
+    typefaces_rows,
 )
 
 __all__ = [
@@ -34,4 +35,5 @@ __all__ = [
     "scales",
     "typefaces",
     "typefaces_gains",
+    "typefaces_rows",
 ]

@@ -2,11 +2,11 @@
 
 A cell is one training, kept by :mod:`lossbook.experiments.resumable`. Characters are identities
 and typefaces their writers. Strangers are characters that no training saw, in typefaces that no
-training saw. Margins and scales are chosen on other characters, in other typefaces: see ``GRID``.
-The whole experiment is ``STAGES``, in an order in which a part of it answers something already.
+training saw. Margins and scales are chosen on other characters, in other typefaces: see
+:mod:`lossbook.experiments.typefaces_rows`. The whole experiment is ``STAGES``, in an order in which
+a part of it answers something already.
 """
 
-import re
 import time
 from typing import NamedTuple
 
@@ -14,12 +14,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from lossbook import bounds, heads
 from lossbook.backbones import LeNetPP, embed
 from lossbook.data.dataset import Dataset, Split
 from lossbook.data.typefaces import HeldOut
 from lossbook.experiments import resumable
-from lossbook.heads.presets import head_from_preset, preset_from_name
+from lossbook.experiments.typefaces_rows import ADAPTIVE, GRID, LOSSES, build_head
 from lossbook.metrics.all_pairs import verify_all_pairs
 from lossbook.metrics.identification import search
 from lossbook.metrics.protocols import gallery_and_probe
@@ -30,23 +29,17 @@ from lossbook.utils.records import FOLDER
 from lossbook.utils.validation import require
 
 __all__ = [
-    "ADAPTIVE",
     "CLASSES",
     "Cell",
-    "GRID",
-    "LOSSES",
     "RECIPE",
     "STAGES",
     "SIZES",
     "Stage",
     "Trained",
-    "best_row",
-    "build_head",
     "cells_of",
     "expected_minutes",
     "load",
     "plan",
-    "rows_of",
     "run",
     "settings_of",
     "small_network",
@@ -71,26 +64,6 @@ STEPS = 1500
 DISCARDED = (0, 0.1, 0.2, 0.3, 0.5)  # shares of the strangers' images, those of least quality
 SECONDS_PER_STEP = 0.15  # with verification, on two CPU cores with matrix units
 CLASSES = (100, 400, 1600, 6400)
-
-# What is chosen: each loss with its rows, which differ in margin and scale. A scale is a multiple
-# of the rule's, so that the choice made with 400 classes holds for any number: "_x2" is twice it.
-GRID = {
-    "softmax": ("softmax",),
-    "norm-softmax": ("norm-softmax_x1", "norm-softmax_x2", "norm-softmax_x3"),
-    "A-softmax": ("A-softmax_m2", "A-softmax_m3", "A-softmax_m4"),
-    "CosFace": tuple(f"CosFace_m{m}{x}" for m in (0.1, 0.2, 0.35) for x in ("", "_x2")),
-    "ArcFace": tuple(f"ArcFace_m{m}{x}" for m in (0.1, 0.3, 0.5) for x in ("", "_x2")),
-    "combined": tuple(f"combined_m{m}{x}" for m in ("0.1_m0.1", "0.3_m0.1") for x in ("", "_x2")),
-    "contrastive": ("contrastive_m0.5", "contrastive_m1", "contrastive_m2"),
-    "triplet": tuple(
-        f"triplet-{mining}_m{m}" for mining in ("semi-hard", "batch-all") for m in (0.2, 0.5, 1)
-    ),
-}
-LOSSES = tuple(GRID)
-# Losses whose margin adapts, with the margin, and so the scale, that was chosen for ArcFace.
-# MagFace's is 0.45 for the shortest embeddings.
-ADAPTIVE = ("MagFace_m0.45", "AdaFace_m0.3", "CurricularFace_m0.3")
-NUMBER = r"(\d+(?:\.\d+)?)"
 
 
 class Cell(NamedTuple):
@@ -173,70 +146,6 @@ def small_network(embedding_dim):
     return LeNetPP(
         embedding_dim, widths=(16, 32, 64), kernel_size=3, batch_norm=True, activation=nn.ReLU
     )
-
-
-def build_head(row, embedding_dim, num_classes):
-    """(head, kind of similarity) of a row.
-
-    A row is ``"softmax"``, ``"contrastive_m1"``, ``"triplet-batch-all_m0.5"`` (how triplets are
-    mined, and the margin), ``"combined_m0.3_m0.2"`` (m2 and m3), ``"AdaFace_m0.3"``,
-    ``"CurricularFace_m0.3"``, ``"MagFace_m0.45"`` (its lowest margin), or a name that
-    :func:`lossbook.heads.head_from_name` takes. Unless it gives a scale with ``_s``, the scale is
-    that of :func:`lossbook.bounds.working_scale`, times the number after ``_x`` at its end.
-
-    Raises ``KeyError`` as :func:`lossbook.heads.preset_from_name`.
-    """
-    if match := re.fullmatch(rf"contrastive_m{NUMBER}", row):
-        return heads.Contrastive(embedding_dim, num_classes, float(match[1])), "distance"
-    if match := re.fullmatch(rf"triplet-(.+)_m{NUMBER}", row):
-        return heads.Triplet(embedding_dim, num_classes, float(match[2]), match[1]), "distance"
-    name, _, factor = row.partition("_x")
-    factor = float(factor or 1)
-    if match := re.fullmatch(rf"combined_m{NUMBER}_m{NUMBER}", name):
-        m2, m3 = float(match[1]), float(match[2])
-        scale = factor * bounds.working_scale(num_classes, m2=m2, m3=m3)
-        return heads.CombinedMargin(embedding_dim, num_classes, scale, 1, m2, m3), "cosine"
-    if match := re.fullmatch(rf"(AdaFace|CurricularFace|MagFace)_m{NUMBER}", name):
-        margin = float(match[2])
-        scale = factor * bounds.working_scale(num_classes, m2=margin)
-        if match[1] == "MagFace":
-            head = heads.MagFace(embedding_dim, num_classes, scale, low_margin=margin)
-        else:
-            head = getattr(heads, match[1])(embedding_dim, num_classes, scale, margin)
-        return head, "cosine"
-    preset = preset_from_name(name)
-    if preset.unit_embedding and "_s" not in name:
-        scale = factor * bounds.working_scale(num_classes, preset.m1, preset.m2, preset.m3)
-        preset = preset._replace(scale=scale)
-    return head_from_preset(preset, embedding_dim, num_classes), "cosine"
-
-
-def rows_of(losses, record=None):
-    """The rows of losses: a loss by its name has the row that tuning chose; a row is itself.
-
-    ``record`` holds the tuning. Raises ``ValueError`` if a loss has margins to choose from, and
-    ``record`` has not measured all of them.
-    """
-    return [best_row(loss, record) if loss in GRID else loss for loss in losses]
-
-
-def best_row(loss, record):
-    """The row of ``GRID[loss]`` with the lowest mean equal error rate on the tuning characters."""
-    rows = GRID[loss]
-    if len(rows) == 1:
-        return rows[0]
-    rates = {row: [] for row in rows}
-    for cell in (record or {"cells": {}})["cells"].values():
-        if cell["tuning"] and cell["row"] in rates:
-            rates[cell["row"]].append(cell["strangers"]["eer"][0])
-    missing = [row for row in rows if not rates[row]]
-    require(
-        not missing,
-        f"the margin and scale of {loss} are not chosen yet, {', '.join(missing)} are not "
-        "measured: run "
-        f"lossbook typefaces --tune --losses {loss}, or name a row such as {rows[-1]}",
-    )
-    return min(rows, key=lambda row: np.mean(rates[row]))
 
 
 def plan(rows, classes=CLASSES, typefaces=(None,), steps=(STEPS,), seeds=range(3)):

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from lossbook.experiments.typefaces import MAIN, STEPS, Cell, best_row
+from lossbook.experiments.typefaces import MAIN, STEPS, Cell
+from lossbook.experiments.typefaces_rows import best_row
 from lossbook.metrics.bootstrap import percentile_interval
 
 __all__ = ["MEASURES", "chosen_rows", "mean_rates", "ratio", "ratios", "table"]
@@ -31,7 +32,8 @@ RATES = {
 
 
 def chosen_rows(record, losses=MAIN):
-    """The row that was chosen for each loss, as a dict row → loss; see ``typefaces.best_row``."""
+    """The row that was chosen for each loss, as a dict row → loss; see
+    ``typefaces_rows.best_row``."""
     return {best_row(loss, record): loss for loss in losses}
 
 

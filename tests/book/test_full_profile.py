@@ -128,9 +128,7 @@ def test_a_page_depends_on_what_it_imports_and_on_what_that_imports():
     of_omniglot = used("from lossbook.experiments import omniglot")
     assert {"experiments/omniglot.py", "training/loop.py"} <= of_omniglot
     assert "experiments/typefaces.py" not in of_omniglot
-    assert {"heads/fused/__init__.py", "heads/margin_heads.py"} <= used(
-        "from lossbook import heads"
-    )
+    assert {"heads/adaptive.py", "margins.py"} <= used("from lossbook import heads")
 
 
 def test_pages_are_chosen_by_number_or_name():

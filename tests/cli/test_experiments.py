@@ -17,6 +17,7 @@ from lossbook.experiments import (
     omniglot,
     one_softmax,
     typefaces,
+    typefaces_rows,
 )
 from tests.helpers.toys import TYPEFACES_SIZES, tiny_backbone, toy_dataset, toy_typefaces
 
@@ -111,7 +112,7 @@ def test_typefaces(typefaces_cells, tmp_path, capsys):
     assert main([*command, "--tune", "--steps", "5"]) == 2
     assert "give --losses alone" in capsys.readouterr().err
     assert main([*command, "--tune"]) == 0
-    assert [cell.row for cell in typefaces_cells] == list(typefaces.GRID["ArcFace"])
+    assert [cell.row for cell in typefaces_cells] == list(typefaces_rows.GRID["ArcFace"])
     del typefaces_cells[:]
     assert main([*command, "--classes", "9", "--steps", "5", "--seeds", "0", "1"]) == 0
     expected = [typefaces.Cell("ArcFace_m0.1", 9, None, 5, seed) for seed in (0, 1)]

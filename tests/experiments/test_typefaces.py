@@ -6,7 +6,7 @@ import torch
 
 from lossbook import bounds
 from lossbook.data.dataset import Split
-from lossbook.experiments import typefaces, typefaces_gains
+from lossbook.experiments import typefaces, typefaces_gains, typefaces_rows
 from tests.helpers.toys import TYPEFACES_SIZES as SIZES
 from tests.helpers.toys import tiny_backbone, toy_typefaces
 
@@ -70,19 +70,19 @@ def test_tuning_and_scoring_share_no_character_and_no_unseen_typeface():
 
 def test_the_row_with_the_lowest_tuning_error_is_chosen(tmp_path):
     cells = typefaces.tuning_plan(["ArcFace", "softmax"], steps=3)
-    assert [cell.row for cell in cells] == list(typefaces.GRID["ArcFace"])
+    assert [cell.row for cell in cells] == list(typefaces_rows.GRID["ArcFace"])
     rates = (0.2, 0.3, 0.1, 0.15, 0.4, 0.5)  # the third is ArcFace_m0.3
     saved = {
         cell.name: {**cell._asdict(), "strangers": {"eer": [rate, 0, 1]}}
         for cell, rate in zip(cells, rates)
     }
-    chosen = typefaces.rows_of(["softmax", "ArcFace", "CosFace_s8_m0.1"], {"cells": saved})
+    chosen = typefaces_rows.rows_of(["softmax", "ArcFace", "CosFace_s8_m0.1"], {"cells": saved})
     assert chosen == ["softmax", "ArcFace_m0.3", "CosFace_s8_m0.1"]
     del saved[cells[4].name]
     with pytest.raises(ValueError, match="ArcFace_m0.5 are not measured"):
-        typefaces.rows_of(["ArcFace"], {"cells": saved})
+        typefaces_rows.rows_of(["ArcFace"], {"cells": saved})
     with pytest.raises(ValueError, match="margin and scale of CosFace are not chosen"):
-        typefaces.rows_of(["CosFace"])
+        typefaces_rows.rows_of(["CosFace"])
 
 
 @pytest.mark.parametrize("images, steps", [(50, 6), (50, 7), (3, 12), (500, 6)])
@@ -97,27 +97,29 @@ def test_every_training_has_its_number_of_steps(images, steps):
 
 
 def test_heads_have_the_scale_of_the_rule_and_the_margins_of_their_names():
-    head, kind = typefaces.build_head("ArcFace_m0.3", 64, 100)
+    head, kind = typefaces_rows.build_head("ArcFace_m0.3", 64, 100)
     assert kind == "cosine" and head.margin == 0.3
     assert head.scale == pytest.approx(bounds.working_scale(100, m2=0.3))
-    assert typefaces.build_head("ArcFace_s20_m0.3", 64, 100)[0].scale == 20
-    doubled, _ = typefaces.build_head("ArcFace_m0.3_x2", 64, 100)
+    assert typefaces_rows.build_head("ArcFace_s20_m0.3", 64, 100)[0].scale == 20
+    doubled, _ = typefaces_rows.build_head("ArcFace_m0.3_x2", 64, 100)
     assert doubled.margin == 0.3 and doubled.scale == pytest.approx(2 * head.scale)
-    head, _ = typefaces.build_head("combined_m0.2_m0.1", 64, 100)
+    head, _ = typefaces_rows.build_head("combined_m0.2_m0.1", 64, 100)
     assert (head.m1, head.m2, head.m3) == (1, 0.2, 0.1)
-    head, kind = typefaces.build_head("triplet-batch-all_m0.5", 64, 100)
+    head, kind = typefaces_rows.build_head("triplet-batch-all_m0.5", 64, 100)
     assert kind == "distance" and (head.margin, head.mining) == (0.5, "batch-all")
-    assert set(typefaces.GRID) & {row for rows in typefaces.GRID.values() for row in rows} == {
+    assert set(typefaces_rows.GRID) & {
+        row for rows in typefaces_rows.GRID.values() for row in rows
+    } == {
         "softmax"  # elsewhere a loss's name stands for the row that was chosen
     }
-    for loss in typefaces.LOSSES:
-        for row in typefaces.GRID[loss]:
-            typefaces.build_head(row, 64, 6400)
+    for loss in typefaces_rows.LOSSES:
+        for row in typefaces_rows.GRID[loss]:
+            typefaces_rows.build_head(row, 64, 6400)
 
 
-@pytest.mark.parametrize("row", typefaces.ADAPTIVE)
+@pytest.mark.parametrize("row", typefaces_rows.ADAPTIVE)
 def test_a_margin_that_adapts_has_the_scale_of_arcface_with_its_margin(row):
-    head, similarity = typefaces.build_head(row, 8, 400)
+    head, similarity = typefaces_rows.build_head(row, 8, 400)
     margin = float(row.partition("_m")[2])
     assert type(head).__name__ == row.partition("_m")[0] and similarity == "cosine"
     assert head.scale == pytest.approx(bounds.working_scale(400, m2=margin))
@@ -173,7 +175,7 @@ def test_the_mean_rates_are_those_of_the_saved_trainings():
     record, _ = typefaces.load()
     rows = typefaces_gains.chosen_rows(record)
     assert set(rows.values()) == set(typefaces.MAIN)
-    assert all(row in typefaces.GRID[loss] for row, loss in rows.items())
+    assert all(row in typefaces_rows.GRID[loss] for row, loss in rows.items())
     rates = typefaces_gains.mean_rates(record)
     for (classes, loss), line in rates.iterrows():
         cells = [
