@@ -15,7 +15,8 @@ FRONT_MATTER = re.compile(r"\A---\n(?P<yaml>.*?\n)---\n", re.S)
 HEADING = re.compile(r"^#+ +(?P<title>.+?) *$", re.M)
 NUMBERED = re.compile(
     r"\$\$ *\((?P<dollar>[\w:.-]+)\)[ ]*$"
-    r"|^[ ]*[`:]{3,}\{(?P<kind>math|figure|exercise)\}.*\n(?P<options>(?:[ ]*:[\w-]+:.*\n)*)",
+    r"|^[ ]*[`:]{3,}\{(?P<kind>math|figure|exercise)\}.*\n(?P<options>(?:[ ]*:[\w-]+:.*\n)*)"
+    r"|^mystnb:\n  figure:\n    name: *(?P<drawn>\S+)$",  # the figure that a cell draws
     re.M,
 )
 SHOWN = {"equation": "({})", "figure": "Fig. {}", "exercise": "Exercise {}"}
@@ -99,6 +100,9 @@ def numbered(text):
     for match in NUMBERED.finditer(text):
         if match["dollar"]:
             yield "equation", match["dollar"]
+            continue
+        if match["drawn"]:
+            yield "figure", match["drawn"]
             continue
         kind = "equation" if match["kind"] == "math" else match["kind"]
         label = re.search(

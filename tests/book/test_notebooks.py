@@ -144,6 +144,8 @@ def small_book(tmp_path):
         "notebooks/01_first.md": "(ch:1)=\n# First\n\n$$\na\n$$ (eq:a)\n\n$$b$$\n\n$$\nc\n$$ (eq:c)\n{cite}`one,many`",  # noqa: E501
         "notebooks/02_second.md": HEADER + "(ch:2)=\n# Second\n\n```{math}\n:label: eq:d\nd\n```\n"
         "```{figure} a.png\n:name: fig:a\nCaption\n```\n"
+        "```{code-cell} ipython3\n---\nmystnb:\n  figure:\n    name: fig:drawn\n"
+        '    caption: "Mind {eq}`eq:a`."\n---\ndraw()\n```\n'
         "```{exercise} How *wide*?\n:label: ex-a\nx\n```\n```{exercise}\n:label: ex-b\nx\n```\n",
     }.items():
         (tmp_path / path).write_text(text, encoding="utf-8")
@@ -160,8 +162,8 @@ def small_book(tmp_path):
         ("```{math}\n:label: eq:d\nd\n```", "$$\nd\n\\tag{2.1}\n$$"),
         ("{eq}`eq:a`, {eq}`eq:c`, {eq}`eq:d`, {eq}`eq:n`", "(1.1), (1.2), (2.1), (1)"),
         (
-            "{ref}`ch:2`, {ref}`here <ch:2>`, {numref}`fig:a`",
-            "[Second](02_second.ipynb), [here](02_second.ipynb), Fig. 2.1",
+            "{ref}`ch:2`, {ref}`here <ch:2>`, {numref}`fig:a`, {numref}`fig:drawn`",
+            "[Second](02_second.ipynb), [here](02_second.ipynb), Fig. 2.1, Fig. 2.2",
         ),
         ("{doc}`02_second` {math}`x^2`", "[Second](02_second.ipynb) $x^2$"),
         ("an {term}`EER`, {term}`its\nscales <scale>`", "an EER, its scales"),
@@ -191,7 +193,7 @@ def small_book(tmp_path):
         ("- item\n\n  ```{note}\n  in\n  ```", "- item\n\n  > **Note**\n  >\n  > in"),
         (
             "```{figure} a.png\n:name: fig:a\n:alt: what it shows\nCaption\n```",
-            "![what it shows](a.png)\n\n*Fig. 2.1. Caption*",
+            "![what it shows](a.png)\n\n**Fig. 2.1.** Caption",
         ),
         (
             "```{exercise} How *wide*?\n:label: ex-a\n\n*5 minutes · easy*\n\nMind {eq}`eq:a`.\n```",  # noqa: E501
@@ -287,6 +289,17 @@ def test_a_solution_that_is_not_well_formed_is_refused(small_book, source):
     )
     with pytest.raises(ValueError, match="notebooks/02_second.md"):
         convert.convert("notebooks/02_second", small_book)
+
+
+def test_the_caption_of_a_figure_stands_below_the_cell_that_draws_it(small_book):
+    path = small_book / "notebooks/02_second.md"
+    source = path.read_text(encoding="utf-8").removeprefix(HEADER)
+    path.write_text(HEADER + TIMES + source, encoding="utf-8")
+    text = convert.convert("notebooks/02_second", small_book)
+    cells = nbformat.reads(text, as_version=4).cells
+    drawing = [cell.source for cell in cells].index("draw()")
+    assert cells[drawing + 1].source == "**Fig. 2.2.** Mind (1.1)."
+    assert cells[drawing + 1].cell_type == "markdown"
 
 
 def test_cell_ids_are_unique_stable_and_survive_edits_elsewhere(small_book):

@@ -326,6 +326,14 @@ def test_a_notebook_numbers_its_equations_as_the_page_does(page):
 
 
 @pytest.mark.parametrize("page", toc.chapters())
+def test_a_notebook_numbers_its_figures_as_the_page_does(page):
+    html = (HTML / f"{page}.html").read_text(encoding="utf-8")
+    notebook = (ROOT / f"{page}.ipynb").read_text(encoding="utf-8")
+    numbers = re.findall(r'class="caption-number">Fig\. ([\d.]+)', html)
+    assert numbers and re.findall(r'"\*\*Fig\. ([\d.]+)\.\*\*', notebook) == numbers
+
+
+@pytest.mark.parametrize("page", toc.chapters())
 def test_a_notebook_numbers_its_exercises_as_the_page_does(page):
     html = (HTML / f"{page}.html").read_text(encoding="utf-8")
     notebook = (ROOT / f"{page}.ipynb").read_text(encoding="utf-8")

@@ -3,6 +3,9 @@
 In the book a solution is folded. A notebook cannot fold code and prose together. What stands
 between ``{solution-start}`` and ``{solution-end}`` becomes a folded piece of Markdown for every
 piece of prose, and code cells whose source Jupyter and Colab hide until the reader opens them.
+
+The caption of a figure that a cell draws is in the cell's metadata, which Jupyter and Colab do
+not show: it becomes a cell of its own below.
 """
 
 import re
@@ -22,6 +25,8 @@ def lower_cells(cells, lower):
     for cell in cells:
         if cell.cell_type == "code":
             yield hide_source(cell, lower.solution(label)) if label else cell
+            if drawn := cell.metadata.get("mystnb", {}).get("figure"):
+                yield new_markdown_cell(lower.caption(drawn["name"], drawn["caption"]))
             continue
         texts = GATE.split(cell.source)  # text, gate, label, text, gate, label, text, …
         gates = ["", *texts[1::3]]

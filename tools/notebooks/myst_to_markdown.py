@@ -109,8 +109,11 @@ class Lowering:
         image = f"![{options.get('alt', '')}]({file})"
         if not caption:
             return image
-        number = self.label(options["name"]) + ". " if "name" in options else ""
-        return f"{image}\n\n*{number}{self.prose(caption)}*"
+        return f"{image}\n\n{self.caption(options.get('name'), caption)}"
+
+    def caption(self, name, text):
+        number = f"**{self.label(name)}.** " if name else ""
+        return number + self.prose(text)
 
     def exercise(self, title, text, label):
         heading = f"**{self.label(label)}**"
