@@ -1,66 +1,131 @@
 """Slides are made of a chapter's own words and pictures, fit on a slide, and load nothing from
 afar."""
 
+import base64
 import re
+import struct
 
 import pytest
 
 from tools.exports import slides
 
-FIGURE = '<img alt="what it shows" src="data:image/png;base64,AAAA">'
+
+def picture(width, height):
+    """A figure as a cell has it: the head of a PNG is all that is read of it."""
+    head = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">II", width, height)
+    return (
+        f'<img alt="what it shows" src="data:image/png;base64,{base64.b64encode(head).decode()}">'
+    )
+
+
+FIGURE = picture(900, 300)
+LONG = "A sentence of more than sixty characters, so that it makes sense alone."
 
 
 @pytest.mark.parametrize(
-    "text, sentence",
+    "text, first",
     [
-        ("One. Two.", "One."),
-        ("Is it so? Yes.", "Is it so?"),
-        ("As Deng et al. Say so, e.g. In 2-D. Then.", "As Deng et al. Say so, e.g. In 2-D."),
-        ("Take $a. B$ and `c. D` here. Then.", "Take $a. B$ and `c. D` here."),
-        ("On\ntwo lines.\nNext.", "On two lines."),
-        ("It is *so.* Next", "It is *so.*"),
+        (f"{LONG} Two.", LONG),
+        (f"No. {LONG} Three.", f"No. {LONG}"),
+        (f"{LONG[:-1]}, e.g. In 2-D. Then.", f"{LONG[:-1]}, e.g. In 2-D."),
+        (f"{LONG[:-1]}: $a. B$ and `c. D` here. Then.", f"{LONG[:-1]}: $a. B$ and `c. D` here."),
         ("No end", "No end"),
+        ("On\ntwo lines.\nNext.", "On two lines. Next."),
     ],
 )
-def test_first_sentence(text, sentence):
-    assert slides.first_sentence(text) == sentence
+def test_a_point_is_as_many_sentences_as_make_sense_alone(text, first):
+    assert slides.sentences(text)[0] == first
+    assert " ".join(slides.sentences(text)) == " ".join(text.split())
 
 
 def test_a_chapter_becomes_slides():
     made = slides.compose(
         [
             (
-                "# Title\n\n*Reading 1 min · CPU 9 s*\n\n**Prerequisites:** none.\n\nA [link](x.ipynb). More.",  # noqa: E501
+                "# Title\n\n*Reading 1 min*\n\n**Prerequisites:** none.\n\nA [link](x.ipynb).",
                 [],
+                "",
             ),
-            ("**Objectives.** After it you can\n\n1. do one;\n2. do two.", []),
+            ("**Objectives.** After it you can\n\n1. do one (3 minutes);\n2. do two.", [], ""),
             (
-                "## Part\n\nThe loss is this. It is old.\n\n$$\na\n\\tag{1.1}\n$$\n\nwhere a is b. So.\n\n> **Note**\n>\n> aside",  # noqa: E501
+                f"## Part\n\n{LONG}\n\n$$\na\n\\tag{{1.1}}\n$$\n\nwhere a is b.\n\n"
+                "> **Note**\n>\n> aside\n\nWhat does it look like?",
                 [],
+                "",
             ),
-            ("", [FIGURE]),
-            ("It shows a line. A long one.\n\nAnd more.", []),
-        ]
+            ("", [FIGURE], ""),
+            (f"No. {LONG} Unsaid.\n\nThis trains it:", [], ""),
+            ("", [], "run = training.fit(backbone, head)"),
+            (
+                "## Next\n\nA lonely paragraph. Its second sentence. Its third, much longer one.",
+                [],
+                "",
+            ),
+        ],
+        "Authors",
     )
     assert made == [
-        "# Title",
+        "# Title\n\nAuthors",
         "## Title\n\n- A link.",
         "## Objectives\n\n- do one;\n\n- do two.",
-        "## Part\n\n- The loss is this.\n\n$$\na\n$$\n\nwhere a is b.",
-        f"## Part\n\n{FIGURE}\n\nIt shows a line.",
-        "## Part\n\n- And more.",
+        f"## Part\n\n- {LONG}\n\n$$\na\n\\tag{{1.1}}\n$$\n\nwhere a is b.",
+        "## Part\n\nWhat does it look like?\n\n"
+        + FIGURE.replace("<img ", '<img style="max-height: 422px" ')
+        + f"\n\nNo. {LONG}",
+        "## Part\n\nThis trains it:\n\n```python\nrun = training.fit(backbone, head)\n```",
+        "## Next\n\n- A lonely paragraph. Its second sentence. Its third, much longer one.",
     ]
+
+
+def test_what_stands_alone_on_a_slide_says_more():
+    (_, slide) = slides.compose([(f"# T\n\n{LONG} Second. Third.", [], "")])
+    assert slide == f"## T\n\n- {LONG}\n\n- Second.\n\n- Third."
+
+
+def test_a_picture_that_is_not_wide_stands_beside_its_text():
+    text, square = (f"# T\n\n## Part\n\n{LONG}", [], ""), picture(500, 500)
+    (_, slide) = slides.compose([text, ("", [square], "")])
+    beside = square.replace("<img ", '<img class="beside" ')
+    assert slide == f"## Part\n\n{beside}\n\n{LONG}"
 
 
 def test_no_slide_holds_more_than_its_room_unless_one_point_does():
-    points = ["- " + "x" * size for size in (10, 200, 200, 500, 10, 100)] + ["$$\na\n$$"] * 4
+    points = ["- " + "x" * size for size in (10, 200, 200, 700, 10, 100)] + ["$$\na\n$$"] * 4
     groups = slides.packed(points)
     assert sum(groups, []) == points
-    sizes = [
-        [slides.EQUATION if "$$" in point else -(len(point) // -slides.WIDTH) for point in group]
-        for group in groups
+    sizes = [sum(map(slides.lines, group)) for group in groups]
+    assert all(size <= slides.ROOM for size, group in zip(sizes, groups) if len(group) > 1)
+
+
+def test_an_equation_stays_with_what_leads_to_it_and_no_point_alone():
+    text, equation = "- " + "x" * 100, "$$\na\n$$"
+    assert slides.packed([text, text, text, text, equation, "where"]) == [
+        [text, text],
+        [text, text, equation, "where"],
     ]
-    assert all(len(size) == 1 or sum(size) <= slides.ROOM for size in sizes)
+    assert slides.packed([text] * 6) == [[text] * 4, [text] * 2]
+
+
+@pytest.mark.parametrize(
+    "code, tags, is_shown",
+    [
+        ("def loss(x):\n    return x", [], True),
+        ("class Head(Softmax):\n    margin = 0.1", [], True),
+        ("run = training.fit(backbone, head)", [], True),
+        ("def loss(x):\n    return x", ["hide-input"], False),
+        ("figures.circle(run)", [], False),
+        ("def loss(x):" + "\n    x = x + 1" * 12, [], False),
+    ],
+)
+def test_code_is_shown_that_is_short_and_defines_or_trains(code, tags, is_shown):
+    cell = slides.nbformat.v4.new_code_cell(code, metadata={"tags": tags})
+    assert slides.shown(cell) == (code if is_shown else "")
+
+
+def test_the_title_slide_names_authors_licences_and_the_place():
+    text = slides.imprint()
+    assert "The lossbook authors" in text and "CC BY 4.0" in text and "code MIT" in text
+    assert slides.repository()["url"] in text and slides.book() == "From softmax to ArcFace"
 
 
 def test_pictures_are_figures_and_tables_and_nothing_that_needs_a_script():
@@ -73,7 +138,8 @@ def test_pictures_are_figures_and_tables_and_nothing_that_needs_a_script():
     cell = slides.nbformat.v4.new_code_cell(
         metadata={"mystnb": {"image": {"alt": "what it shows"}}}
     )
-    assert list(slides.pictures(outputs, cell)) == [FIGURE, "<table>\n</table>"]
+    made = '<img alt="what it shows" src="data:image/png;base64,AAAA">'
+    assert list(slides.pictures(outputs, cell)) == [made, "<table>\n</table>"]
 
 
 def test_a_deck_shows_every_slide_and_loads_nothing_from_afar():
