@@ -4,7 +4,9 @@ import { copyLinkWith, part } from "../../lossbook/interactive/web/common.js";
 import { ChosenSamples } from "./chosen_samples.js";
 import { addressOf, complaintsOf, moveSliders, readAddress, setFields, settingOf, settingsOf,
          sliderValue, useCompared } from "./form.js";
+import { readColors } from "./look.js";
 import { addRow, LINES, LossCurves } from "./loss_curves.js";
+import { fillMaps } from "./map.js";
 import { rowOf, Side } from "./side.js";
 import { BATCH, split, STEPS } from "./training.js";
 import { ABOUT_COMPARING, describeFailure, describeLoss, describeResult, formatLoss, percent }
@@ -135,14 +137,6 @@ function complain(sentences) {
   part(app, "complaints").replaceChildren(...sentences.map(paragraph));
 }
 
-/** Read the colours of the style sheet; they change between light and dark. */
-function readColors() {
-  const style = getComputedStyle(app), color = (name) => style.getPropertyValue(`--${name}`).trim();
-  Object.assign(look, { ink: color("ink"), surface: color("paper"), grey: color("muted"),
-                        line: color("faint"), alarm: color("alarm"), focus: color("focus") });
-  Object.assign(look, { lines: [color("first"), color("second")], family: style.fontFamily });
-}
-
 // The reader
 
 /** The form has changed: training goes on under the new setting, if it is one. */
@@ -174,6 +168,12 @@ function updateControls() {
   const same = (preset) => Object.entries(preset).every(([name, value]) => setting[name] === value);
   const names = Object.keys(data.presets);
   part(app, "preset").value = names.find((name) => same(data.presets[name])) ?? "";
+}
+
+function startAnew(values) {
+  setFields(form, values);
+  onInput();
+  reset();
 }
 
 function choose(i) {
@@ -214,10 +214,9 @@ function listen() {
   });
   part(app, "preset").addEventListener("input", (event) => {
     event.stopPropagation();
-    setFields(form, data.presets[part(app, "preset").value] ?? {});
-    onInput();
-    reset();
+    startAnew(data.presets[part(app, "preset").value] ?? {});
   });
+  fillMaps(app, data, (setting) => { startAnew(setting); keepInAddress(); });
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("input", ({ target }) => {
     if (target.dataset.for) setFields(form, { [target.dataset.for]: sliderValue(target) });
@@ -232,7 +231,7 @@ function listen() {
     });
     picture.canvas.addEventListener("keydown", (event) => onKey(event, side));
   }
-  const recolored = new MutationObserver(() => { readColors(); show(); });
+  const recolored = new MutationObserver(() => { readColors(app, look); show(); });
   recolored.observe(document.documentElement, { attributeFilter: ["data-theme"] });
   new ResizeObserver(show).observe(app);
 }
@@ -244,7 +243,7 @@ complain(readAddress(form, window.location.search, data));
 updateControls();
 document.documentElement.classList.add("playground-runs");
 app.hidden = false;
-readColors();
+readColors(app, look);
 reset();
 listen();
 play(!window.matchMedia("(prefers-reduced-motion: reduce)").matches);

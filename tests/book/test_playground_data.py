@@ -8,6 +8,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from lossbook import heads
+from lossbook.experiments import scale_margin_grid
 from tools.web import playground
 
 
@@ -41,6 +42,22 @@ def test_the_losses_to_compare_with_are_the_heads_of_their_names():
         assert ("s" in loss["chosen"]) == ("scale" in signature(kind).parameters)
         margins = [field for field in loss["chosen"] if field != "s"]
         assert len(margins) == ("margin" in signature(kind).parameters)
+
+
+def test_the_maps_are_the_means_of_the_saved_grids():
+    for loss, field in [("ArcFace", "m2"), ("CosFace", "m3")]:
+        drawn = playground.data()["maps"][loss]
+        cells = scale_margin_grid.load(loss)["cells"].values()
+        assert drawn["field"] == field
+        for margin, row in zip(drawn["margins"], drawn["accuracies"], strict=True):
+            for scale, accuracy in zip(drawn["scales"], row, strict=True):
+                seeds = [
+                    cell["accuracy"]
+                    for cell in cells
+                    if cell["scale"] == scale and cell["margin"] == margin
+                ]
+                assert len(seeds) == 3
+                assert accuracy == pytest.approx(np.mean(seeds), abs=6e-4)
 
 
 def test_the_script_holds_every_module_once_and_no_import():

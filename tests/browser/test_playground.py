@@ -360,6 +360,18 @@ def test_the_copied_link_restores_the_comparison(open_lab):
     assert "adds 0.5 rad" in lab.part("about-b").inner_text()
 
 
+def test_a_cell_of_the_map_sets_s_and_m(open_lab):
+    lab = open_lab("?preset=A-softmax_v2", **STILL)
+    lab.page.get_by_text("Choose s and m on a map").click()
+    cell = lab.page.get_by_role("button", name="CosFace, s = 8, m = 0.35: ")
+    cell.press("Enter")
+    expected = {"s": "8", "m1": "1", "m2": "0", "m3": "0.35"}
+    assert {name: lab.setting(name).input_value() for name in expected} == expected
+    assert lab.setting("unit_embedding").is_checked() and not lab.setting("anneal").is_checked()
+    assert "s=8" in lab.page.url and "m3=0.35" in lab.page.url
+    assert 85 < float(cell.inner_text()) < 95
+
+
 def test_every_control_has_a_name(open_lab):
     lab = open_lab(**STILL)
     nameless = lab.app.locator(

@@ -11,6 +11,7 @@ import shutil
 from sklearn.datasets import load_digits
 
 from lossbook import heads
+from lossbook.experiments import scale_margin_grid
 from lossbook.figures import style
 from lossbook.interactive.epoch_slider import CIRCLE
 from lossbook.interactive.widget import bundle
@@ -63,6 +64,7 @@ def data():
         "losses": {
             name: presets[preset] | {"chosen": chosen} for name, (preset, chosen) in LOSSES.items()
         },
+        "maps": {loss: accuracies(loss) for loss in ("ArcFace", "CosFace")},
         "annealing": {
             name: {"start": head.lambda_start, "until": head.anneal_until}
             for name, head in annealed.items()
@@ -71,4 +73,16 @@ def data():
         "badges": [str(digit) for digit in range(10)],
         "colors": style.CLASS_COLORS,
         "inks": [style.contrasting_ink(color) for color in style.CLASS_COLORS],
+    }
+
+
+def accuracies(loss):
+    """The saved grid of a loss: its margins (rows) and scales, and the accuracies, a dict."""
+    record = scale_margin_grid.load(loss)
+    table = scale_margin_grid.mean_over_seeds(record)["accuracy"].unstack("scale")
+    return {
+        "field": LOSSES[loss][1][1],
+        "margins": table.index.tolist(),
+        "scales": table.columns.tolist(),
+        "accuracies": table.round(3).to_numpy().tolist(),
     }
