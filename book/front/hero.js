@@ -1,24 +1,40 @@
 // The front page's moving picture: the same digits under two losses, epoch after epoch, on a loop.
-// It takes the place of the still one. tools/web/hero.py writes the constant `runs` before this
-// script.
-import { colorsOf, decodeUint16, reducedMotion }
+// It takes the place of the still one. A reader chooses the losses, and a digit to follow in both
+// halves. tools/web/hero.py writes the constant `runs` before this script.
+import { badgeElement, colorsOf, crossMark, decodeUint16, reducedMotion }
   from "../../lossbook/interactive/web/canvas.js";
 import { onTheme, part } from "../../lossbook/interactive/web/common.js";
-import { drawPanel, makePanel, move, track }
+import { angleToVector, drawPanel, listenForPoints, makePanel, move, predictionOf, track }
   from "../../lossbook/interactive/web/embedding_view.js";
 
 const SECONDS = 0.6, REST = 4;          // that an epoch takes, and that the last one stays
+const HINT = "Choose two losses. Point at a point, or tap it: which digit is it, and how far is it "
+  + "from its class vector?";
 const root = document.getElementById("hero"), figure = document.querySelector("figure.hero");
-const slider = part(root, "slider"), play = part(root, "play");
+const slider = part(root, "slider"), play = part(root, "play"), about = part(root, "about");
 const epochs = runs[0].epochs, last = epochs.length - 1;
-const panels = [...root.querySelectorAll("[data-panel]")].map((box, i) => {
-  part(box, "code").textContent = runs[i].code;
-  return {...makePanel(box, "test", runs[i], 0), data: runs[i],
-          vectors: track(decodeUint16(runs[i].vectors), null, last + 1, runs[i].classes.length)};
+let time = last, playing = false, visible = false, request = 0, before = 0, colors, chosen = null;
+const panels = [...root.querySelectorAll("[data-panel]")].map((box, side) => {
+  const panel = {}, loss = part(box, "loss");
+  const load = () => {
+    const data = runs[loss.value];
+    const vectors = track(decodeUint16(data.vectors), null, last + 1, data.classes.length);
+    Object.assign(panel, makePanel(box, "test", data, 0), {data, vectors});
+    part(box, "code").textContent = data.code;
+    wake();
+  };
+  runs.forEach((run, k) => loss.append(new Option(run.title, k)));
+  loss.value = side;
+  loss.addEventListener("change", load);
+  load();
+  listenForPoints(panel, (chosenIn, i, held) => {
+    chosen = i < 0 ? null : {panel: chosenIn, i, held};
+    wake();
+  }, () => chosen);
+  return panel;
 });
-let time = last, playing = false, visible = false, request = 0, before = 0, colors;
 
-const wake = () => { request ||= requestAnimationFrame(frame); };
+function wake() { request ||= requestAnimationFrame(frame); }
 function frame(now) {
   request = 0;
   if (playing) {
@@ -33,19 +49,43 @@ function frame(now) {
 
 function show(time) {
   const epoch = Math.floor(time), next = Math.min(epoch + 1, last), t = time - epoch;
-  part(root, "epoch").textContent = `epoch ${epochs[epoch]} of ${epochs[last]}`;
+  const title = `epoch ${epochs[epoch]} of ${epochs[last]}`;
+  part(root, "epoch").textContent = title;
   for (const panel of panels) {
+    const vectors = move(panel.vectors, epoch, next, t);
     panel.at = move(panel.track, epoch, next, t);
     panel.epoch = epoch;
-    const vectors = move(panel.vectors, epoch, next, t);
-    drawPanel(panel, vectors, {circle: 0, chosen: null, colors}, panel.data, "");
+    drawPanel(panel, vectors, {circle: 0, chosen: chosen && {panel, i: chosen.i}, colors},
+              panel.data, `${panel.data.title}, ${title}`);
+  }
+  describe();
+}
+
+// The chosen digit is the same image in both halves: all runs show the same ones.
+function describe() {
+  const key = chosen
+    ? panels.map(panel => `${panel.data.title} ${angleOfChosen(panel)}`).join() + chosen.i : HINT;
+  if (about.dataset.shown === key) return;
+  about.dataset.shown = key;
+  if (!chosen) return about.replaceChildren(HINT);
+  const {data, labels} = panels[0];
+  about.replaceChildren("A ", badgeElement(labels[chosen.i], data),
+    " and its angle to its class vector");
+  for (const panel of panels) {
+    const prediction = predictionOf(panel, chosen.i);
+    about.append(document.createElement("br"), `${panel.data.title}: ${angleOfChosen(panel)}°`,
+      ...(prediction === labels[chosen.i] ? [" ✓"]
+        : [", taken for ", badgeElement(prediction, data), crossMark()]));
   }
 }
+
+const angleOfChosen = panel => angleToVector(panel, panel.vectors.at, chosen.i).toFixed(1);
 
 function setPlaying(on) {
   playing = on;
   play.textContent = playing ? "❚❚" : "▶";
   play.setAttribute("aria-label", playing ? "Pause" : "Play");
+  about.setAttribute("aria-live", playing ? "off" : "polite");  // angles that move are not read out
   wake();
 }
 
@@ -55,7 +95,7 @@ play.addEventListener("click", () => {
   if (!playing && time >= last) time = 0;
   setPlaying(!playing);
 });
-root.setAttribute("aria-label", figure.querySelector("img").alt);
+root.setAttribute("aria-label", "The same digits under two losses, epoch after epoch");
 figure.querySelector("img").after(root);
 figure.classList.add("hero-moves");
 root.hidden = false;
