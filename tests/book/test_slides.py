@@ -89,6 +89,14 @@ def test_a_picture_that_is_not_wide_stands_beside_its_text():
     assert slide == f"## Part\n\n{beside}\n\n{LONG}"
 
 
+@pytest.mark.parametrize("rows, is_shown", [(13, True), (14, False)])
+def test_a_table_is_shown_if_it_fits_and_no_colon_leads_to_nothing(rows, is_shown):
+    table = "<table>" + "<tr></tr>" * rows + "</table>"
+    made = slides.compose([("# T\n\n## Part\n\nHere it is:", [], ""), ("", [table], "")])
+    assert (made[-1].endswith("</table>"), any(table in slide for slide in made)) == (is_shown,) * 2
+    assert is_shown or made[-1] == "## Part\n\n- Here it is."
+
+
 def test_no_slide_holds_more_than_its_room_unless_one_point_does():
     points = ["- " + "x" * size for size in (10, 200, 200, 700, 10, 100)] + ["$$\na\n$$"] * 4
     groups = slides.packed(points)

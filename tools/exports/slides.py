@@ -30,6 +30,7 @@ REVEAL = "dist/reveal.css", "dist/reveal.js"
 # What fits: lines of text on a slide and characters in a line, lines that an equation takes, the
 # most beside a picture, lines of code, and the height of it all in pixels.
 ROOM, WIDTH, EQUATION, BESIDE, CODE, HEIGHT, LINE = 10, 58, 3, 5, 12, 560, 46
+ROWS = 13  # of a table that fits
 NARROW = 2.1  # a picture of a smaller proportion stands beside its text
 ENOUGH = 60  # characters of a paragraph that make sense alone
 
@@ -132,7 +133,9 @@ def compose(cells, imprint=""):
         if code:
             deck.show(f"```python\n{code}\n```", 0.7 * code.count("\n") + 2)
         for picture in seen:
-            deck.show(picture)
+            rows = picture.count("<tr")
+            if rows <= ROWS:  # a longer table is for reading, not for a wall
+                deck.show(picture, 0.85 * rows)
     deck.close()
     return [slide.markdown() for slide in deck.slides]
 
@@ -164,7 +167,9 @@ class Slide:
             parts = [
                 part.replace("<img ", f'<img style="max-height: {height}px" ') for part in parts
             ]
-        return f"{self.heading}\n\n" + "\n\n".join(filter(None, parts))
+        text = "\n\n".join(filter(None, parts))
+        # What a colon led to is not in the deck, or comes on the next slide.
+        return f"{self.heading}\n\n{text[:-1] + '.' if text.endswith(':') else text}"
 
 
 def proportion(picture):
