@@ -342,11 +342,11 @@ def _verify(trained, data, characters):
     rates = verify_all_pairs(x, labels, trained.similarity)
     lengths = np.linalg.norm(x, axis=1)
     gallery, probe = gallery_and_probe(labels)
-    found = search(x[gallery], labels[gallery], x[probe], labels[probe], trained.similarity)
-    right = found.rank == 1
+    searches = search(x[gallery], labels[gallery], x[probe], labels[probe], trained.similarity)
+    right = searches.rank == 1
     quality = {
         "discarded": list(DISCARDED),
         "by_length": error_versus_discard(lengths[probe], right, DISCARDED).tolist(),
-        "by_score": error_versus_discard(found.top, right, DISCARDED).tolist(),
+        "by_score": error_versus_discard(searches.top, right, DISCARDED).tolist(),
     }
     return rates, quality

@@ -100,7 +100,7 @@ def own_angle_histogram(run, marks=(), split="test", epoch=-1):
     ax.hist(np.degrees(to_own), bins=np.arange(0, 181, 3), color=BLUE)
     for mark in marks:
         ax.axvline(mark, color=RED, linestyle=":")
-    ax.set(xlabel="angle θ_y to the own class vector (degrees)", ylabel=f"{split} images per 3°")
+    ax.set(xlabel="angle to the own class vector (degrees)", ylabel=f"{split} images per 3°")
     ax.set(xlim=(-3, 183), xticks=range(0, 181, 30))
     return figure
 
@@ -161,6 +161,7 @@ def training_curves(runs):
         )
     loss.set(ylabel="training loss (nats)", ylim=(0, None))
     accuracy.set(ylabel="accuracy (%)", xlabel="epoch")
+    accuracy.set_ylim(top=100)  # else a training that fails looks like one that succeeds
     for ax in (loss, accuracy):
         ax.grid(True)
         ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))

@@ -6,6 +6,7 @@ from lossbook.figures.style import (
     CLASS_COLORS,
     INK,
     LINE_STYLES,
+    NotebookFigure,
     new_axes,
     new_panels,
     set_title,
@@ -117,22 +118,25 @@ def worst_pairs(images, scores, pairs, count=6):
     lowest. ``images`` ``(N, 1, H, W)``; ``scores`` ``(P,)`` of ``pairs``. Below a pair stands its
     cosine.
     """
-    figure, axes = new_axes((7.2, 2.7), 2, count)
+    figure = NotebookFigure(figsize=(7.2, 2.5), layout="constrained")
+    upper, lower = figure.subfigures(2, 1)
     highest_first = np.argsort(-np.asarray(scores), kind="stable")
     lowest_first = np.argsort(scores, kind="stable")
     impostors = highest_first[~pairs.same[highest_first]]
     genuine = lowest_first[pairs.same[lowest_first]]
-    for row, order, title, color in (
-        (axes[0], impostors, "two identities taken for one", IMPOSTOR),
-        (axes[1], genuine, "one identity taken for two", GENUINE),
+    for part, order, title, color in (
+        (upper, impostors, "two identities taken for one", IMPOSTOR),
+        (lower, genuine, "one identity taken for two", GENUINE),
     ):
         shown = _without_repeats(order, pairs, count)
+        row = part.subplots(1, count)
         for ax, p in zip(row, shown):
             both = [np.asarray(images[i])[0] for i in (pairs.first[p], pairs.second[p])]
-            _draw_image(ax, np.concatenate(both, axis=1)[None], f"{scores[p]:.2f}", color)
+            score = f"{scores[p]:.2f}".replace("-", "−")
+            _draw_image(ax, np.concatenate(both, axis=1)[None], score, color)
         for ax in row[len(shown) :]:
             ax.remove()
-        row[0].set_title(title, fontsize=12, color=INK)
+        part.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
     return figure
 
 

@@ -24,9 +24,7 @@ HEADS = {
 def read_back(module, images, path):
     """A function that computes what ``module`` does, from the ONNX file in ``path``."""
     any_batch = ({0: torch.export.Dim("N", min=2)},)
-    torch.onnx.export(
-        module, (images,), path, dynamo=True, dynamic_shapes=any_batch, verbose=False
-    )
+    torch.onnx.export(module, (images,), path, dynamo=True, dynamic_shapes=any_batch, verbose=False)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
     return lambda x: session.run(None, {name: x.numpy()})[0]

@@ -1,9 +1,10 @@
 """Build the book: ``python -m tools.book.build`` (or ``make book``).
 
 Every page with code is executed; then Sphinx writes the HTML, and any warning is an error.
-Outputs are cached by what a page's code says, so a change of prose executes nothing. The cache
-cannot see what is behind that code: when a file of ``lossbook``, a saved run or the lock changes,
-it is dropped here, and no figure in the book is older than the code that drew it.
+Outputs are cached by what a page's code cells say, their captions included, so a change of prose
+executes nothing. The cache cannot see what is behind that code: when a file of ``lossbook``, a
+saved run or the lock changes, it is dropped here, and no figure in the book is older than the code
+that drew it.
 """
 
 import hashlib

@@ -64,13 +64,13 @@ def meanings(page, root=ROOT):
 
     Raises ``ValueError`` if a symbol has two.
     """
-    found = {}
+    by_name = {}
     for symbols, meaning, chapters in table(root):
         for tex in symbols if page in (chapters or [page]) else []:
-            if name(tex) in found:
+            if name(tex) in by_name:
                 raise ValueError(f"book/notation.md: ${name(tex)}$ has two meanings in {page}")
-            found[name(tex)] = tex, meaning
-    return found
+            by_name[name(tex)] = tex, meaning
+    return by_name
 
 
 def add_meanings(page, body, root=ROOT):
@@ -79,10 +79,10 @@ def add_meanings(page, body, root=ROOT):
     written = []
     for symbol, (tex, meaning) in meanings(page, root).items():
         if symbol in used:
-            number, said = len(written) + 1, as_html(f"${tex}$: {meaning}")
+            number, words = len(written) + 1, as_html(f"${tex}$: {meaning}")
             written.append(
                 f'<span class="symbol-meaning" id="symbol-{number}" role="tooltip" '
-                f'data-symbol="{html.escape(symbol)}" hidden>{said}</span>'
+                f'data-symbol="{html.escape(symbol)}" hidden>{words}</span>'
             )
     return body + "\n".join(written)
 

@@ -200,13 +200,13 @@ def digests(page):
 
 def modules_used(sources):
     """The files of the library that pieces of code import, directly or through others, sorted."""
-    found, waiting = set(), [path for text in sources for path in imported(text)]
+    used, waiting = set(), [path for text in sources for path in imported(text)]
     while waiting:
         path = waiting.pop()
-        if path not in found:
-            found.add(path)
+        if path not in used:
+            used.add(path)
             waiting += imported(path.read_text(encoding="utf-8"))
-    return sorted(found)
+    return sorted(used)
 
 
 @cache
