@@ -20,7 +20,7 @@ import yaml
 from jupyter_book.sphinx import build_sphinx
 from sphinx.util.console import color_terminal, nocolor
 
-from tools.book import prune_icons
+from tools.book import prune_icons, text_font
 from tools.book.execute import execute
 from tools.notebooks import convert
 from tools.toc import ROOT, chapters, pages
@@ -70,6 +70,7 @@ def main():
         sys.exit(f"The book was not built: {', '.join(failed)} failed. See above in which cell.")
     executed = time.perf_counter()
     copy_mathjax(STATIC / "mathjax")  # where Sphinx picks up static files
+    text_font.write(STATIC / "fonts")
     write_html()
     prune_icons.keep_used(HTML)
     playground.build(HTML / "book/playground")

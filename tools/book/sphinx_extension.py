@@ -13,7 +13,16 @@ from urllib.parse import urlsplit
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-from tools.book import cards, data_images, downloads, math_widths, redirects, symbols, tables
+from tools.book import (
+    cards,
+    data_images,
+    downloads,
+    math_widths,
+    redirects,
+    symbols,
+    tables,
+    text_font,
+)
 from tools.toc import chapters, description, labels, pages
 
 PICTURE = "_static/hero.png"
@@ -151,6 +160,7 @@ def setup(app):
     app.connect("config-inited", set_address)
     app.connect("html-page-context", add_tags)
     app.connect("html-page-context", add_meanings)
+    app.connect("html-page-context", text_font.preload)
     app.connect("html-page-context", mend)
     app.connect("html-page-context", move_pictures)
     app.connect("html-page-context", cards.add_pictures)
