@@ -234,8 +234,9 @@ def load(folder=None):
     """(record, arrays) of the saved experiment, or of another folder.
 
     ``arrays[name]`` has what :func:`lossbook.metrics.all_pairs.verify_all_pairs` measures:
-    ``estimate`` (R,) and ``resampled`` (B, R) of the strangers, and ``known_estimate`` and
-    ``known_resampled``.
+    ``estimate`` (R,) and ``resampled`` (B, R) of the strangers. With ``known_`` before their names
+    they are of characters that were trained on, and with ``in_seen_faces_`` of the strangers in
+    typefaces that were trained on; a cell measured before these were has none of the last.
     """
     return resumable.load(folder or FOLDER / "typefaces")
 
@@ -310,6 +311,8 @@ def _measure(cell, trained, data, start):
     parts, history, config = trained.parts, trained.run.history, trained.run.config
     strangers, quality = _verify(trained, data, parts.strangers)
     known, _ = _verify(trained, data, parts.characters[: len(parts.strangers)])
+    seen = np.random.default_rng(0).choice(parts.faces, len(parts.unseen_faces), replace=False)
+    in_seen_faces, _ = _verify(trained, data, parts.strangers, seen)
     record = {
         **cell._asdict(),
         "loss": trained.run.name,
@@ -320,6 +323,7 @@ def _measure(cell, trained, data, start):
         "train_accuracy": float(history.train_acc.iloc[-1]),
         "strangers": strangers.summary,
         "known": known.summary,
+        "in_seen_faces": in_seen_faces.summary,
         "quality": quality,
         "device": config["device"],
         "versions": config["versions"],
@@ -331,13 +335,16 @@ def _measure(cell, trained, data, start):
         "resampled": strangers.resampled.astype(np.float32),
         "known_estimate": known.estimate,
         "known_resampled": known.resampled.astype(np.float32),
+        "in_seen_faces_estimate": in_seen_faces.estimate,
+        "in_seen_faces_resampled": in_seen_faces.resampled.astype(np.float32),
     }
     return record, arrays
 
 
-def _verify(trained, data, characters):
-    """(rates, what the length of an embedding says of the errors of rank 1)."""
-    split = data.select(characters, trained.parts.unseen_faces)
+def _verify(trained, data, characters, faces=None):
+    """(rates, what the length of an embedding says of the errors of rank 1), in unseen typefaces
+    or those given."""
+    split = data.select(characters, trained.parts.unseen_faces if faces is None else faces)
     x, labels = embed(trained.backbone, split.images).numpy(), split.labels.numpy()
     rates = verify_all_pairs(x, labels, trained.similarity)
     lengths = np.linalg.norm(x, axis=1)

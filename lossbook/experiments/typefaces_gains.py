@@ -7,7 +7,7 @@ from lossbook.experiments.typefaces import MAIN, STEPS, Cell
 from lossbook.experiments.typefaces_rows import best_row
 from lossbook.metrics.bootstrap import percentile_interval
 
-__all__ = ["MEASURES", "chosen_rows", "mean_rates", "ratio", "ratios", "table"]
+__all__ = ["MEASURES", "SCORED", "chosen_rows", "mean_rates", "ratio", "ratios", "table"]
 
 # Where the rates stand in the saved arrays; a TAR is turned into false rejects.
 MEASURES = {
@@ -19,6 +19,12 @@ MEASURES = {
     "errors of rank 1": 5,
 }
 
+# Who is scored, and what stands before the names of their arrays.
+SCORED = {
+    "strangers": "",
+    "known": "known_",
+    "strangers in seen typefaces": "in_seen_faces_",
+}
 
 # The rates of a table, and their names in it.
 RATES = {
@@ -65,20 +71,20 @@ def table(record):
     return pd.DataFrame(lines)
 
 
-def ratio(arrays, without, with_margin, measure="EER", known=False, seed=0):
+def ratio(arrays, without, with_margin, measure="EER", scored="strangers", seed=0):
     """(ratio, low, high): an error rate of some cells over that of others; below 1 they are better.
 
     ``without`` and ``with_margin`` are lists of cells that differ in their training seeds alone.
     The interval (95 %) resamples identities, the same ones for both, and training seeds. A seed
     decides the first weights and the batches of both, so those of the same seeds are drawn
-    together; lists of other seeds are drawn each on its own. ``measure`` is one of ``MEASURES``;
-    ``known`` takes the known characters. All three are NaN if ``without`` makes no error on some
+    together; lists of other seeds are drawn each on its own. ``measure`` is one of ``MEASURES``,
+    ``scored`` one of ``SCORED``. All three are NaN if ``without`` makes no error on some
     resample, or the measure is undefined.
     """
     random = np.random.default_rng(seed)
     paired = [cell.seed for cell in without] == [cell.seed for cell in with_margin]
     drawn = None
-    prefix, column = "known_" if known else "", MEASURES[measure]
+    prefix, column = SCORED[scored], MEASURES[measure]
     means, resampled_means = [], []
     for cells in (without, with_margin):
         estimates = np.array([arrays[cell.name][prefix + "estimate"][column] for cell in cells])
@@ -95,15 +101,16 @@ def ratio(arrays, without, with_margin, measure="EER", known=False, seed=0):
     return float(means[1] / means[0]), float(low), float(high)
 
 
-def ratios(record, arrays, baseline, known=False):
+def ratios(record, arrays, baseline, scored="strangers"):
     """A DataFrame of :func:`ratio` to the row ``baseline``, for every other row and measure.
 
     A line is one row with one number of classes, typefaces and steps, over the seeds of each.
+    Trainings that did not measure what ``scored`` names are left out.
     """
     groups = {}
     for saved in record["cells"].values():
         cell = Cell(*(saved[field] for field in Cell._fields))
-        if not cell.tuning:
+        if not cell.tuning and SCORED[scored] + "estimate" in arrays[cell.name]:
             groups.setdefault(cell[:4], []).append(cell)
     lines = []
     for (row, *setting), cells in groups.items():
@@ -111,7 +118,7 @@ def ratios(record, arrays, baseline, known=False):
         if row == baseline or without is None:
             continue
         for measure in MEASURES:
-            values = ratio(arrays, without, cells, measure, known)
+            values = ratio(arrays, without, cells, measure, scored)
             lines.append((row, *setting, measure, *values))
     columns = ["row", "classes", "typefaces", "steps", "measure", "ratio", "low", "high"]
     return pd.DataFrame(lines, columns=columns)

@@ -39,32 +39,34 @@ def test_a_point_is_as_many_sentences_as_make_sense_alone(text, first):
 
 
 def test_a_chapter_becomes_slides():
-    made = slides.compose(
-        [
-            (
-                "# Title\n\n*Reading 1 min*\n\n**Prerequisites:** none.\n\nA [link](x.ipynb).",
-                [],
-                "",
-            ),
-            ("**Objectives.** After it you can\n\n1. do one (3 minutes);\n2. do two.", [], ""),
-            (
-                f"## Part\n\n{LONG}\n\n$$\na\n\\tag{{1.1}}\n$$\n\nwhere a is b.\n\n"
-                "> **Note**\n>\n> aside\n\nWhat does it look like?",
-                [],
-                "",
-            ),
-            ("", [FIGURE], ""),
-            (f"No. {LONG} Unsaid.\n\nThis trains it:", [], ""),
-            ("", [], "run = training.fit(backbone, head)"),
-            (
-                "## Next\n\nA lonely paragraph. Its second sentence. Its third, much longer one.",
-                [],
-                "",
-            ),
-        ],
-        "Authors",
+    made, notes = zip(
+        *slides.compose(
+            [
+                (
+                    "# Title\n\n*Reading 1 min*\n\n**Prerequisites:** none.\n\nA [link](x.ipynb).",
+                    [],
+                    "",
+                ),
+                ("**Objectives.** After it you can\n\n1. do one (3 minutes);\n2. do two.", [], ""),
+                (
+                    f"## Part\n\n{LONG}\n\n$$\na\n\\tag{{1.1}}\n$$\n\nwhere a is b.\n\n"
+                    "> **Note**\n>\n> aside\n\nWhat does it look like?",
+                    [],
+                    "",
+                ),
+                ("", [FIGURE], ""),
+                (f"No. {LONG} Unsaid.\n\nThis trains it:", [], ""),
+                ("", [], "run = training.fit(backbone, head)"),
+                (
+                    "## Next\n\nA lonely paragraph. Its second sentence. Its third, a longer one.",
+                    [],
+                    "",
+                ),
+            ],
+            "Authors",
+        )
     )
-    assert made == [
+    assert list(made) == [
         "# Title\n\nAuthors",
         "## Title\n\n- A link.",
         "## Objectives\n\n- do one;\n\n- do two.",
@@ -73,18 +75,19 @@ def test_a_chapter_becomes_slides():
         + FIGURE.replace("<img ", '<img style="max-height: 422px" ')
         + f"\n\nNo. {LONG}",
         "## Part\n\nThis trains it:\n\n```python\nrun = training.fit(backbone, head)\n```",
-        "## Next\n\n- A lonely paragraph. Its second sentence. Its third, much longer one.",
+        "## Next\n\n- A lonely paragraph. Its second sentence. Its third, a longer one.",
     ]
+    assert notes == ("", "", "", "", "Unsaid.", "", "")
 
 
 def test_what_stands_alone_on_a_slide_says_more():
-    (_, slide) = slides.compose([(f"# T\n\n{LONG} Second. Third.", [], "")])
+    _, (slide, _) = slides.compose([(f"# T\n\n{LONG} Second. Third.", [], "")])
     assert slide == f"## T\n\n- {LONG}\n\n- Second.\n\n- Third."
 
 
 def test_a_picture_that_is_not_wide_stands_beside_its_text():
     text, square = (f"# T\n\n## Part\n\n{LONG}", [], ""), picture(500, 500)
-    (_, slide) = slides.compose([text, ("", [square], "")])
+    _, (slide, _) = slides.compose([text, ("", [square], "")])
     beside = square.replace("<img ", '<img class="beside" ')
     assert slide == f"## Part\n\n{beside}\n\n{LONG}"
 
@@ -92,7 +95,8 @@ def test_a_picture_that_is_not_wide_stands_beside_its_text():
 @pytest.mark.parametrize("rows, is_shown", [(13, True), (14, False)])
 def test_a_table_is_shown_if_it_fits_and_no_colon_leads_to_nothing(rows, is_shown):
     table = "<table>" + "<tr></tr>" * rows + "</table>"
-    made = slides.compose([("# T\n\n## Part\n\nHere it is:", [], ""), ("", [table], "")])
+    deck = slides.compose([("# T\n\n## Part\n\nHere it is:", [], ""), ("", [table], "")])
+    made = [slide for slide, _ in deck]
     assert (made[-1].endswith("</table>"), any(table in slide for slide in made)) == (is_shown,) * 2
     assert is_shown or made[-1] == "## Part\n\n- Here it is."
 
@@ -151,8 +155,12 @@ def test_pictures_are_figures_and_tables_and_nothing_that_needs_a_script():
 
 
 def test_a_deck_shows_every_slide_and_loads_nothing_from_afar():
-    html = slides.html(["# Title", f"## One\n\n- $a_1 + b_1$\n\n$$\nx\n$$\n\n{FIGURE}"], "Title")
+    one = f"## One\n\n- $a_1 + b_1$\n\n$$\nx\n$$\n\n{FIGURE}"
+    html = slides.html([("# Title", ""), (one, "What is *said*.")], "Title")
     assert html.count("<section") == 2 * 2  # reveal's stacks of one slide
+    assert (
+        "What is <em>said</em>." in re.search('<aside class="notes">(.*?)</aside>', html, re.S)[1]
+    )
     assert (
         "$a_1 + b_1$" in html
         and FIGURE.removesuffix(">") in html
@@ -162,6 +170,7 @@ def test_a_deck_shows_every_slide_and_loads_nothing_from_afar():
         "reveal/dist/reveal.css",
         "reveal/dist/theme/deck.css",
         "reveal/dist/reveal.js",
+        "reveal/plugin/notes/notes.js",
         "mathjax/tex-mml-chtml.js",
     ]
     assert "http" not in re.sub(r"http-equiv", "", html)

@@ -52,6 +52,17 @@ def test_a_stopped_experiment_resumes_and_ratios_compare_its_rows(tmp_path):
     perfect = {cells[0].name: {"estimate": np.zeros(6), "resampled": np.zeros((20, 6))}}
     assert np.isnan(typefaces_gains.ratio(perfect, cells[:1], cells[:1])).all()
     assert len(typefaces_gains.table(record)) == 4
+    scored = "strangers in seen typefaces"
+    in_seen = typefaces_gains.ratios(record, arrays, "norm-softmax", scored)
+    rates = {
+        row: np.mean([arrays[c.name]["in_seen_faces_estimate"][0] for c in cells if c.row == row])
+        for row in rows
+    }
+    expected = rates["ArcFace_m0.3"] / rates["norm-softmax"]
+    assert in_seen[in_seen.measure == "EER"].iloc[0].ratio == pytest.approx(expected, rel=1e-4)
+    del arrays[cells[0].name]["in_seen_faces_estimate"]  # as of a training before it was measured
+    one_seed = typefaces_gains.ratios(record, arrays, "norm-softmax", scored)
+    assert one_seed.iloc[0].ratio != in_seen.iloc[0].ratio
 
 
 def test_tuning_and_scoring_share_no_character_and_no_unseen_typeface():
@@ -124,6 +135,23 @@ def test_a_margin_that_adapts_has_the_scale_of_arcface_with_its_margin(row):
     assert type(head).__name__ == row.partition("_m")[0] and similarity == "cosine"
     assert head.scale == pytest.approx(bounds.working_scale(400, m2=margin))
     assert head.low_margin == margin if "Mag" in row else head.margin == margin
+
+
+def test_strangers_are_scored_in_typefaces_that_were_trained_on_too(tmp_path, monkeypatch):
+    scored = []
+
+    def select(self, characters, faces, faces_per_character=None, seed=0):
+        scored.append((tuple(characters), set(faces)))
+        return whole(self, characters, faces, faces_per_character, seed)
+
+    whole = type(toy_typefaces()).select
+    monkeypatch.setattr(type(toy_typefaces()), "select", select)
+    cells = typefaces.plan(["softmax"], classes=(8,), steps=(6,), seeds=(0,))
+    record, _ = run(cells, tmp_path)
+    (trained, all_faces), (strangers, unseen), (known, _), (again, seen) = scored
+    assert strangers == again and not set(strangers) & set(trained) and set(known) <= set(trained)
+    assert seen <= all_faces and len(seen) == len(unseen) and not unseen & all_faces
+    assert record["cells"][cells[0].name]["in_seen_faces"]["identities"] == len(strangers)
 
 
 def test_quality_is_what_is_left_of_the_errors_when_short_embeddings_are_left_out(tmp_path):

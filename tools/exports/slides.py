@@ -3,7 +3,9 @@ _build/slides.
 
 A deck is the chapter once more, read from the back of a room: its headings, how each paragraph
 begins, its equations, its short cells that define or train something, and its figures and tables as
-the book's build left them in its cache. The exercises and the other code stay in the book.
+the book's build left them in its cache. What the paragraphs say beyond that stands in the speaker
+notes, which the key S opens in a window of their own. The exercises and the other code stay in the
+book.
 """
 
 import base64
@@ -26,7 +28,7 @@ from tools.book.execute import source
 from tools.toc import ROOT, chapters, labels, repository
 
 SLIDES = BUILD / "slides"
-REVEAL = "dist/reveal.css", "dist/reveal.js"
+REVEAL = "dist/reveal.css", "dist/reveal.js", "plugin/notes/notes.js"
 # What fits: lines of text on a slide and characters in a line, lines that an equation takes, the
 # most beside a picture, lines of code, and the height of it all in pixels.
 ROOM, WIDTH, EQUATION, BESIDE, CODE, HEIGHT, LINE = 10, 58, 3, 5, 12, 560, 46
@@ -117,8 +119,8 @@ def pictures(outputs, cell):
 
 
 def compose(cells, imprint=""):
-    """Slides from (Markdown, pictures, code): the title with the imprint, then for each heading
-    what there is to say and to see."""
+    """(Markdown, speaker notes) of each slide, from (Markdown, pictures, code): the title with the
+    imprint, then for each heading what there is to say and to see."""
     deck = Deck(imprint)
     for text, seen, code in cells:
         for block in map(str.strip, BLOCK.findall(LINK.sub(r"\1", text))):
@@ -137,7 +139,7 @@ def compose(cells, imprint=""):
             if rows <= ROWS:  # a longer table is for reading, not for a wall
                 deck.show(picture, 0.85 * rows)
     deck.close()
-    return [slide.markdown() for slide in deck.slides]
+    return [(slide.markdown(), deck.notes(slide)) for slide in deck.slides]
 
 
 class Slide:
@@ -198,7 +200,8 @@ class Deck:
     def say(self, block):
         """Below the last picture if nothing was said since, otherwise as points of a new slide."""
         points = block_points(block)
-        self.rest |= {point: sentences(block)[1:] for point in points if len(points) == 1}
+        if len(points) == 1:
+            self.rest[points[0].removeprefix("- ")] = sentences(block)[1:]
         # What ends so leads to the next picture.
         leads = points[0].endswith((":", "?"))
         if len(points) > 1 or leads or self.points or not self.remark(points[0]):
@@ -241,11 +244,20 @@ class Deck:
     def more(self, point):
         """The next sentences of the point's paragraph, as points, for half a slide."""
         following = []
-        for sentence in self.rest.get(point, []):
+        for sentence in self.rest.get(point.removeprefix("- "), []):
             if sum(map(lines, [point, *following, sentence])) > ROOM - 3:
                 break
             following.append("- " + sentence)
         return following
+
+    def notes(self, slide):
+        """What the paragraphs of a slide say beyond it: a paragraph for each of them."""
+        shown = [point.removeprefix("- ") for point in slide.points + slide.remarks]
+        beyond = [
+            " ".join(sentence for sentence in self.rest.get(point, []) if sentence not in shown)
+            for point in shown
+        ]
+        return "\n\n".join(filter(None, beyond))
 
 
 def block_points(block):
@@ -312,10 +324,12 @@ def units(points):
 
 
 def html(slides, title):
-    """The deck: nbconvert's, of a notebook with one Markdown cell a slide."""
+    """The deck: nbconvert's, of a notebook with a Markdown cell for a slide and for its notes."""
     made = [
-        nbformat.v4.new_markdown_cell(slide, metadata={"slideshow": {"slide_type": "slide"}})
+        nbformat.v4.new_markdown_cell(text, metadata={"slideshow": {"slide_type": kind}})
         for slide in slides
+        for text, kind in zip(slide, ("slide", "notes"))
+        if text
     ]
     exporter = SlidesExporter(
         extra_template_basedirs=[str(ROOT / "tools/exports")],
