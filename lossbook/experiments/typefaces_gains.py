@@ -19,11 +19,12 @@ MEASURES = {
     "errors of rank 1": 5,
 }
 
-# Who is scored, and what stands before the names of their arrays.
+# Who is scored, and in which typefaces: the name of their rates in a cell, and what stands before
+# the names of their arrays.
 SCORED = {
-    "strangers": "",
-    "known": "known_",
-    "strangers in seen typefaces": "in_seen_faces_",
+    "strangers": ("strangers", ""),
+    "known": ("known", "known_"),
+    "strangers in seen typefaces": ("in_seen_faces", "in_seen_faces_"),
 }
 
 # The rates of a table, and their names in it.
@@ -43,13 +44,14 @@ def chosen_rows(record, losses=MAIN):
     return {best_row(loss, record): loss for loss in losses}
 
 
-def mean_rates(record, losses=MAIN):
-    """A DataFrame of the rates of strangers in percent, means over seeds, by classes and loss.
+def mean_rates(record, losses=MAIN, scored="strangers"):
+    """A DataFrame of rates in percent, means over seeds, by classes and loss.
 
     Of the trainings with all typefaces and the usual number of steps. ``seeds`` counts them.
+    ``scored`` is one of ``SCORED``.
     """
     rows = chosen_rows(record, losses)
-    lines = table(record)
+    lines = table(record, scored)
     usual = lines.row.isin(rows) & lines.typefaces.isna() & lines.steps.eq(STEPS)
     lines = lines[usual].assign(loss=lines.row.map(rows)).sort_values("classes", kind="stable")
     groups = lines.groupby(["classes", "loss"], sort=False)
@@ -57,15 +59,18 @@ def mean_rates(record, losses=MAIN):
     return means.rename(columns=RATES).assign(seeds=groups.size())
 
 
-def table(record):
-    """A DataFrame of all cells but those of the tuning: what was varied, and rates of strangers."""
-    lines = []
+def table(record, scored="strangers"):
+    """A DataFrame of all cells but those of the tuning: what was varied, and rates.
+
+    Cells that did not measure what ``scored``, one of ``SCORED``, names are left out.
+    """
+    lines, (measured, _) = [], SCORED[scored]
     for cell in record["cells"].values():
-        if cell["tuning"]:
+        if cell["tuning"] or measured not in cell:
             continue
         line = {key: cell[key] for key in ("row", "classes", "typefaces", "steps", "seed")}
         for name in RATES:
-            triple = cell["strangers"][name]
+            triple = cell[measured][name]
             line[name] = np.nan if triple is None else triple[0]
         lines.append(line)
     return pd.DataFrame(lines)
@@ -84,7 +89,7 @@ def ratio(arrays, without, with_margin, measure="EER", scored="strangers", seed=
     random = np.random.default_rng(seed)
     paired = [cell.seed for cell in without] == [cell.seed for cell in with_margin]
     drawn = None
-    prefix, column = SCORED[scored], MEASURES[measure]
+    (_, prefix), column = SCORED[scored], MEASURES[measure]
     means, resampled_means = [], []
     for cells in (without, with_margin):
         estimates = np.array([arrays[cell.name][prefix + "estimate"][column] for cell in cells])
@@ -110,7 +115,7 @@ def ratios(record, arrays, baseline, scored="strangers"):
     groups = {}
     for saved in record["cells"].values():
         cell = Cell(*(saved[field] for field in Cell._fields))
-        if not cell.tuning and SCORED[scored] + "estimate" in arrays[cell.name]:
+        if not cell.tuning and SCORED[scored][0] in saved:
             groups.setdefault(cell[:4], []).append(cell)
     lines = []
     for (row, *setting), cells in groups.items():
