@@ -178,7 +178,8 @@ def regions(runs, heads, split="test", epoch=-1, centers=None, points=300):
         ax.text(0, 1.015, score, transform=ax.transAxes, va="bottom", fontsize=11)
         ax.set(xlim=box[:2], ylim=box[2:], aspect="equal")
         ax.locator_params(nbins=4)
-    figure.supxlabel("x₁", fontsize=12)
+    for ax in panels[-columns:]:  # with nothing below
+        ax.set_xlabel("x₁")
     figure.supylabel("x₂", fontsize=12)
     return add_class_legend(figure, run.classes)
 

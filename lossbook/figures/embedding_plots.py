@@ -103,6 +103,7 @@ def _small_multiples(panels, split, view, **shared):
     for ax, (title, run, snapshot, scale) in zip(axes, panels):
         view_class(view)(ax, run, split, scale, small=True).show(snapshot, title)
     if view == "plane":
-        figure.supxlabel("x₁", fontsize=12)
+        for ax in axes[-columns:]:  # with nothing below
+            ax.set_xlabel("x₁")
         figure.supylabel("x₂", fontsize=12)
     return add_class_legend(figure, panels[0][1].classes)
