@@ -298,6 +298,22 @@ def against_scale(panels, measure, ylabel):
     return figure
 
 
+ALWAYS_FIRST = "softmax", "ArcFace", "CosFace"  # so that a loss has one colour in all pictures
+
+
+def _ratio_axis(ax):
+    """A logarithmic vertical axis for ratios, on which a half is as far from 1 as a double."""
+    low, high = ax.get_ylim()
+    ax.set_yscale("log")
+    ticks = (0.25, 0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.4, 2, 3, 4)
+    shown = [tick for tick in ticks if low <= tick <= high]
+    if high / low > 2:
+        shown = [tick for tick in shown if tick not in (0.8, 0.9, 1.1, 1.2)]
+    ax.set_yticks(shown, [f"{tick:g}" for tick in shown])
+    ax.minorticks_off()
+    ax.set_ylim(low, high)
+
+
 @styled
 def margin_gains(panels, varied, xlabel, baseline="norm-softmax"):
     """Error rates of losses over those of a baseline, against what was varied, with bands.
@@ -322,9 +338,11 @@ def margin_gains(panels, varied, xlabel, baseline="norm-softmax"):
     for ax, (title, frame) in zip(axes[0], panels.items()):
         ax.axhline(1, color=INK, linewidth=1.3)
         ticks = sorted(set(frame[varied]))
-        losses = frame.loss.unique()
+        losses = list(dict.fromkeys([*ALWAYS_FIRST, *frame.loss]))
         for loss, color, style in zip(losses, line_colors(losses), itertools.cycle(LINE_STYLES)):
             line = frame[frame.loss == loss].sort_values(varied)
+            if line.empty:
+                continue
             ax.plot(line[varied], line.ratio, "o", linestyle=style, color=color, label=loss)
             ax.fill_between(line[varied], line.low, line.high, color=color, alpha=0.15, linewidth=0)
         ax.set_xscale("log")
@@ -333,5 +351,6 @@ def margin_gains(panels, varied, xlabel, baseline="norm-softmax"):
         ax.set(title=title, xlabel=xlabel)
         ax.grid(True, color=GREY, alpha=0.25)
     axes[0, 0].set_ylabel(f"error rate / that of {baseline}")
+    _ratio_axis(axes[0, 0])
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=4)
     return figure
