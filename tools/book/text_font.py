@@ -70,8 +70,8 @@ def write_face(source, target):
 
 def preload(app, page, template, context, doctree):
     """Ask for the faces of plain text with the page itself, not after its style sheet."""
+    links = ""
     for face in PRELOADED:
         address = context["pathto"](f"_static/fonts/{face}.woff", resource=True)
-        context["metatags"] += (
-            f'<link rel="preload" href="{address}" as="font" type="font/woff" crossorigin />\n'
-        )
+        links += f'<link rel="preload" href="{address}" as="font" type="font/woff" crossorigin />\n'
+    context["metatags"] = context.get("metatags", "") + links
