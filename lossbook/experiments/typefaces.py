@@ -173,7 +173,10 @@ def tuning_plan(losses=LOSSES, steps=STEPS, seeds=(0,)):
 
 
 def cells_of(stage, rows):
-    """The cells of a :class:`Stage`, whose losses have these ``rows``, see :func:`lossbook.experiments.typefaces_rows.rows_of`."""
+    """The cells of a :class:`Stage`, whose losses have these ``rows``.
+
+    They are what :func:`lossbook.experiments.typefaces_rows.rows_of` returns.
+    """
     if stage.options is None:
         return tuning_plan(stage.losses)
     return plan(rows, **stage.options)
