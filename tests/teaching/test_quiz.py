@@ -132,7 +132,7 @@ def test_assign_writes_both_tests_of_the_course_and_no_notebook(tmp_path, capsys
     assert capsys.readouterr().out == f"{before}\n{after}\n"
     assert set(tmp_path.iterdir()) == {before, after}
     assert before.read_text().startswith(
-        "// Measures: What softmax makes of logits: only their differences count (chapter 1)\n"
+        "// Measures: What softmax makes of logits: only their differences count (Softmax)\n"
         "::Course test A 1::[markdown]A softmax gets the logits 12, 10 and 10."
     )
 
