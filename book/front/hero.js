@@ -1,7 +1,7 @@
 // The front page's moving picture: the same digits under two losses, epoch after epoch, on a loop.
 // It takes the place of the still one. A reader chooses the losses, and a digit to follow in both
 // halves. tools/web/hero.py writes the constant `runs` before this script.
-import { badgeElement, colorsOf, crossMark, decodeUint16, reducedMotion }
+import { angleLine, badgeElement, colorsOf, decodeUint16, reducedMotion }
   from "../../lossbook/interactive/web/canvas.js";
 import { onTheme, part } from "../../lossbook/interactive/web/common.js";
 import { angleToVector, drawPanel, listenForPoints, makePanel, move, predictionOf, track }
@@ -64,22 +64,19 @@ function show(time) {
 // The chosen digit is the same image in both halves: all runs show the same ones.
 function describe() {
   const key = chosen
-    ? panels.map(panel => `${panel.data.title} ${angleOfChosen(panel)}`).join() + chosen.i : HINT;
+    ? panels.map(panel => `${panel.data.title} ${angleOfChosen(panel).toFixed(1)}`).join() + chosen.i : HINT;
   if (about.dataset.shown === key) return;
   about.dataset.shown = key;
   if (!chosen) return about.replaceChildren(HINT);
   const {data, labels} = panels[0];
   about.replaceChildren("A ", badgeElement(labels[chosen.i], data),
     " and its angle to its class vector");
-  for (const panel of panels) {
-    const prediction = predictionOf(panel, chosen.i);
-    about.append(document.createElement("br"), `${panel.data.title}: ${angleOfChosen(panel)}°`,
-      ...(prediction === labels[chosen.i] ? [" ✓"]
-        : [", taken for ", badgeElement(prediction, data), crossMark()]));
-  }
+  for (const panel of panels)
+    about.append(...angleLine(panel.data.title, angleOfChosen(panel), labels[chosen.i],
+                              predictionOf(panel, chosen.i), data));
 }
 
-const angleOfChosen = panel => angleToVector(panel, panel.vectors.at, chosen.i).toFixed(1);
+const angleOfChosen = panel => angleToVector(panel, panel.vectors.at, chosen.i);
 
 function setPlaying(on) {
   playing = on;

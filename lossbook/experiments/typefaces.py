@@ -312,10 +312,19 @@ def train(cell, data, *, backbone=small_network, device=None, sizes=None, **reci
 def _measure(cell, trained, data, start):
     """(record, arrays) of one cell, begun at ``start``: its rates on strangers and on the known."""
     parts, history, config = trained.parts, trained.run.history, trained.run.config
-    strangers, quality = _verify(trained, data, parts.strangers)
-    known, _ = _verify(trained, data, parts.characters[: len(parts.strangers)])
     seen = np.random.default_rng(0).choice(parts.faces, len(parts.unseen_faces), replace=False)
-    in_seen_faces, _ = _verify(trained, data, parts.strangers, seen)
+
+    def embeddings(characters, faces):
+        split = data.select(characters, faces)
+        return embed(trained.backbone, split.images).numpy(), split.labels.numpy()
+
+    def verify(x, labels):
+        return verify_all_pairs(x, labels, trained.similarity)
+
+    of_strangers = embeddings(parts.strangers, parts.unseen_faces)
+    strangers = verify(*of_strangers)
+    known = verify(*embeddings(parts.characters[: len(parts.strangers)], parts.unseen_faces))
+    in_seen_faces = verify(*embeddings(parts.strangers, seen))
     record = {
         **cell._asdict(),
         "loss": trained.run.name,
@@ -327,7 +336,7 @@ def _measure(cell, trained, data, start):
         "strangers": strangers.summary,
         "known": known.summary,
         "in_seen_faces": in_seen_faces.summary,
-        "quality": quality,
+        "quality": _quality(*of_strangers, trained.similarity),
         "device": config["device"],
         "versions": config["versions"],
         "seconds": round(float(history.seconds.sum()), 1),
@@ -344,19 +353,13 @@ def _measure(cell, trained, data, start):
     return record, arrays
 
 
-def _verify(trained, data, characters, faces=None):
-    """(rates, what the length of an embedding says of the errors of rank 1), in unseen typefaces
-    or those given."""
-    split = data.select(characters, trained.parts.unseen_faces if faces is None else faces)
-    x, labels = embed(trained.backbone, split.images).numpy(), split.labels.numpy()
-    rates = verify_all_pairs(x, labels, trained.similarity)
-    lengths = np.linalg.norm(x, axis=1)
+def _quality(x, labels, metric):
+    """What the length of an embedding says of the errors of rank 1, and what the score does."""
     gallery, probe = gallery_and_probe(labels)
-    searches = search(x[gallery], labels[gallery], x[probe], labels[probe], trained.similarity)
-    right = searches.rank == 1
-    quality = {
+    searches = search(x[gallery], labels[gallery], x[probe], labels[probe], metric)
+    right, lengths = searches.rank == 1, np.linalg.norm(x[probe], axis=1)
+    return {
         "discarded": list(DISCARDED),
-        "by_length": error_versus_discard(lengths[probe], right, DISCARDED).tolist(),
+        "by_length": error_versus_discard(lengths, right, DISCARDED).tolist(),
         "by_score": error_versus_discard(searches.top, right, DISCARDED).tolist(),
     }
-    return rates, quality

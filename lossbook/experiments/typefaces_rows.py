@@ -32,6 +32,11 @@ LOSSES = tuple(GRID)
 # Losses whose margin adapts, with the margin, and so the scale, that was chosen for ArcFace.
 # MagFace's is 0.45 for the shortest embeddings.
 ADAPTIVE = ("MagFace_m0.45", "AdaFace_m0.3", "CurricularFace_m0.3")
+ADAPTIVE_HEADS = {  # the head, and what it calls the margin in a row
+    "MagFace": (heads.MagFace, "low_margin"),
+    "AdaFace": (heads.AdaFace, "margin"),
+    "CurricularFace": (heads.CurricularFace, "margin"),
+}
 NUMBER = r"(\d+(?:\.\d+)?)"
 
 
@@ -56,14 +61,11 @@ def build_head(row, embedding_dim, num_classes):
         m2, m3 = float(match[1]), float(match[2])
         scale = factor * bounds.working_scale(num_classes, m2=m2, m3=m3)
         return heads.CombinedMargin(embedding_dim, num_classes, scale, 1, m2, m3), "cosine"
-    if match := re.fullmatch(rf"(AdaFace|CurricularFace|MagFace)_m{NUMBER}", name):
-        margin = float(match[2])
-        scale = factor * bounds.working_scale(num_classes, m2=margin)
-        if match[1] == "MagFace":
-            head = heads.MagFace(embedding_dim, num_classes, scale, low_margin=margin)
-        else:
-            head = getattr(heads, match[1])(embedding_dim, num_classes, scale, margin)
-        return head, "cosine"
+    loss, _, margin = name.partition("_m")
+    if loss in ADAPTIVE_HEADS:
+        head, margin_name = ADAPTIVE_HEADS[loss]
+        scale = factor * bounds.working_scale(num_classes, m2=float(margin))
+        return head(embedding_dim, num_classes, scale, **{margin_name: float(margin)}), "cosine"
     preset = preset_from_name(name)
     if preset.unit_embedding and "_s" not in name:
         scale = factor * bounds.working_scale(num_classes, preset.m1, preset.m2, preset.m3)

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from lossbook import bounds
 from lossbook.figures.style import (
@@ -301,19 +301,6 @@ def against_scale(panels, measure, ylabel):
 ALWAYS_FIRST = "softmax", "ArcFace", "CosFace"  # so that a loss has one colour in all pictures
 
 
-def _ratio_axis(ax):
-    """A logarithmic vertical axis for ratios, on which a half is as far from 1 as a double."""
-    low, high = ax.get_ylim()
-    ax.set_yscale("log")
-    ticks = (0.25, 0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.4, 2, 3, 4)
-    shown = [tick for tick in ticks if low <= tick <= high]
-    if high / low > 2:
-        shown = [tick for tick in shown if tick not in (0.8, 0.9, 1.1, 1.2)]
-    ax.set_yticks(shown, [f"{tick:g}" for tick in shown])
-    ax.minorticks_off()
-    ax.set_ylim(low, high)
-
-
 @styled
 def margin_gains(panels, varied, xlabel, baseline="norm-softmax"):
     """Error rates of losses over those of a baseline, against what was varied, with bands.
@@ -350,7 +337,10 @@ def margin_gains(panels, varied, xlabel, baseline="norm-softmax"):
         ax.minorticks_off()
         ax.set(title=title, xlabel=xlabel)
         ax.grid(True, color=GREY, alpha=0.25)
-    axes[0, 0].set_ylabel(f"error rate / that of {baseline}")
-    _ratio_axis(axes[0, 0])
+    # On a logarithmic axis a half is as far from 1 as a double.
+    axes[0, 0].set(ylabel=f"error rate / that of {baseline}", yscale="log")
+    axes[0, 0].yaxis.set_major_locator(FixedLocator((0.6, 0.8, 0.9, 1, 1.2, 1.5, 2, 3)))
+    axes[0, 0].yaxis.set_major_formatter("{x:g}")
+    axes[0, 0].minorticks_off()
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=4)
     return figure

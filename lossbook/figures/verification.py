@@ -129,7 +129,7 @@ def worst_pairs(images, scores, pairs, count=6):
         (lower, genuine, "one identity taken for two", GENUINE),
     ):
         shown = _without_repeats(order, pairs, count)
-        row = part.subplots(1, count)
+        row = part.subplots(1, count, squeeze=False)[0]
         for ax, p in zip(row, shown):
             both = [np.asarray(images[i])[0] for i in (pairs.first[p], pairs.second[p])]
             score = f"{scores[p]:.2f}".replace("-", "−")

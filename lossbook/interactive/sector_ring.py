@@ -47,7 +47,7 @@ def sector_ring(loss="ArcFace", margin=0.3, num_classes=10):
     require(loss in LOSSES, f"loss = {loss!r}: expected one of {', '.join(LOSSES)}")
     function, name, least, unit, bound, formula = LOSSES[loss]
     check_int("num_classes", num_classes, 2)
-    limit = bound and bound(num_classes)
+    limit = bound(num_classes) if bound else None
     most = math.ceil(20 * BEYOND * limit) / 20 if limit else LARGEST_FACTOR
     check_number("margin", margin, zero_allowed=True)
     require(

@@ -317,29 +317,25 @@ def test_a_figure_opens_large_and_closes(visit):
         assert large.count() == 0 and not seen.page.locator(".lightbox").is_visible()
 
 
+# What has a number: as the page shows it, as the notebook does, and the least number of them.
+NUMBERED = {
+    "equations": (r'class="eqno">\(([\d.]+)\)', r"\\\\tag\{([\d.]+)\}", 1),
+    "figures": (r'class="caption-number">Fig\. ([\d.]+)', r'"\*\*Fig\. ([\d.]+)\.\*\*', 1),
+    "exercises": (r'class="caption-number">Exercise ([\d.]+)', r"\*\*Exercise ([\d.]+)\*\*", 4),
+}
+
+
+@pytest.mark.parametrize("kind", NUMBERED)
 @pytest.mark.parametrize("page", toc.chapters())
-def test_a_notebook_numbers_its_equations_as_the_page_does(page):
+def test_a_notebook_numbers_what_it_shows_as_the_page_does(page, kind):
+    on_page, in_notebook, least = NUMBERED[kind]
     html = (HTML / f"{page}.html").read_text(encoding="utf-8")
     notebook = (ROOT / f"{page}.ipynb").read_text(encoding="utf-8")
-    numbers = re.findall(r'class="eqno">\(([\d.]+)\)', html)
-    assert numbers and re.findall(r"\\\\tag\{([\d.]+)\}", notebook) == numbers
-
-
-@pytest.mark.parametrize("page", toc.chapters())
-def test_a_notebook_numbers_its_figures_as_the_page_does(page):
-    html = (HTML / f"{page}.html").read_text(encoding="utf-8")
-    notebook = (ROOT / f"{page}.ipynb").read_text(encoding="utf-8")
-    numbers = re.findall(r'class="caption-number">Fig\. ([\d.]+)', html)
-    assert numbers and re.findall(r'"\*\*Fig\. ([\d.]+)\.\*\*', notebook) == numbers
-
-
-@pytest.mark.parametrize("page", toc.chapters())
-def test_a_notebook_numbers_its_exercises_as_the_page_does(page):
-    html = (HTML / f"{page}.html").read_text(encoding="utf-8")
-    notebook = (ROOT / f"{page}.ipynb").read_text(encoding="utf-8")
-    numbers = re.findall(r'class="caption-number">Exercise ([\d.]+)', html)
-    assert len(numbers) >= 4 and re.findall(r"\*\*Exercise ([\d.]+)\*\*", notebook) == numbers
-    assert list(dict.fromkeys(re.findall(r"Solution to Exercise ([\d.]+)", notebook))) == numbers
+    numbers = re.findall(on_page, html)
+    assert len(numbers) >= least and re.findall(in_notebook, notebook) == numbers
+    if kind == "exercises":
+        solved = re.findall(r"Solution to Exercise ([\d.]+)", notebook)
+        assert list(dict.fromkeys(solved)) == numbers
 
 
 @pytest.mark.parametrize("page", toc.chapters())

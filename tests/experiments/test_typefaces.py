@@ -207,6 +207,8 @@ def test_the_mean_rates_are_those_of_the_saved_trainings():
     rows = typefaces_gains.chosen_rows(record)
     assert set(rows.values()) == set(typefaces.MAIN)
     assert all(row in typefaces_rows.GRID[loss] for row, loss in rows.items())
+    margin = typefaces_rows.best_row("ArcFace", record).partition("_m")[2]
+    assert {"AdaFace_m" + margin, "CurricularFace_m" + margin} < set(typefaces_rows.ADAPTIVE)
     rates = typefaces_gains.mean_rates(record)
     for (classes, loss), line in rates.iterrows():
         cells = [

@@ -69,6 +69,7 @@ def test_worst_pairs_are_the_worst_and_no_image_comes_twice():
         for half in np.split(np.asarray(ax.images[0].get_array()), 2, axis=1)
     ]
     assert len(set(halves)) == len(halves)
+    assert len(figures.worst_pairs(images, scores, pairs, count=1).axes) == 2
 
 
 def test_a_typeface_grid_has_a_character_in_each_row_and_a_typeface_in_each_column():

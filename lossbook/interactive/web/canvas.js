@@ -133,6 +133,14 @@ export function badgeElement(j, data, texts = data.classes) {
   return element;
 }
 
+// The line about a chosen sample of class y under one of several losses: its angle to its class
+// vector, in degrees, and what it is taken for.
+export function angleLine(title, angle, y, prediction, data) {
+  return [document.createElement("br"), `${title}: ${angle.toFixed(1)}°`,
+    ...(prediction === y ? [" ✓"]
+      : [", taken for ", badgeElement(prediction, data), crossMark()])];
+}
+
 // Under a picture, a key to badges that are numbers.
 export function fillKey(box, data) {
   if (data.badges.every((text, j) => text === data.classes[j])) return;

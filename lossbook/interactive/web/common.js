@@ -1,5 +1,6 @@
 // What every widget's script builds on.
 
+export const degrees = radians => radians * 180 / Math.PI;
 export const part = (root, name) => root.querySelector(`[data-part="${name}"]`);
 
 // Call back when the reader's page turns light or dark: by the attributes that common.css names, or

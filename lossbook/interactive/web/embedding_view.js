@@ -2,7 +2,7 @@
 // reader chooses one.
 import {angleOf, blend, clearCanvas, decodeBytes, decodeUint16, disc, drawBadge, drawCrosses,
         drawLine, drawRing, mixedOrder, scoreOf} from "./canvas.js";
-import {part} from "./common.js";
+import {degrees, part} from "./common.js";
 
 export function makePanel(box, name, data, first) {
   const split = data[name], epochs = data.epochs.length;
@@ -83,7 +83,7 @@ export function angleToVector({at, labels}, vectors, i) {
   const y = labels[i];
   const cos = at.ux[i] * vectors.ux[y] + at.uy[i] * vectors.uy[y];
   const sin = at.ux[i] * vectors.uy[y] - at.uy[i] * vectors.ux[y];
-  return Math.abs(Math.atan2(sin, cos)) * 180 / Math.PI;
+  return degrees(Math.abs(Math.atan2(sin, cos)));
 }
 
 export function drawAxes(pen, size, color) {

@@ -1,9 +1,9 @@
 // One margin setting in four drawings and a verdict; every change draws them anew.
 import {centrePosterior, greatestCosineMargin, keptAngle, leastScale, otherCosines, posterior,
         valueKeeping} from "./bounds.js";
-import {copyLinkWith, part, press} from "./common.js";
+import {copyLinkWith, degrees, part, press} from "./common.js";
 import {makeHandle, placeHandle} from "./drag_handle.js";
-import {circleIn, degrees, drawCharts, gapOf, otherAngle} from "./margin_charts.js";
+import {circleIn, drawCharts, gapOf, otherAngle} from "./margin_charts.js";
 import {MARGINS_OF_LENGTH, targetAtAngle} from "./margins.js";
 
 const signed = (value, digits) => value.toFixed(digits).replace("-", "−");

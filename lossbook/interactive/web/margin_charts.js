@@ -3,7 +3,6 @@ import {keptAngle, neighbourCosine} from "./bounds.js";
 import {slopeInAngle, targetAtAngle} from "./margins.js";
 
 const STEPS = 240;
-export const degrees = radians => radians * 180 / Math.PI;
 const range = (from, to) =>
   Array.from({length: STEPS + 1}, (_, k) => from + (to - from) * k / STEPS);
 const path = points => "M" + points.map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join("L");

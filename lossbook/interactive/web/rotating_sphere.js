@@ -1,8 +1,8 @@
 // Spheres side by side, one per run, turned by one camera.
-import {approach, badgeElement, colorsOf, crossMark, drawRing, fillKey, reducedMotion, scoreOf,
+import {angleLine, approach, badgeElement, colorsOf, drawRing, fillKey, reducedMotion, scoreOf,
         ticker} from "./canvas.js";
 import {makeClock} from "./clock.js";
-import {onTheme, part, press} from "./common.js";
+import {degrees, onTheme, part, press} from "./common.js";
 import {drawGlobe, gridLines, look, makeGlobe} from "./globe.js";
 
 const SPEED = 10 * Math.PI / 180;       // per second, while they turn by themselves
@@ -80,10 +80,8 @@ export function start(root, data) {
       const products = ["x", "y", "z"]
         .map(axis => points.seen[axis][chosen.i] * globe.vectors.seen[axis][y]);
       const cos = products.reduce((sum, product) => sum + product);
-      const degrees = Math.acos(Math.max(-1, Math.min(1, cos))) * 180 / Math.PI;
-      box.append(document.createElement("br"), `${globe.title}: ${degrees.toFixed(1)}°`,
-        ...(prediction === y ? [" ✓"]
-          : [", taken for ", badgeElement(prediction, data), crossMark()]));
+      const angle = degrees(Math.acos(Math.max(-1, Math.min(1, cos))));
+      box.append(...angleLine(globe.title, angle, y, prediction, data));
     }
   }
 
