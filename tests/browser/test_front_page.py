@@ -169,6 +169,8 @@ def described(shown, i):
 def test_all_runs_show_the_same_digits_and_were_trained_alike(runs):
     assert len({run["test"]["labels"] for run in runs}) == 1
     assert {tuple(run["epochs"]) for run in runs} == {tuple(range(1, 16))}
+    losses = {run["title"].partition(",")[0] for run in runs}
+    assert losses == {"softmax", "SphereFace", "norm-softmax", "CosFace", "ArcFace"}
 
 
 def test_paper_and_readers_without_scripts_have_the_still_picture(front):
