@@ -27,4 +27,6 @@ def test_a_formula_in_the_text_has_its_width_beside_it():
     page = f"angle {formula}, <p>\\(u\\)</p>"
     kept = reserve_all(page)
     assert 'style="--width: 3.0em">\\(u &lt; \\theta\\)</span>' in kept
-    assert kept.endswith("<p>\\(u\\)</p>")
+    assert kept.endswith("</span>,</span> <p>\\(u\\)</p>")
+    assert kept.count('<span class="unbroken">') == 1
+    assert "unbroken" not in reserve_all(formula + " and")

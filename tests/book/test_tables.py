@@ -22,6 +22,13 @@ def test_the_name_of_an_index_is_a_head_like_the_others():
     assert cells(dressed(frame.to_html())) == [["scale s", "loss"], ["4", "1.50"], ["16", "2.25"]]
 
 
+def test_a_head_is_not_broken_within_a_number():
+    frame = pd.DataFrame({"TAR at 1e-4": [0.5], "rank-1": [0.25]})
+    head = dressed(frame.to_html(index=False)).partition("</thead>")[0]
+    assert 'TAR at <span class="unbroken">1e-4</span></th>' in head
+    assert head.count("unbroken") == 1 and ">rank-1</th>" in head
+
+
 def test_so_are_the_names_of_two_levels():
     index = pd.MultiIndex.from_tuples([("clean", 1), ("blur", 2)], names=["images", "width"])
     frame = pd.DataFrame({"error": [1, 2]}, index)

@@ -1,6 +1,7 @@
 r"""How wide a formula in the text will be, so that a page keeps its lines when MathJax sets it.
 
 Until then a page holds TeX, which is longer than what it stands for: ``\lVert x\rVert`` for ‖x‖.
+A comma behind a formula stays on its line.
 """
 
 import html
@@ -9,6 +10,7 @@ import re
 __all__ = ["reserve_all", "width"]
 
 FORMULA = re.compile(r'<span class="math notranslate nohighlight">(\\\((.*?)\\\))</span>', re.S)
+WITH_SIGN = re.compile(FORMULA.pattern + r"([.,;:!?)]*)", re.S)
 TOKEN = re.compile(r"\\([a-zA-Z]+|.)|(\S)")
 
 # Widths in em of the text around a formula; measured in Chromium on the book's own formulas.
@@ -67,10 +69,12 @@ def _one(name, is_command):
 
 def reserve_all(page):
     """A page's HTML with the width of each formula in its text written beside it."""
-    return FORMULA.sub(
-        lambda match: (
-            '<span class="math notranslate nohighlight" style="--width: '
-            f'{width(html.unescape(match[2])):.1f}em">{match[1]}</span>'
-        ),
-        page,
+    return WITH_SIGN.sub(_reserved, page)
+
+
+def _reserved(match):
+    formula = (
+        '<span class="math notranslate nohighlight" style="--width: '
+        f'{width(html.unescape(match[2])):.1f}em">{match[1]}</span>'
     )
+    return f'<span class="unbroken">{formula}{match[3]}</span>' if match[3] else formula

@@ -14,6 +14,8 @@ TABLE = re.compile(r"<table\b[^>]*(?:class=\"dataframe\"|id=\"T_)[^>]*>.*?</tabl
 STYLER = re.compile(r"<style type=\"text/css\">\s*(?:#T_[^<]*)?</style>")
 NUMBER = r"[-+−]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?"
 QUANTITY = re.compile(rf"{NUMBER}(?: ?(?:±|to) ?{NUMBER})?(?: ?[%°])?(?: \(.*\))?\*?|–|")
+HEAD = re.compile(r"<th\b.*?</th>", re.S)
+POWER = re.compile(r"\b\d+e-\d+\b")  # 1e-4, which a line would end within
 LONG = re.compile(r"(?<![\d.,])\d{5,}(?![\d,])")
 
 
@@ -33,7 +35,9 @@ def dressed(table):
         if cell.string:
             cell.string = with_signs(cell.string.strip())
     mark_numbers(soup)
-    return str(soup)
+    return HEAD.sub(
+        lambda head: POWER.sub(r'<span class="unbroken">\g<0></span>', head[0]), str(soup)
+    )
 
 
 def merge_index_names(head):

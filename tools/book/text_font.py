@@ -18,7 +18,6 @@ FACES = {  # file -> weight, style
     "It": (400, "italic"),
     "Semibold": (600, "normal"),
 }
-PRELOADED = "Regular", "Semibold"
 CHARACTERS = [
     *range(0x20, 0x7F),  # Latin
     *range(0xA0, 0x180),
@@ -69,9 +68,9 @@ def write_face(source, target):
 
 
 def preload(app, page, template, context, doctree):
-    """Ask for the faces of plain text with the page itself, not after its style sheet."""
+    """Ask for the faces with the page itself, not after its style sheet."""
     links = ""
-    for face in PRELOADED:
+    for face in FACES:
         address = context["pathto"](f"_static/fonts/{face}.woff", resource=True)
         links += f'<link rel="preload" href="{address}" as="font" type="font/woff" crossorigin />\n'
     context["metatags"] = context.get("metatags", "") + links
