@@ -131,7 +131,7 @@ def execute_page(page, timeout=TIMEOUT):
         "passed": not failures,
         "failures": failures,
         "seconds": round(seconds),
-        "processor_seconds": round(processor_seconds() - used_before),
+        "processor_seconds": round(processor_seconds() - used_before, 1),
         "cells": len(code_cells(notebook)),
         "machine": {**machine(pick_device().type), "threads": int(os.environ["OMP_NUM_THREADS"])},
         "versions": {name: version(name) for name in PACKAGES},
