@@ -25,6 +25,7 @@ from nbconvert import SlidesExporter
 
 from tools.book.build import BUILD, CACHE, copy_mathjax
 from tools.book.execute import source
+from tools.book.tables import dressed_all
 from tools.toc import ROOT, chapters, labels, repository
 
 SLIDES = BUILD / "slides"
@@ -115,7 +116,7 @@ def pictures(outputs, cell):
         if kind:
             yield f'<img alt="{alt}" src="data:{kind};base64,{"".join(data[kind].split())}">'
         elif "<table" in (table := data.get("text/html", "")) and "<script" not in table:
-            yield re.sub(r"\n\s*\n", "\n", table)
+            yield re.sub(r"\n\s*\n", "\n", dressed_all(table))
 
 
 def compose(cells, imprint=""):
