@@ -1,6 +1,6 @@
 """Pictures of benchmarks: what heads cost, how fast training is, how long a build takes."""
 
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import NullFormatter
 
 from lossbook.figures.style import CLASS_COLORS, INK, new_axes, set_title, styled
 
@@ -46,7 +46,7 @@ def head_costs(frame, title=None):
         )
         low, high = ax.get_xlim()
         ax.set_xticks([2.0**k for k in range(-2, 6) if low <= 2.0**k <= high])
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        ax.xaxis.set_major_formatter("{x:g}")
         ax.xaxis.set_minor_formatter(NullFormatter())
         ax.tick_params(axis="y", length=0)
     return _finish(figure, axes[0, 0], title, columns=3)

@@ -294,7 +294,7 @@ def against_scale(panels, measure, ylabel):
     entries = {}
     for ax in axes[0]:
         entries.update(zip(*ax.get_legend_handles_labels()[::-1]))
-    figure.legend(entries.values(), entries, loc="outside upper left", ncols=2)
+    figure.legend(list(entries.values()), list(entries), loc="outside upper left", ncols=2)
     return figure
 
 

@@ -4,6 +4,7 @@ import base64
 import functools
 import io
 import math
+import os
 
 import matplotlib.style
 import numpy as np
@@ -13,6 +14,8 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from PIL import Image
+
+from lossbook.figures.narrow import narrowed
 
 __all__ = [
     "CLASS_COLORS",
@@ -57,6 +60,7 @@ CLASS_COLORS = (
 BLUE, AMBER, RED = CLASS_COLORS[:3]
 INK, GREY, LIGHT = "#22262b", "#6a7077", "#d5d8dc"
 LINE_ORDER = (0, 6, 4, 5, 2, 8, 1, 7, 3, 9)  # the class colours, best seen as a thin line first
+NARROW = "image/vnd.lossbook.narrow+png"  # the type of a figure drawn for a narrow screen
 LINE_STYLES = ("-", (0, (5, 1.5)), (0, (6, 1.5, 1.2, 1.5)), (0, (1.6, 1)))
 STYLE = {
     "figure.dpi": 150,
@@ -95,7 +99,19 @@ class NotebookFigure(Figure):
     It is not registered with pyplot, so nothing shows it again at the end of a cell, and there is
     nothing to close. It is shown at 100 CSS pixels per inch (12 pt text is 17 pixels high) with
     half as many pixels again, for sharp screens, in 256 colours, which keeps pages light.
+
+    Where ``LOSSBOOK_NARROW_FIGURES`` is set, as in the book's build, the output holds the figure a
+    second time, for narrow screens (:func:`lossbook.figures.narrow.narrowed`), under the type
+    :data:`NARROW`. Set ``one_layout`` on a figure that is only right as it is.
     """
+
+    one_layout = False
+    title = None  # of the whole figure: a matplotlib Text
+    legend_settings = None  # (arguments, keyword arguments) of the last legend
+
+    def legend(self, *args, **kwargs):
+        self.legend_settings = args, kwargs
+        return super().legend(*args, **kwargs)
 
     def _repr_png_(self):
         buffer, png = io.BytesIO(), io.BytesIO()
@@ -104,16 +120,29 @@ class NotebookFigure(Figure):
         image.save(png, "PNG", optimize=True)
         return png.getvalue()
 
+    def _narrow_png(self):
+        """As :meth:`_repr_png_`, for a narrow screen; None if that would be the same."""
+        with matplotlib.style.context(["default", STYLE]):
+            narrow = narrowed(self)
+        return narrow and narrow._repr_png_()
+
     def _ipython_display_(self):
         # Not left to _repr_png_ alone: the inline backend's own printer for figures would win,
         # and crop the picture.
         from IPython.display import display
 
+        data = {"image/png": as_text(self._repr_png_()), "text/plain": repr(self)}
+        if os.environ.get("LOSSBOOK_NARROW_FIGURES") and (narrow := self._narrow_png()):
+            data[NARROW] = as_text(narrow)
         display(
-            {"image/png": base64.b64encode(self._repr_png_()).decode(), "text/plain": repr(self)},
+            data,
             metadata={"image/png": {"width": round(100 * self.get_figwidth())}},
             raw=True,
         )
+
+
+def as_text(png):
+    return base64.b64encode(png).decode()
 
 
 def styled(draw):
@@ -167,7 +196,7 @@ def set_title(figure, text):
     A figure that the caller made keeps its own title.
     """
     if isinstance(figure, NotebookFigure):
-        figure.suptitle(text, x=0.01, ha="left", fontsize=13, weight="bold")
+        figure.title = figure.suptitle(text, x=0.01, ha="left", fontsize=13, weight="bold")
     return figure
 
 

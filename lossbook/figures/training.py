@@ -14,6 +14,7 @@ from lossbook.figures.style import (
     GREY,
     LINE_STYLES,
     RED,
+    NotebookFigure,
     check_not_empty,
     label_ends,
     line_colors,
@@ -69,19 +70,12 @@ def angle_histograms(run, split="test", epoch=-1, ax=None):
     if len(beyond):
         note = f"; {len(beyond)} samples lie beyond this axis, up to {beyond.max():.0f}°"
     share = 100 * np.mean(to_own < to_nearest)
-    ax.set_title(f"{split}, epoch {snapshot.epoch}: {share:.1f} % nearest to their own", pad=26)
+    ax.set_title(f"{split}, epoch {snapshot.epoch}: {share:.1f} % nearest to their own")
     ax.set(xlabel=f"angle (degrees{note})", ylabel=f"samples per {width}°", xlim=(0, edges[-1]))
-    ax.legend(
-        loc="lower left",
-        bbox_to_anchor=(0, 1),
-        ncols=3,
-        borderaxespad=0.3,
-        borderpad=0,
-        fontsize=11,
-        handlelength=1,
-        handletextpad=0.5,
-        columnspacing=1,
-    )
+    if isinstance(figure, NotebookFigure):
+        figure.legend(loc="outside lower center", ncols=3)
+    else:
+        ax.legend()
     return set_title(figure, run.name)
 
 

@@ -1,5 +1,7 @@
 """The run of all pages on all of MNIST, tried on small pages. Needs kernels, and no data."""
 
+import ast
+
 import pytest
 
 from lossbook.utils import records
@@ -128,6 +130,7 @@ def test_a_page_depends_on_what_it_imports_and_on_what_that_imports():
     of_omniglot = used("from lossbook.experiments import omniglot")
     assert {"experiments/omniglot.py", "training/loop.py"} <= of_omniglot
     assert "experiments/typefaces.py" not in of_omniglot
+    assert used("from lossbook import figures, interactive") == set()
     assert {"heads/adaptive.py", "margins.py"} <= used("from lossbook import heads")
 
 
@@ -157,3 +160,11 @@ def test_the_saved_record_is_read():
     assert record["profile"] == full_profile.PROFILE
     for row in record["pages"].values():
         assert row["passed"] == (row["failures"] == []) and row["seconds"] >= 0 < row["cells"]
+
+
+@pytest.mark.parametrize("page", execute.with_code(toc.pages()))
+def test_no_page_computes_with_what_a_figure_returns(page):
+    for _, _, cell in execute.code_cells(full_profile.myst_nb_reader_plugin(execute.source(page))):
+        for node in ast.walk(ast.parse(cell.source)):
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+                assert not ast.unparse(node.value.func).startswith(full_profile.DRAWING)

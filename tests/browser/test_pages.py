@@ -305,6 +305,30 @@ def test_search_finds_arcface(visit):
         assert "a margin in the angle" in said and "\\(" not in said and ".pdf" not in said
 
 
+@pytest.mark.parametrize("page", toc.chapters())
+def test_a_phone_gets_figures_for_its_width_and_nothing_moves(page, visit):
+    with visit(f"{page}.html", **PHONE) as phone, visit(f"{page}.html", **DESKTOP) as desktop:
+        figures = """() => [...document.querySelectorAll(".cell_output img[width]")]
+            .map(image => ({
+                path: image.currentSrc, wide: image.getAttribute("src"),
+                reserved: image.getBoundingClientRect().height,
+            }))"""
+        load = """async () => {
+            const figures = [...document.querySelectorAll(".cell_output img[width]")];
+            figures.forEach(figure => figure.loading = "eager");
+            await Promise.all(figures.map(figure => figure.decode()));
+        }"""
+        for seen in (phone, desktop):
+            before = seen.page.evaluate(figures)
+            seen.page.evaluate(load)
+            after = seen.page.evaluate(figures)
+            assert before and [one["reserved"] for one in before] == pytest.approx(
+                [one["reserved"] for one in after], abs=1
+            )
+            narrow = ["/narrow-" in one["path"] for one in after]
+            assert any(narrow) == (seen is phone)
+
+
 def test_a_figure_opens_large_and_closes(visit):
     with visit("notebooks/01_softmax.html", **PHONE) as seen:
         figure = seen.page.locator(".figure-opener").first

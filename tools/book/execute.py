@@ -15,6 +15,7 @@ from myst_nb.core.read import is_myst_markdown_notebook, myst_nb_reader_plugin
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+from tools.book import figure_files
 from tools.toc import ROOT
 
 WORKERS = 2
@@ -38,6 +39,7 @@ def execute(pages, folder, timeout):
     os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = (
         "1"  # else a debugger's remark at every kernel's start
     )
+    os.environ["LOSSBOOK_NARROW_FIGURES"] = "yes"
     pool, failed = ProcessPoolExecutor(WORKERS), []
     try:
         # The last chapters are the longest: they start first.
@@ -48,6 +50,7 @@ def execute(pages, folder, timeout):
             if complaint:
                 failed.append(page)
                 continue
+            figure_files.keep_narrow(notebook, folder)
             cache.cache_notebook_bundle(
                 CacheBundleIn(notebook, source(page), data={"execution_seconds": seconds}),
                 check_validity=False,

@@ -17,6 +17,7 @@ from tools.book import (
     cards,
     data_images,
     downloads,
+    figure_files,
     math_widths,
     redirects,
     symbols,
@@ -119,6 +120,14 @@ def move_pictures(app, page, template, context, doctree):
         )
 
 
+def dress_figures(app, page, template, context, doctree):
+    """Give the figures of cells their size, and those for narrow screens their place."""
+    if "body" in context:
+        images = {name: app.srcdir / path for path, name in app.builder.images.items()}
+        cache = app.outdir.parent / ".jupyter_cache"  # where MyST-NB has the outputs from
+        context["body"] = figure_files.in_page(context["body"], images, cache, app.outdir)
+
+
 def spare_mathjax(app, page, template, context, doctree):
     """Load MathJax where there are formulas to set, and nowhere else."""
     if not re.search(r'class="(?:[^"]* )?math[ "]', context.get("body", "")):
@@ -163,6 +172,7 @@ def setup(app):
     app.connect("html-page-context", text_font.preload)
     app.connect("html-page-context", mend)
     app.connect("html-page-context", move_pictures)
+    app.connect("html-page-context", dress_figures)
     app.connect("html-page-context", cards.add_pictures)
     app.connect("html-page-context", spare_mathjax, priority=900)  # after MathJax has been added
     app.connect("autodoc-skip-member", skip_bare_fields)

@@ -3,8 +3,8 @@
 ``python -m tools.exports.full_profile`` executes every chapter and every other page with code, with
 the profile fast, and keeps book/full-profile.json: for each page whether it passed, the cells that
 failed and why, the seconds, the threads and the versions. A page that passed is not executed again
-while its code and what it imports from the library are what they were; what it reads from
-book/results is the same in every profile and does not count. A cell that fails stops neither its
+while its code and what it imports from the library are what they were. What it reads from
+book/results is the same in every profile and does not count, and neither does what only draws. A cell that fails stops neither its
 page nor the others, so that one run shows every claim that does not hold. Failures after the first
 one of a page may follow from it.
 
@@ -40,6 +40,7 @@ __all__ = ["RECORD", "PROFILE", "execute_pages", "execute_page", "load", "table"
 PROFILE = "fast"
 RECORD = ROOT / "book/full-profile.json"
 TIMEOUT = 3600  # seconds for a cell; the longest take some minutes
+DRAWING = "figures", "interactive"  # these rooms show results, and no claim depends on them
 PACKAGES = "lossbook", "numpy", "pandas", "scipy"  # the machine's part names Python and torch
 
 
@@ -186,7 +187,8 @@ def error_of(cell):
 
 
 def digests(page):
-    """What a page's result depends on: its code, and the modules of the library that it uses."""
+    """What a page's result depends on: its code, and the modules of the library that it computes
+    with."""
     cells = code_cells(myst_nb_reader_plugin(source(page)))
     library = hashlib.sha256()
     for path in modules_used(cell.source for _, _, cell in cells):
@@ -199,7 +201,10 @@ def digests(page):
 
 
 def modules_used(sources):
-    """The files of the library that pieces of code import, directly or through others, sorted."""
+    """The files of the library that pieces of code compute with, sorted.
+
+    They import them, directly or through others.
+    """
     used, waiting = set(), [path for text in sources for path in imported(text)]
     while waiting:
         path = waiting.pop()
@@ -211,7 +216,7 @@ def modules_used(sources):
 
 @cache
 def imported(text):
-    """The files of the library that a piece of Python imports by name.
+    """The files of the library that a piece of Python imports by name, those that draw aside.
 
     ``from lossbook.experiments import omniglot`` is the module omniglot, not all experiments.
     """
@@ -221,7 +226,11 @@ def imported(text):
             names += [alias.name for alias in statement.names]
         elif isinstance(statement, ast.ImportFrom):
             names += [f"{statement.module}.{alias.name}" for alias in statement.names]
-    return [path for path in map(module_file, names) if path]
+    return [path for path in map(module_file, names) if path and not draws(path)]
+
+
+def draws(path):
+    return path.relative_to(ROOT / "lossbook").parts[0] in DRAWING
 
 
 def module_file(name):

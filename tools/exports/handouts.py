@@ -32,8 +32,12 @@ PAPER = {
     "outline": True,
     "tagged": True,
 }
-# With solutions: everything open. Without: neither solutions nor answers of questions.
-PREPARE = """withSolutions => {
+# With solutions: everything open. Without: neither solutions nor answers of questions. A picture
+# that is loaded only when it is scrolled to is loaded before the page is printed.
+PREPARE = """async withSolutions => {
+  const pictures = [...document.images];
+  pictures.forEach(picture => picture.loading = "eager");
+  await Promise.allSettled(pictures.map(picture => picture.decode()));
   for (const box of document.querySelectorAll(".admonition.solution"))
     if (!withSolutions) box.remove();
   for (const box of document.querySelectorAll("details")) {
