@@ -168,3 +168,9 @@ def test_no_page_computes_with_what_a_figure_returns(page):
         for node in ast.walk(ast.parse(cell.source)):
             if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
                 assert not ast.unparse(node.value.func).startswith(full_profile.DRAWING)
+
+
+def test_every_page_has_passed_on_all_of_mnist():
+    rows = full_profile.load()["pages"]
+    assert list(rows) == execute.with_code(toc.pages())
+    assert [page for page, row in rows.items() if not row["passed"]] == []

@@ -49,6 +49,9 @@ def test_only_what_passed_on_a_cpu_counts_as_measured_on_mnist():
         (111, "2 min"),
         (180, "3 min"),
         (181, "4 min"),
+        (79.4, "80 s"),
+        (109.7, "110 s"),
+        (360.4, "7 min"),
     ],
 )
 def test_in_words(seconds, words):

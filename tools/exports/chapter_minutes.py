@@ -10,6 +10,7 @@ change of _toc.yml or after ``make full``.
 """
 
 import json
+import math
 import re
 import sys
 
@@ -61,7 +62,9 @@ def measured_on_mnist(record):
 
 def in_words(seconds):
     """A time to plan with: rounded up, in tens of seconds below two minutes, then in minutes."""
-    return f"{max(10, -(-seconds // 10) * 10)} s" if seconds <= 110 else f"{-(-seconds // 60)} min"
+    if seconds <= 110:
+        return f"{max(10, 10 * math.ceil(seconds / 10))} s"
+    return f"{math.ceil(seconds / 60)} min"
 
 
 def table(times, pages, readings):
