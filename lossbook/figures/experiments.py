@@ -5,6 +5,8 @@ import math
 
 import numpy as np
 import pandas as pd
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from lossbook import bounds
@@ -14,7 +16,6 @@ from lossbook.figures.style import (
     INK,
     LIGHT,
     LINE_STYLES,
-    contrasting_ink,
     line_colors,
     new_axes,
     new_panels,
@@ -33,11 +34,12 @@ __all__ = [
 
 FREE_MARKERS = {"AdaCos": "s", "learned-scale": "D"}  # of scales that a training sets itself
 
-# The panels of scale_margin_map: (title, measure, its unit's factor, colour map).
+# The panels of scale_margin_map: (title, measure, its unit's factor).
 QUANTITIES = [
-    ("test accuracy (%)", "accuracy", 100, "viridis"),
-    ("median gap between neighbours (degrees)", "gap_median", math.degrees(1), "cividis"),
+    ("test accuracy (%)", "accuracy", 100),
+    ("median gap between neighbours (degrees)", "gap_median", math.degrees(1)),
 ]
+QUIET = LinearSegmentedColormap.from_list("quiet", ["white", "#8fbce6"])  # ink is read on all of it
 
 
 @styled
@@ -47,8 +49,9 @@ def scale_margin_map(record):
     ``record`` is what :mod:`lossbook.experiments.scale_margin_grid` saves; each number is the mean
     over its seeds, with the standard deviation over the seeds below it. The gap is from the
     99th percentile of one class's directions to the 1st of the next, negative where they overlap;
-    its median over the classes is shown. Right of the upright line a class centre can be sure
-    enough, below the level line all centres can meet the margin: :func:`lossbook.bounds.limits`.
+    its median over the classes is shown. The darker a cell, the greater its number. The frame holds
+    the settings within both bounds of :func:`lossbook.bounds.limits`: right of its left edge a
+    class centre can be sure enough, below its upper edge all centres can meet the margin.
 
     Raises ``ValueError`` if a cell of the grid is missing.
     """
@@ -69,16 +72,14 @@ def scale_margin_map(record):
     column = sum(s < limits.least_scale for s in scales)  # so many cells lie on the near side
     row = sum(m <= greatest for m in margins)
     figure, axes = new_axes((7.2, 7.6), 2, 1)
-    for ax, (title, measure, factor, color_map) in zip(axes[:, 0], QUANTITIES):
+    for ax, (title, measure, factor) in zip(axes[:, 0], QUANTITIES):
         by_seed = factor * runs.set_index(["margin", "scale", "seed"])[measure]
         over_seeds = by_seed.groupby(["margin", "scale"])
-        _draw_cells(ax, over_seeds.mean().unstack(), over_seeds.std().unstack(), color_map)
-        for line_style in (
-            {"color": "white", "linewidth": 5},
-            {"color": INK, "linestyle": LINE_STYLES[1], "linewidth": 2},
-        ):
-            ax.axvline(column, **line_style)
-            ax.axhline(row, **line_style)
+        _draw_cells(ax, over_seeds.mean().unstack(), over_seeds.std().unstack())
+        within = Rectangle(
+            (column, 0), len(scales) - column, row, fill=False, edgecolor=INK, linewidth=2.5
+        )
+        ax.add_patch(within).set_clip_on(False)
         ax.set(
             title=title,
             xticks=np.arange(len(scales)) + 0.5,
@@ -91,9 +92,9 @@ def scale_margin_map(record):
     return set_title(figure, f"{record['loss']} on {record['dataset']}, {classes} classes in 2-D")
 
 
-def _draw_cells(ax, means, deviations, color_map):
+def _draw_cells(ax, means, deviations):
     """A table of means, (rows, columns), each on its colour and above its standard deviation."""
-    image = ax.pcolormesh(means, cmap=color_map, edgecolors="white", linewidth=1.5)
+    ax.pcolormesh(means, cmap=QUIET, edgecolors="white", linewidth=1.5)
     deviations = np.asarray(deviations)
     for (j, i), mean in np.ndenumerate(np.asarray(means)):
         deviation = deviations[j, i]
@@ -107,7 +108,7 @@ def _draw_cells(ax, means, deviations, color_map):
             va="center",
             fontsize=11,
             linespacing=1.0,
-            color=contrasting_ink(image.cmap(image.norm(mean))),
+            color=INK,
         )
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)

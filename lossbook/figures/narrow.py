@@ -109,7 +109,9 @@ def _wrap(text, length):
         return 0
     letters = max(map(len, before.split("\n")))
     fitting = int(letters * length / needed)
-    text.set_text("\n".join(textwrap.fill(line, fitting) for line in before.split("\n")))
+    while max(_size(text)) > length and fitting > 8:
+        text.set_text("\n".join(textwrap.fill(line, fitting) for line in before.split("\n")))
+        fitting -= 1
     return text.get_text().count("\n") - before.count("\n")
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from lossbook import figures
+from lossbook import bounds, figures
 from lossbook.cli import main as cli
 from lossbook.experiments import reproduce, scale_margin_grid
 from tests.helpers.records import RECIPE
@@ -90,12 +90,23 @@ def test_the_map_shows_every_number_and_both_bounds(tmp_path):
     record = train_grid(tmp_path)
     cells = record["cells"]
     figure = figures.scale_margin_map(record)
+    scales, margins = (sorted({c[of] for c in cells.values()}) for of in ("scale", "margin"))
+    limits = bounds.limits(record["classes"])
     for ax, quantity in zip(
         figure.axes, (lambda c: 100 * c["accuracy"], lambda c: np.degrees(c["gap_median"]))
     ):
         shown = sorted(int(text.get_text().replace("−", "-")) for text in ax.texts)
         assert shown == sorted(round(quantity(cell)) for cell in cells.values())
-        assert len(ax.lines) == 4  # two bounds, each with its white border
+        (frame,) = ax.patches
+        left, low, right, high = frame.get_bbox().extents
+        framed = {(s, m) for s in scales[int(left) : int(right)] for m in margins[: int(high)]}
+        assert low == 0 and right == len(scales)
+        assert framed == {
+            (cell["scale"], cell["margin"])
+            for cell in cells.values()
+            if cell["scale"] >= limits.least_scale
+            and cell["margin"] <= limits.greatest_cosine_margin
+        }
     first_three = dict(list(cells.items())[:3])
     with pytest.raises(ValueError, match="1 of 4 cells are missing"):
         figures.scale_margin_map({**record, "cells": first_three})

@@ -4,9 +4,9 @@
 the profile fast, and keeps book/full-profile.json: for each page whether it passed, the cells that
 failed and why, the seconds, the threads and the versions. A page that passed is not executed again
 while its code and what it imports from the library are what they were. What it reads from
-book/results is the same in every profile and does not count, and neither does what only draws. A cell that fails stops neither its
-page nor the others, so that one run shows every claim that does not hold. Failures after the first
-one of a page may follow from it.
+book/results is the same in every profile and does not count, and neither does what only draws. A
+cell that fails stops neither its page nor the others, so that one run shows every claim that does
+not hold. Failures after the first one of a page may follow from it.
 
 MNIST is read from the folder that ``LOSSBOOK_DATA`` names, or downloaded. ``OMP_NUM_THREADS`` sets
 the threads of a page; without it the pages share the cores.
