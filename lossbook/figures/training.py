@@ -73,7 +73,7 @@ def angle_histograms(run, split="test", epoch=-1, ax=None):
     ax.set_title(f"{split}, epoch {snapshot.epoch}: {share:.1f} % nearest to their own")
     ax.set(xlabel=f"angle (degrees{note})", ylabel=f"samples per {width}°", xlim=(0, edges[-1]))
     if isinstance(figure, NotebookFigure):
-        figure.legend(loc="outside lower center", ncols=3)
+        figure.legend(loc="outside lower center", ncols=3, columnspacing=1, handlelength=1)
     else:
         ax.legend()
     return set_title(figure, run.name)

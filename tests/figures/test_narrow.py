@@ -2,6 +2,7 @@
 
 import base64
 import io
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -87,12 +88,21 @@ def test_panels_stand_below_each_other_in_their_order(name, columns, run):
     assert all(left.x1 < right.x0 for left, right in (row for row in rows if columns == 2))
 
 
-def test_pictures_stay_in_rows_of_a_divisor_of_their_number():
+def test_a_row_of_pictures_is_broken_and_the_next_begins_a_new_one():
     images = np.random.default_rng(0).random((20, 1, 8, 8))
-    figure = figures.neighbours(images, np.arange(20) % 4, images.reshape(20, -1), [0, 1], count=5)
+    figure = figures.neighbours(images, np.arange(20) % 4, images.reshape(20, -1), [0, 1], count=6)
     boxes = [ax.get_position() for ax in narrow.narrowed(figure).axes]
-    assert len({round(box.x0, 3) for box in boxes}) == 3  # six in a row before
-    assert len({round(box.y0, 3) for box in boxes}) == 4
+    assert len({round(box.x0, 3) for box in boxes}) == 4  # seven in a row before
+    tops = [round(box.y1, 3) for box in boxes]
+    assert len(set(tops)) == 4 and tops == sorted(tops, reverse=True)
+    assert [tops.count(top) for top in sorted(set(tops), reverse=True)] == [4, 3, 4, 3]
+
+
+def test_a_figure_without_room_for_its_panels_stays_as_it_is():
+    curves = {f"a name of a curve that is long, {k}": lambda cos: cos for k in range(3)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert narrow.narrowed(figures.rival_curves(curves, target=0.5)) is None
 
 
 def test_ticks_that_would_touch_are_left_out(run):
