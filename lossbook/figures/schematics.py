@@ -32,6 +32,7 @@ def network_scheme(embedding_dim=2, num_classes=10, image="1 × 28 × 28"):
     Boxes are what is trained; what stands between them is passed on, for one image.
     """
     figure, ((ax,),) = new_axes((8, 1.9))
+    figure.one_layout = True  # a drawing from left to right
     passed = {
         0.0: ("image", image),
         3.5: ("embedding $x$", f"{embedding_dim} numbers"),

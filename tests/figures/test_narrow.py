@@ -117,9 +117,7 @@ def test_ticks_that_would_touch_are_left_out(run):
 
 def test_a_figure_that_is_right_as_it_is_has_no_second_one(run):
     assert narrow.narrowed(figures.embeddings(run)) is None
-    wide = figures.train_test(run)
-    wide.one_layout = True
-    assert narrow.narrowed(wide) is None
+    assert narrow.narrowed(figures.network_scheme()) is None
 
 
 def test_the_second_figure_is_in_the_output_only_where_it_is_asked_for(run, monkeypatch):
