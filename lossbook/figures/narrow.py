@@ -33,7 +33,8 @@ def narrowed(figure):
         return None
     grid = _panels(figure)[0].get_subplotspec().get_gridspec()
     width = figure.get_figwidth() / grid.ncols
-    if width <= TILE:  # rows of pictures, each broken into as few as fit
+    tiles = width <= TILE
+    if tiles:  # rows of pictures, each broken into as few as fit
         choices = [math.ceil(grid.ncols / math.ceil(grid.ncols * LEAST / WIDTH))]
     elif len(_panels(figure)) > 3 and width <= SMALL:
         choices = [2, 1]
@@ -43,8 +44,8 @@ def narrowed(figure):
         copy = pickle.loads(pickle.dumps(figure))
         with warnings.catch_warnings():  # that there is no room for the panels
             warnings.simplefilter("ignore", UserWarning)
-            _lay_out(copy, columns, tiles=width <= TILE)
-        if width <= TILE or _has_room(copy, WIDTH / columns):
+            _lay_out(copy, columns, tiles)
+        if tiles or _has_room(copy, WIDTH / columns):
             return copy
     return None
 
@@ -94,7 +95,7 @@ def _stack(figure, panels, columns, tiles):
             part, column = divmod(spec.colspan.start, columns)
             row = spec.rowspan.start * parts + part
         ax.set_subplotspec(new_grid[row, column])
-        if column == 0 and columns < grid.ncols:
+        if column == 0:
             ax.tick_params(labelleft=True)  # what it shared with its neighbour on the left
             ax.set_ylabel(ax.get_ylabel() or panels[0].get_ylabel())
 

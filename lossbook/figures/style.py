@@ -120,29 +120,28 @@ class NotebookFigure(Figure):
         image.save(png, "PNG", optimize=True)
         return png.getvalue()
 
-    def _narrow_png(self):
-        """As :meth:`_repr_png_`, for a narrow screen; None if that would be the same."""
+    def png_as_text(self):
+        """The PNG in base64."""
+        return base64.b64encode(self._repr_png_()).decode()
+
+    def narrowed(self):
+        """The figure for a narrow screen; None if that would be the same."""
         with matplotlib.style.context(["default", STYLE]):
-            narrow = narrowed(self)
-        return narrow and narrow._repr_png_()
+            return narrowed(self)
 
     def _ipython_display_(self):
         # Not left to _repr_png_ alone: the inline backend's own printer for figures would win,
         # and crop the picture.
         from IPython.display import display
 
-        data = {"image/png": as_text(self._repr_png_()), "text/plain": repr(self)}
-        if os.environ.get("LOSSBOOK_NARROW_FIGURES") and (narrow := self._narrow_png()):
-            data[NARROW] = as_text(narrow)
+        data = {"image/png": self.png_as_text(), "text/plain": repr(self)}
+        if os.environ.get("LOSSBOOK_NARROW_FIGURES") and (narrow := self.narrowed()):
+            data[NARROW] = narrow.png_as_text()
         display(
             data,
             metadata={"image/png": {"width": round(100 * self.get_figwidth())}},
             raw=True,
         )
-
-
-def as_text(png):
-    return base64.b64encode(png).decode()
 
 
 def styled(draw):

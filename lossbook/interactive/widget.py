@@ -5,7 +5,6 @@ module, of ``common.css``, and of the modules that its script imports. The scrip
 ``start(root, data)``. Until that has run, and on paper, a still picture stands in its place.
 """
 
-import base64
 import hashlib
 import html
 import json
@@ -44,11 +43,10 @@ for (const root of document.querySelectorAll('[data-lossbook="{key}"]:not(.lb-on
 
 def picture(figure, alt, attributes=""):
     """A :class:`~lossbook.figures.style.NotebookFigure` as an ``<img>`` that holds its pixels."""
-    pixels = base64.b64encode(figure._repr_png_()).decode()
     width, height = round(100 * figure.get_figwidth()), round(100 * figure.get_figheight())
     return (
         f'<img {attributes} alt="{html.escape(alt)}" width="{width}" height="{height}" '
-        f'src="data:image/png;base64,{pixels}">'
+        f'src="data:image/png;base64,{figure.png_as_text()}">'
     )
 
 

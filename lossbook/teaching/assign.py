@@ -25,7 +25,6 @@ A heading ``## N. Title`` begins a task; its points are written behind it. A lin
 that installs lossbook where it is missing, as in Colab.
 """
 
-import base64
 import functools
 import hashlib
 import json
@@ -346,8 +345,7 @@ def _picture_cell(code, alt, name):
 @functools.cache
 def _draw_png(code):
     """The PNG of the figure that ``code`` draws, in base64."""
-    figure = eval(code, {"figures": figures, "margins": margins})
-    return base64.b64encode(figure._repr_png_()).decode()
+    return eval(code, {"figures": figures, "margins": margins}).png_as_text()
 
 
 def _write_course(folder):

@@ -24,6 +24,7 @@ from tools.book import (
     tables,
     text_font,
 )
+from tools.book.build import CACHE
 from tools.toc import chapters, description, labels, pages
 
 PICTURE = "_static/hero.png"
@@ -124,8 +125,7 @@ def dress_figures(app, page, template, context, doctree):
     """Give the figures of cells their size, and those for narrow screens their place."""
     if "body" in context:
         images = {name: app.srcdir / path for path, name in app.builder.images.items()}
-        cache = app.outdir.parent / ".jupyter_cache"  # where MyST-NB has the outputs from
-        context["body"] = figure_files.in_page(context["body"], images, cache, app.outdir)
+        context["body"] = figure_files.in_page(context["body"], images, CACHE, app.outdir)
 
 
 def spare_mathjax(app, page, template, context, doctree):

@@ -17,16 +17,13 @@ import sys
 from jupyter_cache import get_cache
 from myst_nb.core.read import myst_nb_reader_plugin
 
+from tools.book.build import CACHE
 from tools.book.execute import source
 from tools.exports import full_profile
 from tools.notebooks.setup_cell import HEADER
 from tools.toc import ROOT, chapters, labels
 
-CACHE, RECORD, GUIDE = (
-    ROOT / "_build/.jupyter_cache",
-    ROOT / "book/minutes.json",
-    ROOT / "book/teaching.md",
-)
+RECORD, GUIDE = ROOT / "book/minutes.json", ROOT / "book/teaching.md"
 PLACES = {"cpu": "two CPU cores", "colab": "Colab, CPU", "gpu": "GPU"}
 COLUMNS = {**PLACES, "mnist": "all of MNIST, one CPU core"}
 TABLE = re.compile(r"(?<=% minutes: begin\n)[\s\S]*?(?=% minutes: end)")
