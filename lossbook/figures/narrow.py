@@ -26,10 +26,10 @@ LINE = 0.23  # inches: the height of a line of a title or a legend
 def narrowed(figure):
     """A copy of a figure for a narrow screen, or None if the figure itself is right for it.
 
-    That is so if the figure is hardly wider, says so by ``figure.one_layout``, or has no room for
-    its panels beside what is written.
+    That is so if the figure is hardly wider, says so by ``figure.one_layout``, has parts with a
+    grid each, or has no room for its panels beside what is written.
     """
-    if figure.one_layout or figure.get_figwidth() <= 1.2 * WIDTH:
+    if figure.one_layout or figure.subfigs or figure.get_figwidth() <= 1.2 * WIDTH:
         return None
     grid = _panels(figure)[0].get_subplotspec().get_gridspec()
     width = figure.get_figwidth() / grid.ncols

@@ -306,7 +306,7 @@ def test_search_finds_arcface(visit):
 
 
 @pytest.mark.parametrize("page", toc.chapters())
-def test_a_phone_gets_figures_for_its_width_and_nothing_moves(page, visit):
+def test_a_phone_gets_figures_for_its_width_and_nothing_moves_or_is_stretched(page, visit):
     with visit(f"{page}.html", **PHONE) as phone, visit(f"{page}.html", **DESKTOP) as desktop:
         figures = """() => [...document.querySelectorAll(".cell_output img[width]")]
             .map(image => ({
@@ -317,10 +317,14 @@ def test_a_phone_gets_figures_for_its_width_and_nothing_moves(page, visit):
             const figures = [...document.querySelectorAll(".cell_output img[width]")];
             figures.forEach(figure => figure.loading = "eager");
             await Promise.all(figures.map(figure => figure.decode()));
+            return figures.map(figure =>
+                figure.naturalWidth / figure.naturalHeight
+                * figure.clientHeight / figure.clientWidth);
         }"""
         for seen in (phone, desktop):
             before = seen.page.evaluate(figures)
-            seen.page.evaluate(load)
+            stretched = seen.page.evaluate(load)
+            assert stretched == pytest.approx([1] * len(stretched), rel=0.01)
             after = seen.page.evaluate(figures)
             assert before and [one["reserved"] for one in before] == pytest.approx(
                 [one["reserved"] for one in after], abs=1

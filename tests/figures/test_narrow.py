@@ -12,6 +12,8 @@ from PIL import Image
 
 from lossbook import figures
 from lossbook.figures import narrow, style
+from lossbook.metrics import verification
+from tests.helpers.drawings import make_faces
 from tests.helpers.runs import make_run
 
 
@@ -118,6 +120,9 @@ def test_ticks_that_would_touch_are_left_out(run):
 def test_a_figure_that_is_right_as_it_is_has_no_second_one(run):
     assert narrow.narrowed(figures.embeddings(run)) is None
     assert narrow.narrowed(figures.network_scheme()) is None
+    images, x, pairs = make_faces()
+    scores = verification.similarity(x, pairs)
+    assert narrow.narrowed(figures.worst_pairs(images, scores, pairs)) is None
 
 
 def test_the_second_figure_is_in_the_output_only_where_it_is_asked_for(run, monkeypatch):
