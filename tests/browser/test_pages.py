@@ -308,20 +308,24 @@ def test_search_finds_arcface(visit):
 @pytest.mark.parametrize("page", toc.chapters())
 def test_a_phone_gets_figures_for_its_width_and_nothing_moves_or_is_stretched(page, visit):
     with visit(f"{page}.html", **PHONE) as phone, visit(f"{page}.html", **DESKTOP) as desktop:
-        figures = """() => [...document.querySelectorAll(".cell_output img[width]")]
-            .map(image => ({
+        shown = "img[width]:not(.lb-still)"  # a panel that runs hides its still picture
+        figures = f"""() => [...document.querySelectorAll(".cell_output {shown}")]
+            .map(image => ({{
                 path: image.currentSrc, wide: image.getAttribute("src"),
                 reserved: image.getBoundingClientRect().height,
-            }))"""
-        load = """async () => {
-            const figures = [...document.querySelectorAll(".cell_output img[width]")];
+            }}))"""
+        load = f"""async () => {{
+            const figures = [...document.querySelectorAll(".cell_output {shown}")];
             figures.forEach(figure => figure.loading = "eager");
             await Promise.all(figures.map(figure => figure.decode()));
             return figures.map(figure =>
                 figure.naturalWidth / figure.naturalHeight
                 * figure.clientHeight / figure.clientWidth);
-        }"""
+        }}"""
+        unfold = """() => document.querySelectorAll("details").forEach(
+            details => details.open = true)"""
         for seen in (phone, desktop):
+            seen.page.evaluate(unfold)
             before = seen.page.evaluate(figures)
             stretched = seen.page.evaluate(load)
             assert stretched == pytest.approx([1] * len(stretched), rel=0.01)
