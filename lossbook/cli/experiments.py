@@ -12,6 +12,7 @@ __all__ = [
     "train_degraded_digits",
     "train_typefaces",
     "save_embeddings",
+    "train_with_strays",
 ]
 
 RESUMES = "Stopped, the same command resumes with the next training"
@@ -99,6 +100,14 @@ def _add_typefaces(subparsers):
         "save the embeddings of characters that a network has not seen",
         "Train ArcFace on Han characters in many typefaces, and save its embeddings of others. "
         f"{FONTS}",
+    )
+    _add_experiment(
+        subparsers,
+        "stray-images",
+        train_with_strays,
+        "train sub-centres on names under which images of another identity stand",
+        "Train ArcFace with one and with three sub-centres on Han characters of which a share of "
+        f"the images is another character's, and without. {RESUMES}. {FONTS}",
     )
 
 
@@ -286,6 +295,22 @@ def save_embeddings(options):
         f"{len(arrays['x']):,} images of {len(numbers['characters'])} characters in "
         f"{len(numbers['faces'])} typefaces, as they are and blurred: {folder}"
     )
+
+
+def train_with_strays(options):
+    """Run the trainings that are not there yet, and print one line for each of all."""
+    from lossbook.data.typefaces import typefaces as load_typefaces
+    from lossbook.experiments import stray_images, typefaces
+    from lossbook.utils.records import REPOSITORY_FOLDER
+
+    folder = options.out or REPOSITORY_FOLDER / "stray-images"
+    data = load_typefaces(typefaces.MIN_FACES, typefaces.CHARACTERS)
+    made_by = {"command": "lossbook stray-images"}
+    record, _ = stray_images.run(
+        stray_images.PLAN, data, folder, device=options.device, made_by=made_by
+    )
+    for name, cell in record["cells"].items():
+        print(f"{name:30} EER of strangers {cell['strangers']['eer'][0]:.2%}")
 
 
 def _typefaces_stages(options):

@@ -41,10 +41,12 @@ __all__ = [
     "load",
     "plan",
     "run",
+    "seen_faces",
     "settings_of",
     "small_network",
     "train",
     "tuning_plan",
+    "with_steps",
 ]
 
 # The data: enough characters for 6,400 to train on, 1,000 strangers, and 1,400 to choose margins.
@@ -259,7 +261,12 @@ def _parts(cell, data, sizes):
     return HeldOut(characters[: cell.classes], faces, strangers, unseen_faces)
 
 
-def _with_steps(split, steps, batch_size, seed):
+def seen_faces(parts):
+    """Typefaces of the training to verify strangers in, as many as ``parts`` has unseen ones."""
+    return np.random.default_rng(0).choice(parts.faces, len(parts.unseen_faces), replace=False)
+
+
+def with_steps(split, steps, batch_size, seed):
     """(split, epochs): so many images that ``epochs`` passes in batches are ``steps`` steps.
 
     An epoch has every image once, and some of them twice to fill it up; in a training too short for
@@ -288,7 +295,7 @@ def train(cell, data, *, backbone=small_network, device=None, sizes=None, **reci
         f"{cell.name}: there are {len(parts.characters)} characters to train on",
     )
     images = data.select(parts.characters, parts.faces, cell.typefaces)
-    split, epochs = _with_steps(images, cell.steps, recipe["batch_size"], cell.seed)
+    split, epochs = with_steps(images, cell.steps, recipe["batch_size"], cell.seed)
     few = slice(None, None, max(1, len(images) // 100))  # fit tests after every epoch
     test = Split(images.images[few], images.labels[few], images.classes)
     model = backbone(EMBEDDING_DIM)
@@ -312,7 +319,7 @@ def train(cell, data, *, backbone=small_network, device=None, sizes=None, **reci
 def _measure(cell, trained, data, start):
     """(record, arrays) of one cell, begun at ``start``: its rates on strangers and on the known."""
     parts, history, config = trained.parts, trained.run.history, trained.run.config
-    seen = np.random.default_rng(0).choice(parts.faces, len(parts.unseen_faces), replace=False)
+    seen = seen_faces(parts)
 
     def embeddings(characters, faces):
         split = data.select(characters, faces)

@@ -7,7 +7,7 @@ from lossbook.experiments.typefaces import MAIN, STEPS, Cell
 from lossbook.experiments.typefaces_rows import best_row
 from lossbook.metrics.bootstrap import percentile_interval
 
-__all__ = ["MEASURES", "SCORED", "chosen_rows", "mean_rates", "ratio", "ratios", "table"]
+__all__ = ["MEASURES", "SCORED", "chosen_rows", "mean_rates", "ratio", "ratios", "table", "usual"]
 
 # Where the rates stand in the saved arrays; a TAR is turned into false rejects.
 MEASURES = {
@@ -52,8 +52,8 @@ def mean_rates(record, losses=MAIN, scored="strangers"):
     """
     rows = chosen_rows(record, losses)
     lines = table(record, scored)
-    usual = lines.row.isin(rows) & lines.typefaces.isna() & lines.steps.eq(STEPS)
-    lines = lines[usual].assign(loss=lines.row.map(rows)).sort_values("classes", kind="stable")
+    lines = usual(lines[lines.row.isin(rows)])
+    lines = lines.assign(loss=lines.row.map(rows)).sort_values("classes", kind="stable")
     groups = lines.groupby(["classes", "loss"], sort=False)
     means = 100 * groups[list(RATES)].mean()
     return means.rename(columns=RATES).assign(seeds=groups.size())
@@ -74,6 +74,11 @@ def table(record, scored="strangers"):
             line[name] = np.nan if triple is None else triple[0]
         lines.append(line)
     return pd.DataFrame(lines)
+
+
+def usual(lines):
+    """Those lines of a table of this module that have all typefaces and the usual steps."""
+    return lines[lines.typefaces.isna() & lines.steps.eq(STEPS)]
 
 
 def ratio(arrays, without, with_margin, measure="EER", scored="strangers", seed=0):

@@ -16,6 +16,7 @@ from lossbook.experiments import (
     label_noise,
     omniglot,
     one_softmax,
+    stray_images,
     typefaces,
     typefaces_rows,
 )
@@ -166,3 +167,14 @@ def test_embeddings(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(typefaces, "EMBEDDING_DIM", 2)
     assert main(["embeddings", "--out", str(tmp_path)]) == 0
     assert "15 images of 5 characters in 3 typefaces" in capsys.readouterr().out
+
+
+def test_stray_images(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(typefaces_data, "typefaces", lambda *sizes: toy_typefaces())
+    options = {"backbone": lambda d: tiny_backbone(), "sizes": TYPEFACES_SIZES, "batch_size": 16}
+    toy_run = functools.partial(stray_images.run, names=4, steps=4, **options)
+    monkeypatch.setattr(stray_images, "run", toy_run)
+    monkeypatch.setattr(stray_images, "PLAN", [stray_images.Cell(3, 0.25, 0)])
+    monkeypatch.setattr(typefaces, "EMBEDDING_DIM", 2)
+    assert main(["stray-images", "--out", str(tmp_path)]) == 0
+    assert "3centers-25percent-seed0 " in capsys.readouterr().out

@@ -97,6 +97,17 @@ def test_losses_equal_those_of_pytorch_metric_learning():
     torch.testing.assert_close(head.loss(x, labels), anchor(x, labels))
 
 
+def test_of_one_class_alone_pytorch_metric_learning_makes_no_supcon_loss():
+    x, labels = batch(n=6)[0], torch.zeros(6, dtype=torch.long)
+    cos = torch.nn.functional.cosine_similarity(x[:, None], x[None], dim=2) / 0.2
+    expected = 0.0
+    for i in range(6):
+        others = [j for j in range(6) if j != i]
+        expected += (cos[i, others].logsumexp(dim=0) - cos[i, others].mean()) / 6
+    torch.testing.assert_close(make("SupCon").loss(x, labels), expected)
+    assert losses.SupConLoss(temperature=0.2)(x, labels) == 0 < expected
+
+
 @pytest.mark.parametrize("name", ["SupCon", "ProxyAnchor"])
 def test_gradient_is_that_of_finite_differences(name):
     x, labels = batch(n=9)
