@@ -32,9 +32,10 @@ def test_a_redirect_names_its_new_page(old):
     new = redirects.MOVED[old]
     page = redirects.redirect(old, BASE)
     assert f'<link rel="canonical" href="{BASE}{new}.html">' in page
-    assert f'content="0; url=../{new}.html"' in page
+    up = "../" * old.count("/")
+    assert f'content="0; url={up}{new}.html"' in page
     assert re.search(r"<title>(.+)</title>", page)[1] == toc.labels()[new][0]
-    assert f'?? "../{new}.html" + location.hash' in page
+    assert f'?? "{up}{new}.html" + location.hash' in page
 
 
 def test_a_moved_section_leads_to_its_own_page(tmp_path):

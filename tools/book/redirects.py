@@ -10,8 +10,10 @@ from pathlib import PurePosixPath
 
 from tools.toc import ROOT, labels
 
-# Old page: new page. A line with a #fragment is for a section that went elsewhere than its page.
+# Old page: new page. A line with a #fragment is for a section that went elsewhere than its page. The
+# first is no old page but the address of the whole book.
 MOVED = {
+    "index": "book/index",
     "notebooks/08_euclidean": "notebooks/10_euclidean",
     "notebooks/09_sphere": "notebooks/11_three_dimensions",
     "notebooks/10_strangers": "notebooks/12_verification",
@@ -37,7 +39,7 @@ location.replace(sections.get(location.hash) ?? "{target}" + location.hash);
 </script>
 <noscript><meta http-equiv="refresh" content="0; url={target}"></noscript>
 </head>
-<body><p>This page has moved: <a href="{target}">{title}</a>.</p></body>
+<body><p>This page is at <a href="{target}">{title}</a>.</p></body>
 </html>
 """
 
