@@ -6,7 +6,8 @@
 # make slides      a deck of slides per chapter, in _build/slides (no network needed to show them)
 # make handouts    chapters as PDF to print, in _build/handouts (needs Chromium); CHAPTER=05 for one,
 #                  SOLUTIONS=no without the solutions
-# make downloads   the book, and beside it archives of all handouts and slides, as it is published
+# make pdf         the whole book as one PDF, in _build/handouts (needs Chromium); SOLUTIONS=no too
+# make downloads   the book, and beside it that PDF and archives of all handouts and slides, as it is published
 # make time        how long the book takes to build, from nothing and once more
 # make lock        requirements.txt from pyproject.toml and requirements.in
 # make clean       remove what was built
@@ -20,7 +21,7 @@ PYTHON ?= $(shell $(FIND))
 VENV   := .venv/bin/python
 READY  := .venv/.lock-installed
 
-.PHONY: book test colab full notebooks slides handouts downloads time lock clean
+.PHONY: book test colab full notebooks slides handouts pdf downloads time lock clean
 .DELETE_ON_ERROR:
 
 book: $(READY)
@@ -47,7 +48,10 @@ handouts: book
 	$(VENV) -m tools.exports.handouts $(if $(CHAPTER),--chapters $(CHAPTER)) \
 	  $(if $(filter no,$(SOLUTIONS)),--without-solutions)
 
-downloads: handouts slides
+pdf: book
+	$(VENV) -m tools.exports.whole_book $(if $(filter no,$(SOLUTIONS)),--without-solutions)
+
+downloads: handouts pdf slides
 	$(VENV) -m tools.exports.downloads
 
 time: $(READY)

@@ -65,7 +65,7 @@ def run(
     settings |= {"names": names, "steps": steps, "margin": MARGIN}
     held_out = settings["held_out"]
     parts = data.hold_out(held_out["strangers"], held_out["unseen_faces"])
-    own = data.select(parts.characters[:names], parts.faces)
+    named = data.select(parts.characters[:names], parts.faces)
     others = data.select(parts.characters[names : 2 * names], parts.faces)
     strangers = {
         "strangers": data.select(parts.strangers, parts.unseen_faces),
@@ -73,7 +73,7 @@ def run(
     }
 
     def measure(cell):
-        images, stray = mix(own, others, cell.share, cell.seed)
+        images, stray = mix(named, others, cell.share, cell.seed)
         model = backbone(typefaces.EMBEDDING_DIM)
         head, versions = _train(cell, model, images, steps, device, settings["asked"])
         numbers = _measure_strays(model, head, images, stray)
@@ -90,20 +90,20 @@ def load(folder=None):
     return resumable.load(folder or FOLDER / "stray-images")
 
 
-def mix(own, others, share, seed=0):
+def mix(named, others, share, seed=0):
     """``(Split, stray)``: a share of the images of each name replaced by those of another identity.
 
-    ``own`` and ``others`` are data of as many classes each; images of class j of ``others`` stand
-    under name j. Each image of ``own`` is dropped, and each of ``others`` taken, with probability
+    ``named`` and ``others`` are data of as many classes each; images of class j of ``others`` stand
+    under name j. Each image of ``named`` is dropped, and each of ``others`` taken, with probability
     ``share``. ``stray`` ``(N,)`` bool is true for those of ``others``.
     """
     generator = torch.Generator().manual_seed(seed)
-    kept = torch.rand(len(own), generator=generator, device="cpu") >= share
+    kept = torch.rand(len(named), generator=generator, device="cpu") >= share
     taken = torch.rand(len(others), generator=generator, device="cpu") < share
-    images = torch.cat([own.images[kept], others.images[taken]])
-    labels = torch.cat([own.labels[kept], others.labels[taken]])
+    images = torch.cat([named.images[kept], others.images[taken]])
+    labels = torch.cat([named.labels[kept], others.labels[taken]])
     stray = torch.arange(len(labels), device="cpu") >= int(kept.sum())
-    return Split(images, labels, own.classes), stray
+    return Split(images, labels, named.classes), stray
 
 
 def _train(cell, model, images, steps, device, recipe):

@@ -1,4 +1,4 @@
-"""Archives of the chapters, and the front page's list of those that are there."""
+"""The files beside the built pages, and the front page's list of those that are there."""
 
 import json
 import re
@@ -11,6 +11,8 @@ from tools.book import downloads
 from tools.exports import downloads as of_exports
 
 FRONT = '<h2>Downloads</h2><ul class="downloads"></ul><ul><li>other</li></ul>'
+BOOK = "downloads/lossbook.pdf"
+ARCHIVES = ["downloads/lossbook-handouts.zip", "downloads/lossbook-slides.zip"]
 ADDRESS = "https://book.org/"
 
 
@@ -50,11 +52,14 @@ def test_a_link_of_a_packed_notebook_leads_to_a_notebook_beside_it_or_to_the_boo
     assert all(target.startswith("https://") for target in outside)
 
 
-def test_the_list_names_the_archives_that_are_there_and_no_other(html):
+def test_the_list_names_the_files_that_are_there_and_no_other(html):
     downloads.add(html, "slides", {"a/b.html": b"deck"})
     assert links(html) == ["downloads/lossbook-slides.zip"]
     downloads.add(html, "notebooks", {"a.ipynb": b"{}"})
     assert links(html) == ["downloads/lossbook-notebooks.zip", "downloads/lossbook-slides.zip"]
+    (html / "printed.pdf").write_bytes(b"pages")
+    downloads.add_book(html, html / "printed.pdf")
+    assert links(html)[0] == BOOK and (html / BOOK).read_bytes() == b"pages"
     assert all((html / link).is_file() for link in links(html))
     assert "<li>other</li>" in (html / "book/index.html").read_text()
 
@@ -71,7 +76,7 @@ def test_a_front_page_without_the_list_is_refused(html):
         downloads.add(html, "notebooks", {})
 
 
-def test_handouts_and_slides_are_packed_when_all_are_there(html, monkeypatch, capsys):
+def test_book_handouts_and_slides_are_listed_when_all_are_there(html, monkeypatch, capsys):
     monkeypatch.setattr(of_exports, "ROOT", html)
     monkeypatch.setattr(of_exports, "HTML", html)
     for kind, suffix in (("handouts", "pdf"), ("slides", "html")):
@@ -83,9 +88,10 @@ def test_handouts_and_slides_are_packed_when_all_are_there(html, monkeypatch, ca
     (html / "slides/reveal").mkdir()
     (html / "slides/reveal/reveal.js").write_text("script")
     (html / "handouts/05_cosface-without-solutions.pdf").write_text("another")
+    (html / "handouts/lossbook.pdf").write_text("the whole book")
     of_exports.main()
-    assert links(html) == ["downloads/lossbook-handouts.zip", "downloads/lossbook-slides.zip"]
-    packed = [zipfile.ZipFile(html / link).namelist() for link in links(html)]
+    assert links(html) == [BOOK, *ARCHIVES]
+    packed = [zipfile.ZipFile(html / link).namelist() for link in ARCHIVES]
     assert [len(names) for names in packed] == [len(toc.chapters()), len(toc.chapters()) + 1]
     assert "lossbook-slides/reveal/reveal.js" in packed[1]
     (html / "handouts/05_cosface.pdf").unlink()

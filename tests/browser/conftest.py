@@ -37,6 +37,13 @@ def site():
 
 
 @pytest.fixture(scope="session")
+def published(site):
+    """The address that the built book is published at."""
+    front = (HTML / "book/index.html").read_text(encoding="utf-8")
+    return re.search(r'<link rel="canonical" href="(.*)book/index\.html"', front)[1]
+
+
+@pytest.fixture(scope="session")
 def chromium():
     with browser.chromium() as started:
         yield started

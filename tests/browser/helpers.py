@@ -75,6 +75,13 @@ class Visit:
             self.console.append(message.text)
 
 
+def links_of(reader):
+    """(addresses, names of places within) that the links of a PDF lead to."""
+    links = [link.get_object() for page in reader.pages for link in page.get("/Annots", [])]
+    addresses = {str(link["/A"]["/URI"]) for link in links if "/A" in link}
+    return addresses, {str(link["/Dest"]) for link in links if "/Dest" in link}
+
+
 def settle(page):
     """Wait until nothing moves: twelve frames without a change of any canvas or text."""
     page.evaluate("""async () => {

@@ -3,6 +3,7 @@
 import pytest
 from pypdf import PdfReader
 
+from tests.browser.helpers import links_of
 from tools import toc
 from tools.exports import handouts
 
@@ -54,6 +55,27 @@ def test_no_page_is_empty(printed):
     for reader in printed.values():
         words = [len(page.extract_text().split()) for page in reader.pages[:-1]]
         assert min(words) > 40
+
+
+def test_a_link_to_another_page_leads_to_where_the_book_is_published(printed, published):
+    for reader in printed.values():
+        addresses, targets = links_of(reader)
+        assert f"{published}notebooks/02_norm_softmax.html#norm-softmax" in addresses
+        assert not [address for address in addresses if "127.0.0.1" in address or ".png" in address]
+        assert targets and targets <= set(reader.named_destinations)
+
+
+def test_a_wide_table_becomes_as_narrow_as_the_paper(chromium, site):
+    view = handouts.paper(chromium)
+    view.goto(f"{site}/{PAGE}.html")
+    view.evaluate("""document.querySelector(".cell_output table td").style.minWidth = "900px" """)
+    handouts.prepare(view, True)
+    widths = view.evaluate(
+        """[...document.querySelectorAll(".cell_output table")].map(
+            table => table.getBoundingClientRect().width)"""
+    )
+    view.close()
+    assert widths[0] == max(widths) == pytest.approx(handouts.TEXT_WIDTH, abs=2)
 
 
 def test_an_unknown_chapter_is_refused(capsys):

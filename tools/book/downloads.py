@@ -1,20 +1,24 @@
-"""Archives beside the built pages, and the list of them on the front page.
+"""The PDF of the book and archives beside the built pages, and the list of them on the front page.
 
-The notebooks are packed with every build. Handouts and slides take longer to make:
+The notebooks are packed with every build. The PDF, handouts and slides take longer to make:
 ``make downloads`` adds them (:mod:`tools.exports.downloads`). The list names what is there.
 """
 
 import re
+import shutil
 import zipfile
 
 from tools.toc import ROOT, chapters
 
-__all__ = ["ARCHIVES", "add", "notebooks"]
+__all__ = ["FILES", "add", "add_book", "notebooks"]
 
-ARCHIVES = {
-    "notebooks": "All chapters as notebooks, without outputs",
-    "handouts": "All chapters as PDF, with their solutions",
-    "slides": "A deck of slides for each chapter; it opens in a browser and needs no network",
+FILES = {
+    "lossbook.pdf": "The whole book as one PDF, with its solutions",
+    "lossbook-notebooks.zip": "All chapters as notebooks, without outputs",
+    "lossbook-handouts.zip": "All chapters as PDF, with their solutions",
+    "lossbook-slides.zip": (
+        "A deck of slides for each chapter; it opens in a browser and needs no network"
+    ),
 }
 PAGE = "book/index.html"
 LIST = re.compile(r'(<ul class="downloads">).*?(</ul>)', re.S)
@@ -46,27 +50,41 @@ def notebooks(address, root=ROOT):
 
 
 def add(html, kind, files):
-    """Pack ``files``, bytes by name, as one of ``ARCHIVES`` of the book in ``html``, and list it.
+    """Pack ``files``, bytes by name, as an archive of the book in ``html``, and list it.
 
     The same files make the same archive, byte for byte.
     """
     name = f"lossbook-{kind}"
-    path = html / "downloads" / f"{name}.zip"
-    path.parent.mkdir(exist_ok=True)
+    path = place(html, f"{name}.zip")
     with zipfile.ZipFile(path, "w") as archive:
         for file, content in sorted(files.items()):
             entry = zipfile.ZipInfo(f"{name}/{file}")
             entry.external_attr = 0o644 << 16  # readable once it is unpacked
             archive.writestr(entry, content, zipfile.ZIP_DEFLATED)
-    list_archives(html)
+    list_files(html)
     return path
 
 
-def list_archives(html):
-    """Let the front page name the archives that are there."""
+def add_book(html, pdf):
+    """Put the ``pdf`` of the whole book beside the book in ``html``, and list it."""
+    path = place(html, "lossbook.pdf")
+    shutil.copyfile(pdf, path)
+    list_files(html)
+    return path
+
+
+def place(html, name):
+    """Where to write one of ``FILES``."""
+    path = html / "downloads" / name
+    path.parent.mkdir(exist_ok=True)
+    return path
+
+
+def list_files(html):
+    """Let the front page name the files that are there."""
     items = []
-    for kind, words in ARCHIVES.items():
-        path = html / f"downloads/lossbook-{kind}.zip"
+    for name, words in FILES.items():
+        path = html / "downloads" / name
         if path.exists():
             size = f"{path.stat().st_size / 1e6:.1f} MB"
             items.append(f'<li><a href="../downloads/{path.name}">{words}</a> ({size})</li>')

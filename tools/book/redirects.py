@@ -10,8 +10,8 @@ from pathlib import PurePosixPath
 
 from tools.toc import ROOT, labels
 
-# Old page: new page. A line with a #fragment is for a section that went elsewhere than its page. The
-# first is no old page but the address of the whole book.
+# Old page: new page. A line with a #fragment is for a section that went elsewhere than its page.
+# The first is no old page but the address of the whole book.
 MOVED = {
     "index": "book/index",
     "notebooks/08_euclidean": "notebooks/10_euclidean",

@@ -16,7 +16,7 @@ from tools.book.build import BUILD, HTML
 from tools.exports import browser
 from tools.toc import ROOT, chapters
 
-__all__ = ["HANDOUTS", "main", "print_chapter"]
+__all__ = ["HANDOUTS", "credit", "main", "paper", "prepare", "print_chapter", "settings"]
 
 HANDOUTS = BUILD / "handouts"
 FOOT = (
@@ -32,8 +32,11 @@ PAPER = {
     "outline": True,
     "tagged": True,
 }
+TEXT_WIDTH = 680  # CSS pixels: A4 without its margins
 # With solutions: everything open. Without: neither solutions nor answers of questions. A picture
-# that is loaded only when it is scrolled to is loaded before the page is printed.
+# that is loaded only when it is scrolled to is loaded before the page is printed. A figure is no
+# link to its file, and a link to another page leads to where the book is published. A table that
+# would scroll sideways becomes smaller.
 PREPARE = """async withSolutions => {
   const pictures = [...document.images];
   pictures.forEach(picture => picture.loading = "eager");
@@ -47,6 +50,16 @@ PREPARE = """async withSolutions => {
   for (const box of document.querySelectorAll(".toggle-hidden, .toggle"))
     box.classList.remove("toggle-hidden", "toggle");
   document.querySelectorAll("button.toggle-button").forEach(button => button.remove());
+  const published = document.querySelector("link[rel=canonical]").href;
+  for (const link of document.querySelectorAll(".bd-article a[href]")) {
+    const target = link.getAttribute("href");
+    if (link.matches(".image-reference")) link.removeAttribute("href");
+    else if (!target.startsWith("#")) link.href = new URL(target, published);
+  }
+  for (const table of document.querySelectorAll(".bd-article .cell_output table")) {
+    const scale = table.parentElement.clientWidth / table.offsetWidth;
+    if (scale < 1) table.style.zoom = scale;
+  }
 }"""
 
 
@@ -78,10 +91,9 @@ def main(arguments=None):
 
 def print_chapter(chromium, address, page, with_solutions=True, folder=HANDOUTS):
     """Print one page of the book at ``address``; returns the path of the PDF."""
-    view = chromium.new_page(color_scheme="light")
+    view = paper(chromium)
     view.goto(f"{address}/{page}.html", wait_until="load")
-    view.evaluate("() => window.MathJax?.startup?.promise")
-    view.evaluate(PREPARE, with_solutions)
+    prepare(view, with_solutions)
     suffix = "" if with_solutions else "-without-solutions"
     path = folder / f"{page.rpartition('/')[2]}{suffix}.pdf"
     view.pdf(path=path, footer_template=FOOT.format(credit=credit()), **PAPER)
@@ -89,11 +101,29 @@ def print_chapter(chromium, address, page, with_solutions=True, folder=HANDOUTS)
     return path
 
 
+def paper(chromium):
+    """A window in which a page looks as it will on paper, so that wide things are fitted to it."""
+    view = chromium.new_page(color_scheme="light", viewport={"width": TEXT_WIDTH, "height": 960})
+    view.emulate_media(media="print")
+    return view
+
+
+def prepare(view, with_solutions):
+    """Make the page that is open in ``view`` ready to be printed."""
+    view.evaluate("() => window.MathJax?.startup?.promise")
+    view.evaluate(PREPARE, with_solutions)
+
+
 def credit():
     """Author and licence, as in _config.yml."""
-    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    config = settings()
     licence = re.search(r"CC BY [\d.]+", config["copyright"])[0]
     return f"{config['author']}, {licence}"
+
+
+def settings():
+    """What _config.yml says."""
+    return yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":
