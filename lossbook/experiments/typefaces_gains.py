@@ -27,6 +27,8 @@ SCORED = {
     "strangers in seen typefaces": ("in_seen_faces", "in_seen_faces_"),
 }
 
+VARIED = ("row", "classes", "typefaces", "steps", "seed")
+
 # The rates of a table, and their names in it.
 RATES = {
     "eer": "EER",
@@ -60,7 +62,7 @@ def mean_rates(record, losses=MAIN, scored="strangers"):
 
 
 def table(record, scored="strangers"):
-    """A DataFrame of all cells but those of the tuning: what was varied, and rates.
+    """A DataFrame of all cells but those of the tuning: what was varied, and rates in [0, 1].
 
     Cells that did not measure what ``scored``, one of ``SCORED``, names are left out.
     """
@@ -68,7 +70,7 @@ def table(record, scored="strangers"):
     for cell in record["cells"].values():
         if cell["tuning"] or measured not in cell:
             continue
-        line = {key: cell[key] for key in ("row", "classes", "typefaces", "steps", "seed")}
+        line = {key: cell[key] for key in (*VARIED, "train_accuracy")}
         for name in RATES:
             triple = cell[measured][name]
             line[name] = np.nan if triple is None else triple[0]

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import torch
 from matplotlib.colors import to_rgb, to_rgba_array
-from matplotlib.patches import Patch
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Polygon
 from scipy.ndimage import distance_transform_edt
 
 from lossbook.figures.margin_curves import evaluate_target
@@ -39,7 +40,7 @@ REGION_FILLS = {
 
 
 @styled
-def decision_boundaries(functions, points=361):
+def decision_boundaries(functions, points=361, apart=None):
     """Who wins where, for two classes, in the plane of the angles θ₁ and θ₂ to their class vectors.
 
     ``functions`` is a dict: label → callable from target cosines to margined targets (as for
@@ -47,7 +48,9 @@ def decision_boundaries(functions, points=361):
     counts as won where its margined target beats the other cosine, f(cos θ₁) > cos θ₂, and a
     sample of class 2 where f(cos θ₂) > cos θ₁. Where neither holds is the margin; where both
     hold, which only a function above cos θ can bring about, is drawn as claimed by both.
-    The regions are computed on a grid of ``points`` × ``points`` angles in [0°, 180°].
+    The regions are computed on a grid of ``points`` × ``points`` angles in [0°, 180°]. ``apart``,
+    in degrees, is how far apart the class vectors are: then a dotted frame holds the pairs of
+    angles that an embedding can have.
 
     Raises as :func:`target_curves`, but needs no gradient.
     """
@@ -64,6 +67,8 @@ def decision_boundaries(functions, points=361):
             target = evaluate_target(label, function, cos)
         lead = (target[None, :] - cos[:, None]).numpy()  # of class 1; θ₁ along x, θ₂ along y
         drawn |= _draw_angle_regions(ax, degrees, lead, lead.T)
+        if apart is not None:
+            ax.add_patch(_frame_of_reach(apart))
         ax.set(
             title=label,
             aspect="equal",
@@ -73,12 +78,16 @@ def decision_boundaries(functions, points=361):
             ylabel="θ₂ (degrees)",
         )
         ax.label_outer()
+    handles = [
+        Patch(facecolor=color, edgecolor=GREY, hatch=hatch, label=region)
+        for region, (color, hatch) in REGION_FILLS.items()
+        if region in drawn
+    ]
+    if apart is not None:
+        label = f"within reach, {apart:g}° apart"
+        handles.append(Line2D([], [], color=INK, linestyle=":", linewidth=1.4, label=label))
     figure.legend(
-        handles=[
-            Patch(facecolor=color, edgecolor=GREY, hatch=hatch, label=region)
-            for region, (color, hatch) in REGION_FILLS.items()
-            if region in drawn
-        ],
+        handles=handles,
         loc="outside lower center",
         ncols=2 if columns == 1 else 4,
         handlelength=1.2,
@@ -105,6 +114,7 @@ def _draw_angle_regions(ax, degrees, first, second):
                 degrees, degrees, value, levels=[0, np.inf], colors=[color], hatches=[hatch]
             )
     for number, value, color in (("1", first, BLUE), ("2", second, AMBER)):
+        ground, _ = REGION_FILLS[f"class {number}"]
         won_alone = (value > 0) & (both <= 0)
         if won_alone.any():
             ax.contour(degrees, degrees, value, levels=[0], colors=[color], linewidths=2)
@@ -117,8 +127,16 @@ def _draw_angle_regions(ax, degrees, first, second):
                 va="center",
                 fontsize=15,
                 weight="bold",
+                bbox={"facecolor": ground, "edgecolor": "none", "pad": 1},
+                zorder=4,
             )
     return regions
+
+
+def _frame_of_reach(apart):
+    """A frame around the angles that an embedding can have to class vectors so far apart."""
+    corners = [(0, apart), (apart, 0), (180, 180 - apart), (180 - apart, 180)]
+    return Polygon(corners, fill=False, edgecolor=INK, linestyle=":", linewidth=1.4, zorder=3)
 
 
 def _deepest_point(inside):

@@ -177,21 +177,20 @@ def over_epochs(curves, ylabel, colors=None):
     """One line for each of up to ten measures, against the epoch.
 
     ``curves`` is a dict: label → values, one per epoch from the first; ``ylabel`` names them, with
-    their unit. ``colors`` has one colour per line, such as those of the classes; by default they
-    are chosen. Raises ``ValueError`` for an empty dict or more than ten curves.
+    their unit. ``colors`` has one colour per line, by default all different; lines of one colour
+    have one style too. Raises ``ValueError`` for an empty dict or more than ten curves.
     """
+    check_not_empty("curves", curves)
+    colors = colors or line_colors(curves)
+    styles = dict(zip(dict.fromkeys(colors), itertools.cycle(LINE_STYLES)))
     figure, axes = new_axes((7.2, 3.6))
     ax = axes[0, 0]
-    for (label, values), color, style in zip(
-        check_not_empty("curves", curves).items(),
-        colors or line_colors(curves),
-        itertools.cycle(LINE_STYLES),
-    ):
+    for (label, values), color in zip(curves.items(), colors):
         ax.plot(
             np.arange(1, len(values) + 1),
             values,
             color=color,
-            linestyle=style,
+            linestyle=styles[color],
             marker=".",
             label=label,
         )

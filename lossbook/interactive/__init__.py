@@ -1,5 +1,6 @@
 """Figures that a reader moves: in a notebook, in Colab and on a page without a kernel."""
 
+from lossbook.interactive.decision_plane import decision_plane
 from lossbook.interactive.epoch_slider import scrub
 from lossbook.interactive.explorer import margin_explorer
 from lossbook.interactive.quiz import quiz
@@ -13,6 +14,7 @@ __all__ = [
     "sphere",
     "margin_explorer",
     "sector_ring",
+    "decision_plane",
     "quiz",
     "train_panel",
     "TrainPanel",

@@ -1,8 +1,9 @@
 """A picture that a reader moves, as one piece of HTML that needs no kernel and no network.
 
-A widget of a kind is made of the files ``web/<kind>.html``, ``.css`` and ``.js`` beside this
-module, of ``common.css``, and of the modules that its script imports. The script exports
-``start(root, data)``. Until that has run, and on paper, a still picture stands in its place.
+A widget of a kind is made of the files ``web/<kind>.html`` and ``.js`` beside this module, of
+``common.js``, of the modules that these import, and of the style of each: the ``.css`` of its name.
+The script exports ``start(root, data)``. Until that has run, and on paper, a still picture stands
+in its place.
 """
 
 import hashlib
@@ -66,10 +67,15 @@ def bundle(*modules):
     -------
     str
     """
+    return "\n".join(_collect_all(modules).values())
+
+
+def _collect_all(modules):
+    """Path → text of modules and of all that they import, each after those that it imports."""
     texts = {}
     for path in modules:
         _collect(path.resolve(), texts)
-    return "\n".join(texts.values())
+    return texts
 
 
 def _collect(path, texts, importers=()):
@@ -92,8 +98,8 @@ class Widget:
     ----------
     kind : str
         The files under ``web/`` that it is made of: ``"epoch_slider"``, ``"rotating_sphere"``,
-        ``"explorer"``, ``"sector_ring"`` or ``"quiz"``; its element has the CSS class
-        ``lossbook-<kind>``.
+        ``"explorer"``, ``"sector_ring"``, ``"decision_plane"`` or ``"quiz"``; its element has the
+        CSS class ``lossbook-<kind>``.
     data : dict
         Passed to its script, as JSON.
     still : lossbook.figures.style.NotebookFigure or str
@@ -110,12 +116,13 @@ class Widget:
     def __init__(self, kind, data, still, alt):
         self.alt = alt
         text = json.dumps(data, separators=(",", ":"), ensure_ascii=True).replace("<", "\\u003c")
+        modules = _collect_all([WEB / "common.js", WEB / f"{kind}.js"])
         self.html = TEMPLATE.format(
             kind=kind,
             key=f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:12]}",
-            style=_read("common.css") + _read(f"{kind}.css"),
-            controls=_read(f"{kind}.html"),
-            script=bundle(WEB / "common.js", WEB / f"{kind}.js"),
+            style="".join(_style_of(module) for module in modules),
+            controls=(WEB / f"{kind}.html").read_text(encoding="utf-8"),
+            script="\n".join(modules.values()),
             data=text,
             still=still if isinstance(still, str) else picture(still, alt, 'class="lb-still"'),
         )
@@ -133,5 +140,6 @@ class Widget:
         return self.alt
 
 
-def _read(name):
-    return (WEB / name).read_text(encoding="utf-8")
+def _style_of(module):
+    sheet = module.with_suffix(".css")
+    return sheet.read_text(encoding="utf-8") if sheet.exists() else ""

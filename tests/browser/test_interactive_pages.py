@@ -5,6 +5,8 @@ import math
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lossbook import bounds, data, heads, interactive, margins
 from lossbook.data.dataset import stratified_positions
@@ -39,11 +41,13 @@ def folder(run, tmp_path_factory):
     where = tmp_path_factory.mktemp("pages")
     ring = interactive.scrub(run, view="circle").html
     sectors = interactive.sector_ring("ArcFace", 0.3).html
+    plane = interactive.decision_plane().html
     for name, body in {
         "scrub": scrub,
         "ring": ring,
         "explorer": explorer,
         "sectors": sectors,
+        "plane": plane,
         "both": scrub + explorer + scrub,
     }.items():
         (where / f"{name}.html").write_text(PAGE.format(body), encoding="utf-8")
@@ -305,11 +309,11 @@ def test_two_widgets_on_a_page_leave_each_other_alone(open_page):
 LOOK = """() => ({
     card: getComputedStyle(document.querySelector(".lossbook-widget")).backgroundColor,
     drawn: [...document.querySelectorAll("canvas")].map(canvas => canvas.toDataURL()).concat(
-        [...document.querySelectorAll("svg .lb-line, svg .lb-ray")]
+        [...document.querySelectorAll("svg .lb-line, svg .lb-ray, svg .lb-open")]
             .map(path => getComputedStyle(path).stroke))})"""
 
 
-@pytest.mark.parametrize("name", ["scrub", "explorer", "sectors"])
+@pytest.mark.parametrize("name", ["scrub", "explorer", "sectors", "plane"])
 def test_colours_follow_the_reader_and_the_theme(open_page, name):
     page, looks = open_page(name, color_scheme="light", **DESKTOP), {}
     for scheme in ("light", "dark"):
@@ -334,7 +338,7 @@ def test_colours_follow_the_reader_and_the_theme(open_page, name):
         assert page.evaluate(LOOK) == looks[theme]
 
 
-@pytest.mark.parametrize("name", ["scrub", "explorer", "sectors"])
+@pytest.mark.parametrize("name", ["scrub", "explorer", "sectors", "plane"])
 def test_nothing_sticks_out_on_a_phone(open_page, name):
     page = open_page(name, **PHONE)
     assert page.evaluate("() => document.documentElement.scrollWidth") == 390
@@ -351,7 +355,7 @@ def test_nothing_sticks_out_on_a_phone(open_page, name):
         .every(e => e.getBoundingClientRect().height >= 32)"""), "a finger needs room"
 
 
-@pytest.mark.parametrize("name", ["scrub", "explorer", "sectors"])
+@pytest.mark.parametrize("name", ["scrub", "explorer", "sectors", "plane"])
 def test_paper_and_readers_without_scripts_get_the_picture(open_page, chromium, name, folder):
     page = open_page(name, **DESKTOP)
     still, live = page.locator(".lb-still"), page.locator(".lb-live")
@@ -486,6 +490,103 @@ def test_keys_move_the_margin(open_page):
     page.keyboard.press("ArrowRight")
     assert page.locator('[data-part="value"]').inner_text() == "0.31 rad"
     assert page.locator("svg").inner_html() != before
+
+
+# decision_plane
+
+
+def width_on_a_grid(m1, m2, m3, apart, points=36001):
+    """Degrees of the way between two class vectors that neither wins, less those that both win."""
+    way = torch.linspace(0, math.radians(apart), points, dtype=torch.float64)
+    other = torch.cos(math.radians(apart) - way)
+    won = (margins.combined(torch.cos(way), m1, m2, m3) > other).double().mean().item()
+    return apart * (1 - 2 * won)
+
+
+def shown_width(page):
+    return float(page.locator('[data-part="width"]').inner_text().replace("−", "-").rstrip("°"))
+
+
+@pytest.mark.parametrize("name", ["no margin", "SphereFace", "ArcFace", "CosFace", "combined"])
+@pytest.mark.parametrize("apart", [36, 90, 170])
+def test_the_width_in_degrees_is_that_of_the_loss(open_page, name, apart):
+    page = open_page("plane", **DESKTOP)
+    page.get_by_role("button", name=name, exact=True).click()
+    page.locator('[data-setting="apart"]').evaluate(MOVE_SLIDER, apart)
+    setting = read_data(interactive.decision_plane())["settings"][name]
+    width = width_on_a_grid(**setting, apart=apart)
+    assert shown_width(page) == pytest.approx(width, abs=0.06)
+    text = page.locator('[data-part="about"]').inner_text()
+    assert f"class vectors {apart}° apart" in text
+    assert ("no class wins anything" in text) == (width > apart - 0.01)
+    label = page.get_by_role("img").get_attribute("aria-label")
+    assert page.locator('[data-part="width"]').inner_text() in label and text in label
+
+
+@given(st.floats(0.5, 4), st.floats(0, 1.5), st.floats(0, 1), st.integers(10, 180))
+@settings(max_examples=60, deadline=None)
+def test_widths_are_those_of_python_at_any_margin(javascript, m1, m2, m3, apart):
+    margin, gap = {"m1": m1, "m2": m2, "m3": m3}, math.radians(apart)
+    width = javascript("marginWidth(argument.margin, argument.gap)", {"margin": margin, "gap": gap})
+    assert math.degrees(width) == pytest.approx(width_on_a_grid(m1, m2, m3, apart), abs=0.02)
+
+
+def test_a_button_shows_the_sliders_of_its_margin_and_keys_move_them(open_page):
+    page = open_page("plane", **DESKTOP)
+    sliders = page.locator('[data-part="sliders"] input')
+    for name, shown in {
+        "no margin": ["apart"],
+        "SphereFace": ["m1", "apart"],
+        "CosFace": ["m3", "apart"],
+        "combined": ["m1", "m2", "m3", "apart"],
+        "ArcFace": ["m2", "apart"],
+    }.items():
+        page.get_by_role("button", name=name, exact=True).click()
+        visible = sliders.evaluate_all(
+            "all => all.filter(e => e.checkVisibility()).map(e => e.dataset.setting)"
+        )
+        assert visible == shown
+        assert page.locator('[aria-pressed="true"]').all_inner_texts() == [name]
+    before = page.locator("svg").inner_html()
+    page.get_by_label("m₂ + angle").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.get_by_label("m₂ + angle").get_attribute("aria-valuetext") == "0.51 rad"
+    assert shown_width(page) == pytest.approx(math.degrees(0.51), abs=0.06)
+    assert page.locator("svg").inner_html() != before
+    assert page.locator('[aria-pressed="true"]').count() == 0
+    page.get_by_label("Δ, the angle between the class vectors").focus()
+    page.keyboard.press("End")
+    assert "180° apart" in page.locator('[data-part="about"]').inner_text()
+
+
+def points_of(page, selector):
+    """The corners of a drawn path as angles in degrees, read off the grid's lines."""
+    return np.array(
+        page.evaluate(
+            """selector => {
+        const corners = path => path.getAttribute("d").slice(1).replace("Z", "").split("L")
+            .map(pair => pair.split(" ").map(Number));
+        const grid = [...document.querySelectorAll(".lb-grid")].map(corners);
+        const [left, right] = [grid[0][0][0], grid[3][0][0]];
+        const [low, high] = [grid[4][0][1], grid[7][0][1]];
+        return corners(document.querySelector(selector)).map(([x, y]) =>
+            [180 * (x - left) / (right - left), 180 * (y - low) / (high - low)]); }""",
+            selector,
+        )
+    )
+
+
+def test_the_boundary_the_frame_and_the_margin_are_drawn_where_they_are(open_page):
+    page = open_page("plane", **DESKTOP)
+    page.get_by_role("button", name="ArcFace", exact=True).click()
+    page.locator('[data-setting="apart"]').evaluate(MOVE_SLIDER, 60)
+    first, second = points_of(page, ".lb-one .lb-edge").T
+    np.testing.assert_allclose(second - first, math.degrees(0.5), atol=0.15)
+    frame = [[0, 60], [60, 0], [180, 120], [120, 180], [0, 60]]
+    np.testing.assert_allclose(points_of(page, "path.lb-path"), frame, atol=0.1)
+    start, end = points_of(page, "path.lb-open")
+    np.testing.assert_allclose([start.sum(), end.sum()], 60, atol=0.2)
+    np.testing.assert_allclose(end - start, shown_width(page) * np.array([1, -1]), atol=0.2)
 
 
 # The same formulas in two languages

@@ -18,6 +18,7 @@ WIDGETS = {
     "explorer": interactive.margin_explorer,
     "sphere": lambda: interactive.sphere({"one": make_3d_run(seed=0), "two": make_3d_run(seed=1)}),
     "sectors": interactive.sector_ring,
+    "plane": interactive.decision_plane,
 }
 PHONE, DESKTOP = 320, 760
 
@@ -139,6 +140,10 @@ def test_sliders_and_keys_work_there(frames):
     sectors.get_by_label("Margin m").focus()
     sectors.page.keyboard.press("End")
     assert "✖ No class wins any direction" in sectors.locator('[data-part="about"]').inner_text()
+    plane = by_name["plane"]
+    plane.locator('[data-setting="m1"]').focus()
+    plane.page.keyboard.press("Home")
+    assert "both claim the middle" in plane.locator('[data-part="about"]').inner_text()
 
 
 def test_spheres_turn_there(frames):

@@ -60,6 +60,23 @@ def test_decision_regions_are_named():
     assert regions({"none": lambda cos: cos - 3})[0] == ["margin"]
 
 
+@pytest.mark.parametrize("apart", [30, 90, 150])
+def test_a_frame_holds_the_angles_that_an_embedding_can_have(apart):
+    figure = figures.decision_boundaries({"ArcFace": TARGETS["ArcFace"]}, apart=apart)
+    (frame,) = figure.axes[0].patches
+    assert figure.legends[0].get_texts()[-1].get_text() == f"within reach, {apart}° apart"
+    random = np.random.default_rng(0)
+    vectors = np.array([[1, 0, 0], [cosine(apart), np.sin(np.radians(apart)), 0]])
+    x = random.normal(size=(2000, 3))
+    theta = np.degrees(np.arccos(x / np.linalg.norm(x, axis=1, keepdims=True) @ vectors.T))
+    assert frame.get_path().contains_points(theta, radius=1e-6).all()
+    anywhere = random.uniform(0, 180, size=(2000, 2))
+    inside = frame.get_path().contains_points(anywhere)
+    cos = cosine(anywhere)  # possible if the Gram matrix of the three vectors has no negative root
+    gram = 1 + 2 * cos.prod(axis=1) * cosine(apart) - (cos**2).sum(axis=1) - cosine(apart) ** 2
+    assert ((gram > 0) == inside).mean() > 0.995
+
+
 @pytest.mark.parametrize("label", TARGETS)
 def test_region_numbers_stand_in_their_region(label):
     ax = regions({label: TARGETS[label]})[1].axes[0]

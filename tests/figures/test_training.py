@@ -67,6 +67,15 @@ def test_over_epochs_draws_the_values_in_the_colours_given():
     assert [drawn[label].get_color() for label in "ab"] == ["red", "blue"]
 
 
+def test_lines_of_one_colour_have_one_style():
+    curves = {"a": [3, 1], "b": [2, 2], "c": [1, 1]}
+    (ax,) = figures.over_epochs(curves, "y", ["red", "grey", "red"]).axes
+    drawn = {line.get_label(): line.get_linestyle() for line in ax.lines}
+    assert drawn["a"] == drawn["c"] != drawn["b"]
+    (ax,) = figures.over_epochs(curves, "y").axes
+    assert len({line.get_color() for line in ax.lines}) == 3
+
+
 def test_small_angles_are_counted_on_a_logarithmic_axis():
     theta = np.radians([0.0005, 0.05, 5, 5, 50])
     ax = figures.small_angles(theta, {"hole": np.radians(0.014)}).axes[0]

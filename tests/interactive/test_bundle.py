@@ -38,7 +38,9 @@ def test_modules_that_import_each_other_are_an_error(tmp_path):
         bundle(tmp_path / "first.js")
 
 
-@pytest.mark.parametrize("kind", ["epoch_slider", "rotating_sphere", "explorer", "sector_ring"])
+@pytest.mark.parametrize(
+    "kind", ["epoch_slider", "rotating_sphere", "explorer", "sector_ring", "decision_plane"]
+)
 def test_a_widget_defines_each_name_once(kind):
     script = bundle(WEB / "common.js", WEB / f"{kind}.js")
     names = DEFINITIONS.findall(script)

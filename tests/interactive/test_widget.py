@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from lossbook import interactive
+from lossbook.interactive.widget import WEB
 from tests.helpers.runs import make_3d_run, make_run
 from tests.helpers.widgets import read_data
 
@@ -19,6 +20,7 @@ def widgets():
         interactive.margin_explorer(),
         interactive.sphere(make_3d_run()),
         interactive.sector_ring(),
+        interactive.decision_plane(),
     ]
 
 
@@ -57,19 +59,32 @@ def test_the_same_input_gives_the_same_html_and_another_its_own_key(widgets):
     assert interactive.margin_explorer().html == widgets[1].html
     assert interactive.sphere(make_3d_run()).html == widgets[2].html
     assert interactive.sector_ring().html == widgets[3].html
+    assert interactive.decision_plane().html == widgets[4].html
     keys = [
         re.findall(r'data-lossbook="([\w-]+)"', widget.html)
         for widget in [*widgets, interactive.scrub(make_run(seed=1))]
     ]
-    assert {len(set(key)) for key in keys} == {1} and len({key[0] for key in keys}) == 5
+    assert {len(set(key)) for key in keys} == {1} and len({key[0] for key in keys}) == 6
 
 
 @pytest.mark.parametrize(
     "number, kind",
-    [(0, "epoch_slider"), (1, "explorer"), (2, "rotating_sphere"), (3, "sector_ring")],
+    [
+        (0, "epoch_slider"),
+        (1, "explorer"),
+        (2, "rotating_sphere"),
+        (3, "sector_ring"),
+        (4, "decision_plane"),
+    ],
 )
 def test_the_element_has_the_class_of_its_kind(widgets, number, kind):
     assert f'<div class="lossbook-widget lossbook-{kind}" ' in widgets[number].html
+
+
+def test_the_style_is_that_of_every_module_of_the_script(widgets):
+    for widget, sheets in ((widgets[1], "explorer"), (widgets[4], "decision_plane")):
+        for sheet in ("common", "margin_charts", "margin_sliders", sheets):
+            assert widget.html.count((WEB / f"{sheet}.css").read_text(encoding="utf-8")) == 1
 
 
 def test_names_are_never_read_as_html():

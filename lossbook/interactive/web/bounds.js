@@ -42,6 +42,10 @@ export function keptAngle(margin, gap) {
   return lead(gap) > 0 ? gap : findRoot(alpha => -lead(alpha), 0, gap);
 }
 
+// How wide the margin between two class vectors is, in radians, on the way from one to the other:
+// `gap`, all of it, where neither wins anything; negative where both win the middle.
+export const marginWidth = (margin, gap) => gap - 2 * Math.max(0, keptAngle(margin, gap));
+
 // The value from `low` to `high` with which a class keeps the angle alpha, or the one that comes
 // nearest. `marginOf` makes a margin of a value; the larger the value, the larger the margin.
 export function valueKeeping(alpha, gap, marginOf, low, high) {

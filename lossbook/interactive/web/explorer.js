@@ -4,13 +4,11 @@ import {centrePosterior, greatestCosineMargin, keptAngle, leastScale, otherCosin
 import {copyLinkWith, degrees, part, press} from "./common.js";
 import {makeHandle, placeHandle} from "./drag_handle.js";
 import {circleIn, drawCharts, gapOf, otherAngle} from "./margin_charts.js";
-import {MARGINS_OF_LENGTH, targetAtAngle} from "./margins.js";
+import {MARGIN_SLIDERS, makeSlider, signed} from "./margin_sliders.js";
+import {MARGINS_OF_LENGTH, NO_MARGIN, targetAtAngle} from "./margins.js";
 
-const signed = (value, digits) => value.toFixed(digits).replace("-", "−");
-const SLIDERS = [      // name, symbol, meaning, from, to, step, how its value reads
-  ["m1", "m₁", "× angle", 0.5, 4, 0.05, value => value.toFixed(2)],
-  ["m2", "m₂", "+ angle", 0, 1.5, 0.01, value => `${signed(value, 2)} rad`],
-  ["m3", "m₃", "− cosine", 0, 1, 0.01, value => value.toFixed(2)],
+const SLIDERS = [
+  ...MARGIN_SLIDERS,
   ["scale", "s", "scale", 1, 64, 0.5, value => value.toFixed(1)],
   ["C", "C", "classes", 2, 30, 1, value => String(value)],
   ["d", "d", "dimensions", 2, 30, 1, value => String(value)],
@@ -18,7 +16,6 @@ const SLIDERS = [      // name, symbol, meaning, from, to, step, how its value r
   ["v", "v", "length", -1, 1, 0.05, value => signed(value, 2)],
   ["a", "a", "length", 10, 110, 1, value => String(value)],
 ];
-const MARGINS = {m1: 1, m2: 0, m3: 0};      // and which value of each is none
 const LENGTHS = ["v", "a"];
 const CONFIDENT = 0.9;      // the posterior that should be possible at a class centre
 
@@ -32,8 +29,8 @@ export function start(root, data) {
   // the boundary moves.
   const state = {pressed: data.preset, adaptive: null, dragged: "m2", setting: {}};
   const controls = SLIDERS.map(slider => makeSlider(slider, name => {
-    if (name in MARGINS) state.dragged = name;
-    if (name in MARGINS || name === "scale") state.pressed = state.adaptive;
+    if (name in NO_MARGIN) state.dragged = name;
+    if (name in NO_MARGIN || name === "scale") state.pressed = state.adaptive;
     show();
   }));
   part(root, "sliders").append(...controls.map(({label}) => label));
@@ -55,7 +52,7 @@ export function start(root, data) {
     state.adaptive = Object.keys(adaptive).find(name => adaptive[name].slider in values) ?? null;
     for (const {name, input} of controls) if (name in values) input.value = values[name];
     state.dragged = adaptive[state.adaptive]?.slider
-      ?? ["m2", "m3", "m1"].find(name => +setting(name).value !== MARGINS[name]) ?? "m2";
+      ?? ["m2", "m3", "m1"].find(name => +setting(name).value !== NO_MARGIN[name]) ?? "m2";
     show();
   }
 
@@ -71,7 +68,7 @@ export function start(root, data) {
   function show() {
     const setting = state.setting = settingWith({}), {pressed, adaptive} = state;
     for (const {name, label, input, showValue} of controls) {
-      input.disabled = adaptive !== null && name in MARGINS;
+      input.disabled = adaptive !== null && name in NO_MARGIN;
       if (input.disabled) input.value = setting[name];
       label.hidden = LENGTHS.includes(name) && data.adaptive[adaptive]?.slider !== name;
       showValue(setting[name]);
@@ -169,30 +166,6 @@ function keepInAddress(controls) {
   const free = controls.filter(({label, input}) => !label.hidden && !input.disabled);
   const setting = new URLSearchParams(free.map(({name, input}) => [name, input.value]));
   history.replaceState(null, "", `?${setting}${location.hash}`);
-}
-
-// A slider with its label and value; `onInput` is called with its name when its value changes.
-function makeSlider([name, symbol, meaning, min, max, step, format], onInput) {
-  const label = document.createElement("label"), input = document.createElement("input");
-  const text = document.createElement("span"), bold = document.createElement("b");
-  const output = document.createElement("output");
-  Object.assign(input, {type: "range", min, max, step});
-  input.dataset.setting = name;
-  input.setAttribute("aria-label", `${symbol} ${meaning}`);
-  input.addEventListener("input", () => onInput(name));
-  bold.textContent = symbol;
-  text.append(bold, ` ${meaning}`);
-  label.append(text, input, output);
-  const showValue = value => {
-    output.textContent = format(value);
-    input.setAttribute("aria-valuetext", output.textContent);
-  };
-  const change = value => {
-    input.value = value;
-    onInput(name);
-  };
-  return {name, symbol, format, label, input, showValue, change,
-          step: count => change(+input.value + count * step)};
 }
 
 // What becomes of an embedding between class vector 1 and 2.

@@ -1,5 +1,6 @@
-// The explorer's drawings, as SVG made to the width of its box.
+// Drawings of a margin, as SVG made to the width of its box.
 import {keptAngle, neighbourCosine} from "./bounds.js";
+import {degrees} from "./common.js";
 import {slopeInAngle, targetAtAngle} from "./margins.js";
 
 const STEPS = 240;
@@ -14,7 +15,9 @@ export function drawCharts(svg, setting) {
             "Target logit in units of s");
   drawCurve(svg("slope"), angle => slopeInAngle(angle, setting), angle => -Math.sin(angle), theta,
             "Derivative of the target logit");
-  drawAngles(svg("angles"), setting);
+  const gap = gapOf(setting);
+  drawAngles(svg("angles"), setting, gap, wayBetween,
+             at => dot(...at(theta, otherAngle(setting))));
   drawCircle(svg("circle"), setting);
 }
 
@@ -62,34 +65,39 @@ function drawCurve(svg, f, withoutMargin, theta, label) {
     + `<path class="lb-line" d="${curve(f)}"/>` + dot(X(degrees(theta)), Y(f(theta))));
 }
 
-// Who wins where, by the angles to two class vectors: class 1 where target(θ₁) > cos θ₂, class 2
-// the other way round.
-function drawAngles(svg, setting) {
+// Who wins where, by the angles to two class vectors that are `gap` apart: class 1 where
+// target(θ₁) > cos θ₂, class 2 the other way round. `reach(gap)` has the corners of a dotted line,
+// as pairs of angles, and `above(at)` what is drawn on top, given the place of two angles.
+export function drawAngles(svg, margin, gap, reach, above) {
   const height = svg.clientWidth, ticks = [0, 60, 120, 180];
   const {X, Y, grid} = frame(svg, height, [0, 180, ticks], [0, 180, ticks], "θ₁ (degrees)");
+  const at = (first, second) => [X(degrees(first)), Y(degrees(second))];
   const boundary = range(0, Math.PI)
-    .map(theta => [theta, targetAtAngle(theta, setting)])
+    .map(theta => [theta, targetAtAngle(theta, margin)])
     .filter(([, target]) => target >= -1)
     .map(([theta, target]) => [theta, Math.acos(Math.min(1, target))]);
-  const draw = (points, order) =>
-    path(points.map(order).map(([a, b]) => [X(degrees(a)), Y(degrees(b))]));
+  const draw = (points, order) => path(points.map(point => at(...order(point))));
   const region = (name, order) => {
     if (boundary.length < 2) return "";
     const corners = [...boundary, [boundary.at(-1)[0], Math.PI], [0, Math.PI]];
     return `<g class="${name}"><path class="lb-edge" d="${draw(boundary, order)}"/>`
       + `<path class="lb-field" d="${draw(corners, order)}Z"/></g>`;
   };
-  const gap = gapOf(setting), at = (a, b) => `${X(degrees(a))} ${Y(degrees(b))}`;
+  const [x1, y1] = at(0, gap), [x2, y2] = at(gap, 0);
   fill(svg, height,
     "Regions won by class 1 and class 2 in the plane of the two angles, with the margin between "
     + "them",
     grid + region("lb-one", ([a, b]) => [a, b]) + region("lb-two", ([a, b]) => [b, a])
-    + `<path class="lb-cut" d="M${at(0, 0)}L${at(Math.PI, Math.PI)}"/>`
-    + `<path class="lb-path" d="M${at(0, gap)}L${at(gap, 0)}"/>`
-    + classMark(X(degrees(0)) + 1, Y(degrees(gap)), 1) + classMark(X(degrees(gap)), Y(0) - 1, 2)
-    + dot(X(setting.theta), Y(degrees(otherAngle(setting))))
+    + `<path class="lb-cut" d="${path([at(0, 0), at(Math.PI, Math.PI)])}"/>`
+    + `<path class="lb-path" d="${path(reach(gap).map(angles => at(...angles)))}"/>`
+    + classMark(x1 + 1, y1, 1) + classMark(x2, y2 - 1, 2) + above(at)
     + `<text x="2" y="${Y(90) + 4}">θ₂</text>`);
 }
+
+// The shortest way from class vector 1 to 2, and all angles that an embedding can have to both.
+const wayBetween = gap => [[0, gap], [gap, 0]];
+export const reachOf = gap =>
+  [[0, gap], [gap, 0], [Math.PI, Math.PI - gap], [Math.PI - gap, Math.PI], [0, gap]];
 
 // The angle between neighbouring class vectors; 90° where no formula is known.
 export const gapOf = ({C, d}) => Math.acos(neighbourCosine(C, d) || 0);

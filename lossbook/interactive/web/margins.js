@@ -6,6 +6,9 @@ export function phi(u) {
   return (k % 2 === 0 ? 1 : -1) * Math.cos(u) - 2 * k;
 }
 
+// The three numbers without a margin.
+export const NO_MARGIN = {m1: 1, m2: 0, m3: 0};
+
 // The margined target of an angle, Φ(m₁θ + m₂) − m₃ in units of s, and its slope per radian.
 export const targetAtAngle = (theta, {m1, m2, m3}) => phi(m1 * theta + m2) - m3;
 export function slopeInAngle(theta, {m1, m2}) {

@@ -1,9 +1,9 @@
 // The directions that evenly spaced classes win on the circle, for the margin of a slider.
 import {keptAngle} from "./bounds.js";
 import {degrees, part} from "./common.js";
+import {NO_MARGIN} from "./margins.js";
 
 const RADIUS = 107, RAY = 90, BADGE = 141;        // of the ring's middle, a class vector, a badge
-const NO_MARGIN = {m1: 1, m2: 0, m3: 0};
 const point = (angle, radius) =>
   [radius * Math.cos(angle), -radius * Math.sin(angle)].map(value => value.toFixed(2)).join(" ");
 
