@@ -217,9 +217,10 @@ def line_colors(lines):
 def badge_texts(classes):
     """What fits on a badge: the class names if all have at most two letters, else their numbers.
 
-    Numbers too if a name has a character that the font lacks (:func:`printable`).
+    Numbers too if a name has a character that the font lacks (:func:`printable`), or a dollar sign,
+    which begins a formula.
     """
-    fits = all(len(name) <= 2 and printable(name) == name for name in classes)
+    fits = all(len(name) <= 2 and printable(name) == name and "$" not in name for name in classes)
     return list(classes) if fits else [str(j) for j in range(len(classes))]
 
 
@@ -291,7 +292,7 @@ def add_class_legend(figure, classes):
             marker="o",
             markersize=9,
             color=color,
-            label=f"{number} {printable(name)}",
+            label=f"{number} {printable(name)}".replace("$", r"\$"),  # no formula
         )
         for color, number, name in zip(class_colors(classes), numbers, classes)
     ]

@@ -16,7 +16,10 @@ class WithLoss(nn.Module):
     nothing else. Around the backbone alone it leaves the head to each rank, and
     ``DDP(head).module.loss`` passes it by: the ranks' class vectors drift apart, without an error.
     With this module inside, backbone and head train as in one process with the batches of all
-    ranks, if these are equally large.
+    ranks, if these are equally large and the loss is a mean over samples. A loss over the pairs of
+    a batch sees those of its rank alone. So do statistics that a head gathers: AdaCos's scale, the
+    means of lengths and cosines of AdaFace and CurricularFace, centers, and the class means of the
+    heads without class vectors.
 
     Parameters
     ----------

@@ -20,6 +20,7 @@ OTHER_NAMES = {
     "scale": ("s", "gamma"),
     "margin": ("m",),
 }
+SETTINGS = ("scale", "margin")  # those of OTHER_NAMES that may be set later
 STATE_PREFIX = "settings."
 
 
@@ -75,11 +76,26 @@ class ModuleWithSettings(nn.Module):
             or name in self.__dict__.get("_setting_names", ())
         )
         if not is_setting:
+            self._check_is_no_setting(name)
             super().__setattr__(name, value)
         elif name in self.__dict__:
             self._change_setting(name, value)
         else:
             super().__setattr__(name, check_scale(value) if name == "scale" else value)
+
+    def _check_is_no_setting(self, name):
+        """Raise ``AttributeError`` for a name that means a setting and would have no effect."""
+        names = self.__dict__.get("_setting_names", ())
+        right_name = next((key for key in SETTINGS if name in (key, *OTHER_NAMES[key])), None)
+        if (
+            right_name is None
+            or not names
+            or hasattr(self, name)
+            or not type(self).__module__.startswith("lossbook.")  # others may call theirs s or m
+        ):
+            return
+        hint = f"it is called {right_name}" if right_name in names else f"its settings are {names}"
+        raise AttributeError(f"{type(self).__name__} has no setting {name!r}: {hint}")
 
     def _change_setting(self, name, value):
         before = self.__dict__[name]

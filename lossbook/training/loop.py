@@ -142,20 +142,20 @@ def fit(
     processes = process_group or SingleProcess()
     device = pick_device(device)
     precision = pick_precision(precision, device, processes.supports_loss_scaling)
-
     check_trainable(backbone, head)
+    snapshot_rows = _snapshot_rows(dataset, snapshot_size)
+    keep = _snapshots_to_keep(keep_snapshots, snapshot_rows, head, recipe.epochs)
+    check_loss_options(head, loss_options, device)  # before weights are drawn, and trained ones lost
     kept = prepare_weights(backbone, head, seed, warm_start)
     backbone.to(device)
     head.to(device)
     trainer = _Trainer(backbone, head, dataset.train, recipe, seed, precision, processes)
     trainer.head_schedule = head_schedule
     trainer.loss_options = check_loss_options(trainer.classifier, loss_options, trainer.device)
-    snapshot_rows = _snapshot_rows(dataset, snapshot_size)
     config = _describe_training(trainer, dataset, kept, snapshot_size)
     run = _start_run(head, dataset, snapshot_rows, config)
     saved_state = Checkpoint(checkpoint, run, processes, **trainer.parts)
     first_epoch = saved_state.restore()
-    keep = _snapshots_to_keep(keep_snapshots, run, head, recipe.epochs)
 
     try:
         with (
@@ -339,11 +339,11 @@ def _snapshot_rows(dataset, snapshot_size):
     }
 
 
-def _snapshots_to_keep(keep_snapshots, run, head, epochs):
+def _snapshots_to_keep(keep_snapshots, snapshot_rows, head, epochs):
     """The number of snapshots that a Run keeps; see :func:`fit`."""
     if keep_snapshots is not None:
         return check_int("keep_snapshots", keep_snapshots)
-    samples = len(run.train_labels) + len(run.test_labels)
+    samples = sum(map(len, snapshot_rows.values()))
     bytes_each = samples * (4 * head.weight.shape[-1] + 8) + 4 * head.weight.numel()
     return epochs if bytes_each * epochs <= SNAPSHOTS_TOTAL else 1
 

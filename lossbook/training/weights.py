@@ -64,16 +64,27 @@ def _prepare_part(part, module, seed, warm_start):
             f"(requires_grad is False): leave warm_start out to keep the weights of the {part} as "
             "they are, or unfreeze them"
         )
-    changed = initialize_weights(module, seed)
-    if changed and warm_start is None:
+    signs = _signs_of_training(module)
+    signs += [f"{name} for one" for name in initialize_weights(module, seed)]
+    if signs and warm_start is None:
         warnings.warn(
             f"fit drew the weights of the {part}, {type(module).__name__}, anew from the seed, "
-            f"although some had been trained, loaded, copied or set ({changed[0]} for one). To "
+            f"although some had been trained, loaded, copied or set ({signs[0]}). To "
             "train from them, restore them and pass warm_start=True; to draw them anew without "
             "this warning, pass warm_start=False",
             stacklevel=3,  # the caller of fit
         )
     return False
+
+
+def _signs_of_training(module):
+    """What tells that a module was trained although nobody wrote to its weights: it is a copy."""
+    signs = [] if module.training else ["it is in evaluation mode, as after a training"]
+    for name, layer in module.named_modules():
+        batches = getattr(layer, "num_batches_tracked", None)
+        if batches is not None and batches > 0:
+            signs.append(f"{name} has normalized {int(batches):,} batches")
+    return signs
 
 
 def initialize_weights(module, seed):

@@ -297,16 +297,31 @@ def test_a_notebook_does_not_show_a_figure_that_was_only_made(notebook):
     assert notebook[0] == notebook[3] == []
 
 
-def test_names_outside_the_font_are_drawn_as_code_points_without_a_warning():
-    names = ("猫", "كلب", "🦊", "Ω", "naïve")
-    split = data.Split(torch.rand(20, 1, 28, 28), torch.arange(20) % 5, names)
-    run = training.fit(
+def run_of_classes(names, dataset):
+    count = len(names)
+    split = data.Split(torch.rand(4 * count, 1, 28, 28), torch.arange(4 * count) % count, names)
+    return training.fit(
         nn.Sequential(nn.Flatten(), nn.Linear(784, 2)),
-        heads.NormSoftmax(2, 5),
-        data.Dataset("名", split, split),
+        heads.NormSoftmax(2, count),
+        data.Dataset(dataset, split, split),
         epochs=1,
         progress=False,
     )
+
+
+def test_a_dollar_sign_in_a_name_begins_no_formula():
+    names = (r"$\frac$", "US$ and A$", "5 $")
+    figure = figures.embeddings(run_of_classes(names, "prices"))
+    assert figure._repr_png_()
+    texts = figure.legends[0].get_texts()
+    drawn = [text._preprocess_math(text.get_text()) for text in texts]
+    assert drawn == [(f"{number} {name}", False) for number, name in enumerate(names)]
+    assert style.badge_texts(("$$", "a")) == ["0", "1"]
+
+
+def test_names_outside_the_font_are_drawn_as_code_points_without_a_warning():
+    names = ("猫", "كلب", "🦊", "Ω", "naïve")
+    run = run_of_classes(names, "名")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         figure = figures.embeddings(run)

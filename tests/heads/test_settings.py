@@ -207,3 +207,28 @@ def test_an_unknown_argument_names_the_right_call(call, message):
 def test_swapped_sizes_are_named():
     with pytest.raises(ValueError, match=r"ArcFace\(embedding_dim=16, num_classes=10"):
         heads.ArcFace(10, 16)(torch.randn(4, 16))
+
+
+@pytest.mark.parametrize(
+    "make, name, message",
+    [
+        (heads.ArcFace, "m", "ArcFace has no setting 'm': it is called margin"),
+        (heads.CosFace, "s", "CosFace has no setting 's': it is called scale"),
+        (heads.NormSoftmax, "margin", "NormSoftmax has no setting 'margin': its settings are"),
+        (heads.MagFace, "margin", "MagFace has no setting 'margin': its settings are .*low_margin"),
+    ],
+)
+def test_a_setting_by_another_name_is_refused(make, name, message):
+    head = make(D, C)
+    with pytest.raises(AttributeError, match=message):
+        setattr(head, name, 0.1)
+    head.note = "any other attribute may be set"
+
+
+def test_a_head_of_the_users_own_may_call_its_attributes_as_it_likes():
+    class Mine(heads.ArcFace):
+        def __init__(self):
+            super().__init__(D, C)
+            self.m = 0.2
+
+    assert Mine().m == 0.2

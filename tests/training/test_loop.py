@@ -1,5 +1,7 @@
 """The training loop: what it records, that it repeats itself, and what it refuses."""
 
+import copy
+import pickle
 import sys
 
 import numpy as np
@@ -348,6 +350,46 @@ def test_loaded_weights_are_not_lost_without_a_warning():
     backbone.load_state_dict(tiny_backbone().state_dict())
     with pytest.warns(UserWarning, match="weights of the backbone, LeNetPP, anew"):
         train(backbone=backbone, epochs=1)
+
+
+def batch_normalized():
+    """A trained network whose weights do not tell: batch normalization does, in training mode."""
+    network = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(784), nn.Linear(784, 2))
+    train(backbone=network, epochs=1)
+    return network.train()
+
+
+@pytest.mark.parametrize("made", ["eval", "batch norm"])
+@pytest.mark.parametrize(
+    "passed_on", [copy.deepcopy, lambda network: pickle.loads(pickle.dumps(network))]
+)
+def test_a_copy_of_trained_weights_is_not_lost_without_a_warning(made, passed_on):
+    network = tiny_backbone()
+    train(backbone=network, epochs=1)
+    sign = "evaluation mode"
+    if made == "batch norm":
+        network, sign = batch_normalized(), r"has normalized \d+ batches"
+    with pytest.warns(UserWarning, match=f"anew from the seed, although.*{sign}"):
+        train(backbone=passed_on(network), epochs=1)
+
+
+@pytest.mark.parametrize(
+    "refused, error",
+    [
+        ({"loss_options": {"wieght": 1}}, TypeError),
+        ({"keep_snapshots": 0}, ValueError),
+        ({"snapshot_size": "all"}, ValueError),
+        ({"learning_rate": -1}, ValueError),
+    ],
+)
+def test_what_is_refused_costs_no_weights(refused, error):
+    backbone, head = tiny_backbone(), heads.ArcFace(2, 4, scale=8, margin=0.2)
+    train(head, backbone, epochs=1)
+    before = copy.deepcopy([*backbone.state_dict().values(), *head.state_dict().values()])
+    with pytest.raises(error):
+        train(head, backbone, **refused)
+    after = [*backbone.state_dict().values(), *head.state_dict().values()]
+    assert all(torch.equal(one, other) for one, other in zip(before, after))
 
 
 @pytest.mark.parametrize(
