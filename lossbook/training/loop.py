@@ -145,7 +145,7 @@ def fit(
     check_trainable(backbone, head)
     snapshot_rows = _snapshot_rows(dataset, snapshot_size)
     keep = _snapshots_to_keep(keep_snapshots, snapshot_rows, head, recipe.epochs)
-    check_loss_options(head, loss_options, device)  # before weights are drawn, and trained ones lost
+    check_loss_options(head, loss_options, device)  # before weights are drawn anew
     kept = prepare_weights(backbone, head, seed, warm_start)
     backbone.to(device)
     head.to(device)
