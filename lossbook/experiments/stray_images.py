@@ -13,11 +13,10 @@ import torch.nn.functional as F
 
 from lossbook import bounds
 from lossbook.backbones import embed
-from lossbook.data.dataset import Dataset, Split
+from lossbook.data.dataset import Split
 from lossbook.experiments import resumable, typefaces
 from lossbook.heads.subcenter import SubCenterArcFace
 from lossbook.metrics.all_pairs import verify_all_pairs
-from lossbook.training.loop import fit
 from lossbook.utils.records import FOLDER
 
 __all__ = ["Cell", "NAMES", "PLAN", "STEPS", "load", "mix", "run"]
@@ -108,23 +107,10 @@ def mix(named, others, share, seed=0):
 
 def _train(cell, model, images, steps, device, recipe):
     """Train ``model`` and a head of the cell on ``images``: (head, versions of the libraries)."""
-    split, epochs = typefaces.with_steps(images, steps, recipe["batch_size"], cell.seed)
-    few = slice(None, None, max(1, len(images) // 100))  # fit tests after every epoch
-    test = Split(images.images[few], images.labels[few], images.classes)
     names = len(images.classes)
     scale = bounds.working_scale(names, m2=MARGIN)
     head = SubCenterArcFace(typefaces.EMBEDDING_DIM, names, scale, MARGIN, cell.centers)
-    run = fit(
-        model,
-        head,
-        Dataset("typefaces with strays", split, test),
-        seed=cell.seed,
-        device=device,
-        progress=False,
-        snapshot_size=10,
-        epochs=epochs,
-        **recipe,
-    )
+    run, _ = typefaces.fit_steps(model, head, images, steps, cell.seed, device, recipe)
     return head.cpu().eval(), run.config["versions"]
 
 

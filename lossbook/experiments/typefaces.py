@@ -38,6 +38,7 @@ __all__ = [
     "Trained",
     "cells_of",
     "expected_minutes",
+    "fit_steps",
     "load",
     "plan",
     "run",
@@ -46,7 +47,6 @@ __all__ = [
     "small_network",
     "train",
     "tuning_plan",
-    "with_steps",
 ]
 
 # The data: enough characters for 6,400 to train on, 1,000 strangers, and 1,400 to choose margins.
@@ -266,7 +266,7 @@ def seen_faces(parts):
     return np.random.default_rng(0).choice(parts.faces, len(parts.unseen_faces), replace=False)
 
 
-def with_steps(split, steps, batch_size, seed):
+def _with_steps(split, steps, batch_size, seed):
     """(split, epochs): so many images that ``epochs`` passes in batches are ``steps`` steps.
 
     An epoch has every image once, and some of them twice to fill it up; in a training too short for
@@ -295,25 +295,31 @@ def train(cell, data, *, backbone=small_network, device=None, sizes=None, **reci
         f"{cell.name}: there are {len(parts.characters)} characters to train on",
     )
     images = data.select(parts.characters, parts.faces, cell.typefaces)
-    split, epochs = with_steps(images, cell.steps, recipe["batch_size"], cell.seed)
-    few = slice(None, None, max(1, len(images) // 100))  # fit tests after every epoch
-    test = Split(images.images[few], images.labels[few], images.classes)
     model = backbone(EMBEDDING_DIM)
     head, kind = build_head(cell.row, EMBEDDING_DIM, cell.classes)
-    batches = {"per_class": PER_CLASS} if kind == "distance" else {}
+    if kind == "distance":
+        recipe["per_class"] = PER_CLASS
+    run, epochs = fit_steps(model, head, images, cell.steps, cell.seed, device, recipe)
+    return Trained(model, head, kind, run, parts, len(images), epochs)
+
+
+def fit_steps(model, head, images, steps, seed, device, recipe):
+    """Train on a split of images for a number of steps: the Run, and its number of epochs."""
+    split, epochs = _with_steps(images, steps, recipe["batch_size"], seed)
+    few = slice(None, None, max(1, len(images) // 100))  # fit tests after every epoch
+    test = Split(images.images[few], images.labels[few], images.classes)
     run = fit(
         model,
         head,
         Dataset("typefaces", split, test),
-        seed=cell.seed,
+        seed=seed,
         device=device,
         progress=False,
         snapshot_size=10,
         epochs=epochs,
         **recipe,
-        **batches,
     )
-    return Trained(model, head, kind, run, parts, len(images), epochs)
+    return run, epochs
 
 
 def _measure(cell, trained, data, start):

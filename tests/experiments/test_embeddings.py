@@ -6,15 +6,8 @@ import pytest
 from lossbook.backbones import embed
 from lossbook.data.corruption import blur
 from lossbook.experiments import embeddings, typefaces
-from tests.helpers.toys import TYPEFACES_SIZES, tiny_backbone, toy_typefaces
-
-OPTIONS = {
-    "backbone": lambda d: tiny_backbone(),
-    "sizes": TYPEFACES_SIZES,
-    "batch_size": 16,
-    "learning_rate": 3e-3,
-    "precision": "float32",
-}
+from tests.helpers.toys import TYPEFACES_OPTIONS as OPTIONS
+from tests.helpers.toys import toy_typefaces
 
 
 def test_they_are_those_of_the_strangers(tmp_path, monkeypatch):

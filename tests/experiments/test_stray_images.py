@@ -5,15 +5,8 @@ import torch
 
 from lossbook.backbones import embed
 from lossbook.experiments import stray_images, typefaces
-from tests.helpers.toys import TYPEFACES_SIZES, tiny_backbone, toy_typefaces
-
-OPTIONS = {
-    "backbone": lambda d: tiny_backbone(),
-    "sizes": TYPEFACES_SIZES,
-    "batch_size": 16,
-    "learning_rate": 3e-3,
-    "precision": "float32",
-}
+from tests.helpers.toys import TYPEFACES_OPTIONS as OPTIONS
+from tests.helpers.toys import toy_typefaces
 
 
 def test_strays_are_images_of_one_other_character_under_a_name():
@@ -33,13 +26,13 @@ def test_strays_are_images_of_one_other_character_under_a_name():
 def test_what_is_measured_is_that_of_the_trained_head(tmp_path, monkeypatch):
     monkeypatch.setattr(typefaces, "EMBEDDING_DIM", 2)
     trained = []
-    fit = stray_images.fit
+    fit = typefaces.fit
 
     def fit_and_keep(model, head, *rest, **options):
         trained.append((model, head))
         return fit(model, head, *rest, **options)
 
-    monkeypatch.setattr(stray_images, "fit", fit_and_keep)
+    monkeypatch.setattr(typefaces, "fit", fit_and_keep)
     data = toy_typefaces()
     cells = [stray_images.Cell(2, 0.4, 0), stray_images.Cell(1, 0, 0)]
     options = {"names": 4, "steps": 4, **OPTIONS}

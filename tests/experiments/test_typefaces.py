@@ -103,7 +103,7 @@ def test_the_row_with_the_lowest_tuning_error_is_chosen(tmp_path):
 def test_every_training_has_its_number_of_steps(images, steps):
     pixels = torch.arange(images, dtype=torch.uint8)[:, None, None, None]
     split = Split(pixels, torch.arange(images) % 3, ("a", "b", "c"))
-    filled, epochs = typefaces.with_steps(split, steps, 16, seed=0)
+    filled, epochs = typefaces._with_steps(split, steps, 16, seed=0)
     assert epochs * -(-len(filled) // 16) == steps and len(filled) % 16 == 0
     counts = torch.bincount(filled.images.flatten().int(), minlength=images)[:images]
     assert counts.max() - counts.min() <= 1 or images > 255

@@ -37,6 +37,14 @@ TYPEFACES_SIZES = {
     "tuning_strangers": 5,
     "tuning_unseen_faces": 2,
 }
+# A training on them that takes no time.
+TYPEFACES_OPTIONS = {
+    "backbone": lambda d: tiny_backbone(),
+    "sizes": TYPEFACES_SIZES,
+    "batch_size": 16,
+    "learning_rate": 3e-3,
+    "precision": "float32",
+}
 
 
 def toy_typefaces(characters=24, faces=9):
