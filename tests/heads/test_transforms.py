@@ -96,3 +96,14 @@ def test_a_training_step_compiles_without_graph_breaks(name):
             torch.autograd.grad(head.loss(x, labels, **options), inputs),
         )
     torch._dynamo.reset()
+
+
+@pytest.mark.parametrize("name", ["AdaCos", "Contrastive", "Triplet", "Range", "Marginal"])
+def test_what_depends_on_numbers_in_a_tensor_is_no_single_graph(name):
+    """As the FAQ says; a head that learns it should leave that sentence."""
+    model = heads.WithLoss(None, getattr(heads, name)(8, 4))
+    x, labels = torch.randn(12, 8), torch.arange(12) % 4
+    assert model(x, labels).isfinite()
+    torch.compiler.reset()
+    with pytest.raises(Exception, match="(?i)data-dependent|unsupported|graph|item"):
+        torch.compile(model, fullgraph=True, backend="eager")(x, labels)
